@@ -1,0 +1,31 @@
+"""sae-checks: a pytest-style regression gate for sparse autoencoder releases.
+
+A check of one's own needs three names, `from sae_checks import Cell, Estimate, check`; they are loaded when
+asked for, since every pytest run imports this package for its plugin.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sae_checks.cells import Cell, ReleaseCell
+    from sae_checks.checking import check
+    from sae_checks.statistics import Estimate
+
+__all__ = ["Cell", "Estimate", "ReleaseCell", "check"]
+
+_HOMES = {
+    "Cell": "sae_checks.cells",
+    "ReleaseCell": "sae_checks.cells",
+    "Estimate": "sae_checks.statistics",
+    "check": "sae_checks.checking",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

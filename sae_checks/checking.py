@@ -1,0 +1,120 @@
+"""What a check is: a function from a cell to an estimate, and what it must be given."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sae_checks.cells import Cell, CellKind, ReleaseCell
+from sae_checks.records import PositionRange, SaeRef
+from sae_checks.statistics import Estimate
+from sae_checks.thresholds import Limit
+
+_PACKAGE = Path(__file__).resolve().parent
+# In a wheel the suite and its limits travel inside the package; in a checkout they stand beside it.
+_HOME = _PACKAGE if (_PACKAGE / "checks").is_dir() else _PACKAGE.parent
+BUNDLED_CHECKS = _HOME / "checks"
+BUNDLED_THRESHOLDS = _HOME / "thresholds.toml"
+
+_Function = TypeVar("_Function", bound=Callable[..., Estimate])
+_PREFIX = "check_"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: its name in reports and thresholds, and the function that makes its estimate."""
+
+    name: str  # without "check_"
+    function: Callable[[Any], Estimate]  # of a Cell, or of a ReleaseCell
+    cells: CellKind
+    needs: frozenset[str]  # columns that have to be measured for it
+    unit: str
+    parameters: tuple[str, ...] = ()
+    default: Limit | None = None  # where the thresholds file has no table for it
+
+    @property
+    def summary(self) -> str:
+        """The first line of the function's docstring: what the check asks."""
+        return (inspect.getdoc(self.function) or "").split("\n")[0]
+
+
+@dataclass(frozen=True)
+class CellRef:
+    """Which cell a test is about, before anything is measured."""
+
+    kind: CellKind
+    release: str
+    sae: SaeRef | None  # None: the whole release
+    positions: PositionRange | None  # None: all that was measured
+
+    def __str__(self) -> str:
+        parts = [self.sae.sae_id if self.sae else self.release]
+        if self.positions is not None:
+            parts.append(str(self.positions))
+        return "-".join(parts)
+
+
+def check(
+    *,
+    cells: CellKind,
+    needs: tuple[str, ...] = (),
+    unit: str,
+    parameters: tuple[str, ...] = (),
+    min: float | None = None,
+    max: float | None = None,
+) -> Callable[[_Function], _Function]:
+    """Make a function `check_<name>(cell) -> Estimate` a check of the suite.
+
+    Args:
+        cells: "in_context" or "past_context" (one test per SAE × position range), "sae" (one per
+            SAE), or "release" (one in all; the function gets a `ReleaseCell`).
+        needs: the columns that it uses beside `norm`, so that no more than these are measured.
+        unit: of the estimate; the thresholds file must agree.
+        parameters: names of numbers that it reads with `cell.parameter(name)`.
+        min, max: limits where the thresholds file has none; without them and without a table there,
+            the check is report-only.
+
+    Raises:
+        ValueError: the function's name does not begin with "check_".
+    """
+
+    def mark(function: _Function) -> _Function:
+        if not function.__name__.startswith(_PREFIX):
+            raise ValueError(f"a check's name begins with {_PREFIX!r}, got {function.__name__!r}")
+        name = function.__name__.removeprefix(_PREFIX)
+        default = Limit(unit, min, max, report_only=min is None and max is None)
+        needed = frozenset(needs)
+        made = Check(name, function, cells, needed, unit, parameters, None if parameters else default)
+        function.sae_check = made  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+def check_of(function: object) -> Check | None:
+    """The check that a function was made into, or None."""
+    found = getattr(function, "sae_check", None)
+    return found if isinstance(found, Check) else None
+
+
+@cache
+def bundled_checks() -> dict[str, Check]:
+    """The suite's own checks by name, whichever of them a run collects."""
+    found: dict[str, Check] = {}
+    for path in sorted(BUNDLED_CHECKS.glob("check_*.py")):
+        spec = importlib.util.spec_from_file_location(f"sae_checks._bundled.{path.stem}", path)
+        if spec is None or spec.loader is None:
+            raise ImportError(f"{path} cannot be imported")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        checks = (check_of(value) for value in vars(module).values())
+        found |= {made.name: made for made in checks if made is not None}
+    return found
+
+
+__all__ = ["Cell", "CellRef", "Check", "ReleaseCell", "bundled_checks", "check", "check_of"]

@@ -1,0 +1,29 @@
+"""Mistakes of the user, apart from bugs: each is one clear sentence and is shown without traceback."""
+
+
+class UserError(Exception):
+    """Something asked for cannot be had: the message says what, which value, and what to do."""
+
+
+class ReleaseError(UserError):
+    """A release, an SAE of it, or its files cannot be found or understood."""
+
+
+class SaeError(UserError):
+    """One SAE cannot be measured; the others of its release still are."""
+
+
+class ModelError(UserError):
+    """The language model cannot be loaded or lacks what an SAE asks of it."""
+
+
+class CorpusError(UserError):
+    """The texts cannot be read, or are too few or too short."""
+
+
+class ThresholdsError(UserError):
+    """thresholds.toml is malformed: names the key, the line and the legal choices."""
+
+
+class StoreError(UserError):
+    """A stored measurement is missing, damaged, or of another version."""

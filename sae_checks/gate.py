@@ -1,0 +1,255 @@
+"""The gate: from options to verdicts, stage by stage; knows neither pytest nor, before measuring, torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Protocol
+
+from sae_checks.cells import Cell, ReleaseCell
+from sae_checks.checking import BUNDLED_THRESHOLDS, CellRef, Check, bundled_checks
+from sae_checks.errors import CorpusError, ReleaseError, UserError
+from sae_checks.judge import Verdict, judge
+from sae_checks.options import DEFAULT_CONTEXT, Options
+from sae_checks.ranges import PositionRanges, place_ranges, position_ranges
+from sae_checks.records import Measurement, PositionRange, Release, SaeRef
+from sae_checks.store import Provenance, Store, read_measurement
+from sae_checks.thresholds import CheckLimits, Thresholds
+from sae_checks.thresholds_file import CheckRules, read_thresholds
+
+
+class Progress(Protocol):
+    """Told what a run is at, so that a person can be shown."""
+
+    def phase(self, text: str) -> None:
+        """Something of unknown length begins."""
+
+    def close(self) -> None:
+        """The work is over, well or not."""
+
+    def start(self, text: str, total: int) -> None:
+        """Something of `total` steps begins."""
+
+    def advance(self, steps: int) -> None:
+        """So many more of its steps are done."""
+
+
+class Unmeasured(UserError):
+    """What a check needs could not be measured."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A release as it will be measured: resolved and described, nothing loaded."""
+
+    release: Release
+    context: int
+    provenance: Provenance
+
+
+class Gate:
+    """One run of the suite on one release.
+
+    Args:
+        options: what the run is asked to do.
+
+    Raises:
+        UserError: the release, the model or the corpus cannot be made out, or the thresholds are
+            malformed; nothing has been loaded then.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.stored: Measurement | None = None
+        self.measurement: Measurement | None = None
+        self._provenance: Provenance | None = None
+        if options.measurements is not None:
+            self.stored = _choose_stored(read_measurement(options.measurements), options.ids)
+            self.release, self.context = self.stored.release, self.stored.context
+        else:
+            setting = _resolve(options)
+            self.release, self.context = setting.release, setting.context
+            self._provenance = setting.provenance
+
+    @cached_property
+    def ranges(self) -> dict[str, PositionRanges]:
+        """The position ranges of each SAE."""
+        made: dict[str, PositionRanges] = {}
+        for sae in self.release.saes:
+            if self.options.ranges:
+                made[sae.sae_id] = place_ranges(self.options.ranges, sae.training_context, self.context)
+            else:
+                made[sae.sae_id] = position_ranges(sae.training_context, self.context)
+        return made
+
+    def cells(self, check: Check) -> list[CellRef]:
+        """The cells a check is asked about, one test each."""
+        name = self.release.name
+        if check.cells == "release":
+            return [CellRef("release", name, None, None)]
+        if check.cells == "sae":
+            return [CellRef("sae", name, sae, None) for sae in self.release.saes]
+        return [
+            CellRef(check.cells, name, sae, positions)
+            for sae in self.release.saes
+            for positions in getattr(self.ranges[sae.sae_id], check.cells)
+        ]
+
+    def read_thresholds(self, collected: Iterable[Check]) -> Thresholds:
+        """The limits for the suite's checks and for those collected beside it."""
+        checks = {**bundled_checks(), **{check.name: check for check in collected}}
+        rules = {name: CheckRules(c.unit, c.parameters) for name, c in checks.items()}
+        read = read_thresholds(self.options.thresholds or BUNDLED_THRESHOLDS, rules)
+        defaults = {n: CheckLimits(c.default) for n, c in checks.items() if c.default is not None}
+        return replace(read, checks={**defaults, **read.checks})
+
+    @property
+    def corpus(self) -> str:
+        """The name of the corpus measured on."""
+        if self._provenance is not None:
+            return self._provenance.corpus
+        texts = self.stored.manifest.get("texts") if self.stored else None
+        return str(texts.get("corpus")) if isinstance(texts, Mapping) else "unknown"
+
+    @property
+    def store(self) -> Store | None:
+        """Where this run's measurements are kept; None when it judges stored ones."""
+        if self._provenance is None:
+            return None
+        return Store(self.options.store, self.release, self._provenance)
+
+    def measure(self, wanted: Iterable[CellRef], needs: frozenset[str], progress: Progress) -> None:
+        """Measure what the wanted cells need and is not stored yet.
+
+        Raises:
+            UserError: the model, the device or the corpus is not to be had.
+        """
+        if self.stored is not None:
+            self.measurement = self.stored
+            return
+        from sae_checks.measure.run import measure_release
+
+        cells = list(wanted)
+        ids = {cell.sae.sae_id for cell in cells if cell.sae is not None}
+        whole = any(cell.sae is None for cell in cells)
+        saes = tuple(s for s in self.release.saes if whole or s.sae_id in ids)
+        assert self._provenance is not None and self.store is not None
+        self.measurement = measure_release(
+            self.release, saes, needs, self._provenance, self.store, self.options, progress
+        )
+
+    def verdict(self, check: Check, ref: CellRef, thresholds: Thresholds) -> Verdict:
+        """Judge one cell.
+
+        Raises:
+            Unmeasured: the cell's SAE, or any SAE for a cell of the whole release, could not be measured.
+        """
+        cell = self.cell(check, ref, thresholds)
+        estimate = check.function(cell)
+        return judge(estimate, cell.limit(), thresholds.gate.undecided)
+
+    def cell(self, check: Check, ref: CellRef, thresholds: Thresholds) -> Cell | ReleaseCell:
+        """What the check's function gets to see."""
+        if ref.sae is not None:
+            return self._sae_cell(check, ref, ref.sae, thresholds)
+        cells = (self._sae_cell(check, ref, sae, thresholds) for sae in self.release.saes)
+        return ReleaseCell(tuple(cells))
+
+    def _sae_cell(self, check: Check, ref: CellRef, sae: SaeRef, thresholds: Thresholds) -> Cell:
+        if self.measurement is None:
+            raise Unmeasured("nothing has been measured yet")
+        table = self.measurement.tables.get(sae.sae_id)
+        if table is None:
+            reason = self.measurement.failures.get(sae.sae_id)
+            raise Unmeasured(reason or f"SAE {sae.sae_id!r} was not measured")
+        missing = check.needs - table.columns.keys() - {"position_sums"}
+        if "position_sums" in check.needs and table.position_sums is None:
+            missing |= {"position_sums"}
+        if missing:
+            raise Unmeasured(
+                f"{check.name} needs {', '.join(sorted(missing))}, which the stored tables of {sae.sae_id!r} lack; "
+                "measure again without --sae-measurements"
+            )
+        positions = ref.positions or PositionRange(1, self.context - 2)
+        kind = "sae" if ref.kind == "release" else ref.kind
+        return Cell(self.release.name, table, kind, positions, check.name, thresholds)
+
+
+def _resolve(options: Options) -> Setting:
+    from sae_checks import resolve
+    from sae_checks.resolve.model_config import read_model_config
+
+    listing = resolve.choose(resolve.find(options.release), options.ids)
+    release = resolve.describe(
+        listing, model=options.model, training_context=options.training_context
+    )
+    model = read_model_config(release.loading)
+    context = _context(options.context, model.context)
+    corpus = options.corpus or _own_dataset(release)
+    provenance = Provenance(
+        loading=release.loading,
+        model_version=model.version,
+        corpus=corpus,
+        corpus_version=_corpus_version(corpus, options),
+        packing=options.packing or ("documents" if corpus == "tales" else "concatenate"),
+        seed=options.seed,
+        tokens=options.tokens,
+        context=context,
+        replace_special=options.special_tokens == "replace",
+        device=options.device,
+        dtype=options.dtype,
+    )
+    return Setting(release, context, provenance)
+
+
+def _context(asked: int | None, of_model: int | None) -> int:
+    if asked is None:
+        return min(of_model or DEFAULT_CONTEXT, DEFAULT_CONTEXT)
+    if asked < 4:
+        raise UserError(f"--sae-context {asked} is too short to measure anything; give 4 tokens or more")
+    if of_model is not None and asked > of_model:
+        raise UserError(
+            f"--sae-context {asked:,} is beyond the model's context of {of_model:,} tokens; "
+            f"give {of_model:,} or less"
+        )
+    return asked
+
+
+def _own_dataset(release: Release) -> str:
+    names = sorted({sae.dataset for sae in release.saes if sae.dataset})
+    if len(names) == 1:
+        return names[0]
+    said = f"name {len(names)} data sets ({', '.join(names)})" if names else "do not say on what they were trained"
+    raise ReleaseError(f"the SAEs of {release.name!r} {said}; choose one with --sae-corpus")
+
+
+def _corpus_version(corpus: str, options: Options) -> str:
+    from sae_checks.load.documents import corpus_version, is_local
+    from sae_checks.resolve import hub
+
+    if is_local(corpus):
+        return corpus_version(corpus)
+    remembered = options.store / "revisions" / corpus.replace("/", "--")
+    try:
+        return hub.commit(corpus, "dataset", remembered)
+    except ReleaseError as error:
+        raise CorpusError(
+            f"corpus {corpus!r}: {error}; --sae-corpus also takes a local .parquet, .jsonl or .txt file, or "
+            "pydoc, which need no network"
+        ) from error
+
+
+def _choose_stored(measurement: Measurement, globs: tuple[str, ...]) -> Measurement:
+    from fnmatch import fnmatchcase
+
+    if not globs:
+        return measurement
+    saes = measurement.release.saes
+    chosen = tuple(s for s in saes if any(fnmatchcase(s.sae_id, glob) for glob in globs))
+    if not chosen:
+        raise ReleaseError(
+            f"--sae-ids {','.join(globs)} matches no SAE of the stored measurement; it has "
+            f"{', '.join(s.sae_id for s in saes)}"
+        )
+    return replace(measurement, release=replace(measurement.release, saes=chosen))

@@ -1,0 +1,147 @@
+"""Where texts come from: a corpus by name, as an iterator over documents in a seeded order."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from sae_checks.errors import CorpusError
+
+if TYPE_CHECKING:
+    from sae_checks.store.provenance import Provenance
+
+Packing = Literal["documents", "concatenate"]
+
+# Local files by ending, and the reader of `datasets` for each.
+_READERS = {".parquet": "parquet", ".jsonl": "json", ".json": "json", ".txt": "text", ".md": "text"}
+_TEXT_COLUMNS = ("text", "content", "document", "problem")
+_TOKEN_COLUMNS = ("tokens", "input_ids")
+# A streamed data set is shuffled within a buffer of this many documents.
+_SHUFFLE_BUFFER = 1_000
+
+
+@dataclass(frozen=True)
+class CorpusRequest:
+    """Everything that determines which texts are measured, short of the tokenizer."""
+
+    name: str  # "tales", "pydoc", a local file, or a data set id
+    tokens: int  # budget: texts are taken until this many tokens
+    context: int  # tokens of a text, BOS included
+    seed: int = 0
+    packing: Packing | None = None  # None: one story per text for "tales", else concatenated
+    revision: str | None = None  # of a hub data set
+
+    @classmethod
+    def of(cls, provenance: Provenance) -> CorpusRequest:
+        """The request that a measurement's provenance records."""
+        packing: Packing = "documents" if provenance.packing == "documents" else "concatenate"
+        revision = None if is_local(provenance.corpus) else provenance.corpus_version
+        return cls(
+            provenance.corpus, provenance.tokens, provenance.context, provenance.seed, packing, revision
+        )
+
+    @property
+    def packed(self) -> Packing:
+        return self.packing or ("documents" if self.name == "tales" else "concatenate")
+
+
+def is_local(name: str) -> bool:
+    """Whether a corpus needs no network: ours, Python's, or a file."""
+    return name in ("tales", "pydoc") or Path(name).expanduser().suffix in _READERS
+
+
+def corpus_version(name: str) -> str:
+    """What identifies the corpus's content: a file's hash, the topics' hash, or "" for a hub data set.
+
+    A hub data set's revision is asked for where the texts are read, since that needs the network.
+    """
+    if name == "tales":
+        from sae_checks.demo import stories
+
+        return hashlib.sha256(Path(stories.__file__).read_bytes()).hexdigest()[:16]
+    if name == "pydoc":
+        return hashlib.sha256("\0".join(_pydoc_topics()).encode()).hexdigest()[:16]
+    path = Path(name).expanduser()
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    if is_local(name):
+        raise CorpusError(f"--sae-corpus {name!r}: there is no such file")
+    return ""
+
+
+def documents(request: CorpusRequest) -> Iterator[str | list[int]]:
+    """The corpus's documents in the seed's order: text, or token ids where a data set holds those.
+
+    Raises:
+        CorpusError: no such corpus, no network, or no column that can be read.
+    """
+    if request.name == "tales":
+        from sae_checks.demo.stories import stories
+
+        return (story.text for story in stories(request.seed))
+    if request.name == "pydoc":
+        topics = _pydoc_topics()
+        random.Random(request.seed).shuffle(topics)
+        return iter(topics)
+    return _dataset_documents(request)
+
+
+def _pydoc_topics() -> list[str]:
+    """The English prose that Python's own help() shows: some 80 topics of the language reference."""
+    from pydoc_data.topics import topics
+
+    return [topics[name] for name in sorted(topics)]
+
+
+def _dataset_documents(request: CorpusRequest) -> Iterator[str | list[int]]:
+    rows = _open_dataset(request).shuffle(seed=request.seed, buffer_size=_SHUFFLE_BUFFER)
+    try:
+        iterator = iter(rows)
+        first = next(iterator, None)
+        if first is None:
+            raise CorpusError(f"corpus {request.name!r} is empty")
+        column = _column(request.name, first)
+        yield first[column]
+        for row in iterator:
+            yield row[column]
+    except (OSError, ValueError, RuntimeError) as error:
+        raise CorpusError(_unreadable(request.name, error)) from error
+
+
+def _open_dataset(request: CorpusRequest) -> Any:
+    import datasets
+
+    name, path = request.name, Path(request.name).expanduser()
+    try:
+        if is_local(name):
+            reader = _READERS[path.suffix]
+            whole = {"sample_by": "document"} if reader == "text" else {}
+            return datasets.load_dataset(
+                reader, data_files=str(path), split="train", streaming=True, **whole
+            )
+        return datasets.load_dataset(name, split="train", streaming=True, revision=request.revision)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise CorpusError(_unreadable(name, error)) from error
+
+
+def _column(name: str, row: dict[str, Any]) -> str:
+    for column in (*_TOKEN_COLUMNS, *_TEXT_COLUMNS):
+        if column in row:
+            return column
+    raise CorpusError(
+        f"corpus {name!r} has the columns {', '.join(row)}; one of "
+        f"{', '.join((*_TEXT_COLUMNS, *_TOKEN_COLUMNS))} is needed"
+    )
+
+
+def _unreadable(name: str, error: Exception) -> str:
+    first_line = str(error).strip().split("\n")[0].rstrip(".")
+    return (
+        f"corpus {name!r} cannot be read ({type(error).__name__}: {first_line}); --sae-corpus takes a data set id, "
+        "a local .parquet, .jsonl or .txt file, pydoc, or tales, and only the last three need no network"
+    )

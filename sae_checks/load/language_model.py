@@ -1,0 +1,227 @@
+"""The language model behind one small interface: a clean pass with taps, and resuming from a tap.
+
+The Hugging Face model does the arithmetic (its fused attention is about three times as fast as
+HookedTransformer's on a CPU) and hook points keep TransformerLens's names and values. Resuming needs no surgery:
+for the length of one call, the blocks before the tap return their input unchanged. What an
+architecture really does is not assumed but tried when a hook point is bound (`LanguageModel.bind`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sae_checks.errors import ModelError
+from sae_checks.load.hook_points import BoundHookPoint, bind_hook_point, find_blocks
+
+# A resumed pass must give what the clean pass gave: rounding aside, the two are the same arithmetic.
+_RESUME_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class CleanPass:
+    """One unpatched forward pass: what every SAE of the release starts from."""
+
+    tokens: Tensor  # (B, T) int64
+    taps: dict[str, Tensor]  # hook point -> (B, T, d_in)
+    block_inputs: dict[int, Tensor] = field(
+        repr=False
+    )  # block -> (B, T, d_model), where a tap needs it
+    final: Tensor  # (B, T, d_model), after the final norm, before the unembedding
+
+
+class LanguageModel:
+    """A causal language model of Hugging Face with TransformerLens's hook points.
+
+    Args:
+        model: any decoder-only `AutoModelForCausalLM` made of one list of blocks.
+        tokenizer: its tokenizer.
+        center_writing_weights: whether TransformerLens would center the weights that write to
+            the residual stream. In a model with LayerNorm that is the same as subtracting from every
+            residual vector its mean over d_model, which is how it is done here: at the tap.
+    """
+
+    def __init__(
+        self, model: nn.Module, tokenizer: Any, *, center_writing_weights: bool = False
+    ) -> None:
+        self.hf: Any = model.eval().requires_grad_(False)
+        self.tokenizer = tokenizer
+        self.config: Any = model.config.get_text_config()  # type: ignore[operator, union-attr]
+        self._base: Any = self.hf.base_model
+        self.blocks = find_blocks(self._base, int(self.config.num_hidden_layers))
+        layer_norm = any(isinstance(module, nn.LayerNorm) for module in self.hf.modules())
+        # TransformerLens leaves models without LayerNorm uncentered, whatever is asked for.
+        self.centered = center_writing_weights and layer_norm
+        self._bound: dict[str, BoundHookPoint] = {}
+        self._blocks_return_tuples, self._trunk_output = self._try_out()
+
+    @property
+    def n_layers(self) -> int:
+        return len(self.blocks)
+
+    @property
+    def context(self) -> int:
+        """The longest context the model takes, in tokens."""
+        return int(self.config.max_position_embeddings)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.hf.parameters()).device
+
+    def bind(self, hook_point: str) -> int:
+        """Make a hook point usable, and try it out.
+
+        Returns:
+            Its width, the d_in of an SAE there.
+
+        Raises:
+            ModelError: the model lacks the hook point, or resuming from it does not give back what
+                the clean pass gives.
+        """
+        self._bound[hook_point] = bind_hook_point(
+            hook_point, self.blocks, self._base, self.centered
+        )
+        sample = self._sample()
+        clean = self.clean(sample, [hook_point])
+        tap = clean.taps[hook_point]
+        again = self.resume(clean, hook_point, tap)
+        logits = self.hf(input_ids=sample, use_cache=False).logits
+        for name, got, expected in (
+            ("resuming from the clean activation", again, clean.final),
+            ("unembedding the final hidden states", self.unembed(clean.final), logits),
+        ):
+            scale = float(expected.float().abs().max())
+            difference = float((got.float() - expected.float()).abs().max())
+            if not difference <= _RESUME_TOLERANCE * max(scale, 1.0) * self._rounding():
+                raise ModelError(
+                    f"hook point {hook_point!r} of {type(self.hf).__name__}: {name} is off by "
+                    f"{difference:.2g} from the model's own pass; this architecture is not supported"
+                )
+        return int(tap.shape[-1])
+
+    def _sample(self) -> Tensor:
+        tokens = torch.arange(1, 9, device=self.device) % int(self.config.vocab_size)
+        return tokens.unsqueeze(0)  # (1, 8)
+
+    def _try_out(self) -> tuple[bool, Any]:
+        """Whether blocks answer with a tuple (GPT-J, GPT-Neo) or a tensor, and the class of the trunk's answer."""
+        outputs: list[Any] = []
+        handle = self.blocks[0].register_forward_hook(lambda *call: outputs.append(call[-1]))
+        with torch.inference_mode():
+            trunk_output = self._base(input_ids=self._sample(), use_cache=False)
+        handle.remove()
+        return isinstance(outputs[0], tuple), type(trunk_output)
+
+    def _rounding(self) -> float:
+        """How much coarser this model's numbers are than float32's, for the self-test above."""
+        return 1.0 if self.hf.dtype in (torch.float32, torch.float64) else 100.0
+
+    @torch.inference_mode()
+    def clean(self, tokens: Tensor, hook_points: Sequence[str]) -> CleanPass:
+        """One unpatched pass over tokens (B, T), keeping what the hook points see."""
+        taps: dict[str, Tensor] = {}
+        block_inputs: dict[int, Tensor] = {}
+        with ExitStack() as stack:
+            for hook_point in hook_points:
+                bound = self._bound[hook_point]
+                stack.enter_context(bound.tap(taps))
+                if bound.needs_block_input:
+                    stack.enter_context(_keep_block_input(self.blocks, bound.block, block_inputs))
+            final = self._base(input_ids=tokens, use_cache=False).last_hidden_state
+        return CleanPass(tokens=tokens, taps=taps, block_inputs=block_inputs, final=final)
+
+    @torch.inference_mode()
+    def resume(self, clean: CleanPass, hook_point: str, replacement: Tensor) -> Tensor:
+        """The pass again from a hook point on, with another activation in its place.
+
+        Args:
+            clean: the pass whose tokens and earlier blocks are kept.
+            hook_point: a bound hook point.
+            replacement: (B, T, d_in), in the basis of the tap.
+
+        Returns:
+            Final hidden states (B, T, d_model), as `CleanPass.final`.
+        """
+        bound = self._bound[hook_point]
+        with ExitStack() as stack:
+            bypassed, entering = bound.entry(clean.taps, clean.block_inputs, replacement)
+            if entering is not None:
+                stack.enter_context(self._bypass(bypassed, entering))
+            stack.enter_context(bound.splice(clean.taps, replacement))
+            final: Tensor = self._base(input_ids=clean.tokens, use_cache=False).last_hidden_state
+        return final
+
+    @contextmanager
+    def _bypass(self, count: int, entering: Tensor) -> Iterator[None]:
+        """Let the first `count` blocks pass their input on, and hand `entering` to what follows."""
+        with ExitStack() as stack:
+            if count == 0:
+                stack.enter_context(_replaced_input(self.blocks[0], entering))
+            for index in range(count):
+                value = entering if index == count - 1 else None
+
+                def forward(
+                    hidden_states: Tensor, *args: Any, _value: Tensor | None = value, **kwargs: Any
+                ) -> Any:
+                    out = hidden_states if _value is None else _value
+                    return (out, None) if self._blocks_return_tuples else out
+
+                stack.enter_context(_replaced_forward(self.blocks[index], forward))
+            yield
+
+    @torch.inference_mode()
+    def unembed(self, final: Tensor) -> Tensor:
+        """Logits (..., V) in float32 of final hidden states (..., d_model), by the model's own head.
+
+        The trunk is answered for rather than run, so that soft-capping and scaling of logits, where an
+        architecture has them, happen as they do in the model.
+        """
+        flat = final.reshape(1, -1, final.shape[-1])  # (1, N, d_model)
+        answer = self._trunk_output(last_hidden_state=flat)
+        dummy = torch.zeros((1, 1), dtype=torch.long, device=final.device)
+        with _replaced_forward(self._base, lambda *args, **kwargs: answer):
+            logits: Tensor = self.hf(input_ids=dummy, use_cache=False).logits
+        return logits.float().reshape(*final.shape[:-1], -1)
+
+
+@contextmanager
+def _replaced_forward(module: nn.Module, forward: Any) -> Iterator[None]:
+    """For the length of a with block, the module computes something else."""
+    module.forward = forward
+    try:
+        yield
+    finally:
+        del module.forward  # uncovers the class's own
+
+
+@contextmanager
+def _keep_block_input(blocks: nn.ModuleList, block: int, kept: dict[int, Tensor]) -> Iterator[None]:
+    def keep(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        kept[block] = args[0] if args else kwargs["hidden_states"]
+
+    handle = blocks[block].register_forward_pre_hook(keep, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def _replaced_input(module: nn.Module, entering: Tensor) -> Iterator[None]:
+    def replace(
+        module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        if args:
+            return (entering, *args[1:]), kwargs
+        return args, {**kwargs, "hidden_states": entering}
+
+    handle = module.register_forward_pre_hook(replace, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()

@@ -1,0 +1,91 @@
+"""Loads one SAE with sae_lens and refuses weights that cannot be measured."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from safetensors import SafetensorError
+from torch import Tensor
+
+from sae_checks.errors import SaeError
+from sae_checks.records import Release, SaeRef
+
+
+class LoadedSae:
+    """An SAE of sae_lens behind the two calls that measuring needs.
+
+    Attributes:
+        sequence_aware: whether a token's features depend on the tokens before it, so that a text must
+            not be cut into pieces (temporal SAEs); all other architectures encode each token alone.
+    """
+
+    def __init__(self, ref: SaeRef, sae: Any) -> None:
+        self.ref = ref
+        self.sae = sae
+        self.sequence_aware: bool = sae.cfg.architecture() == "temporal"
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Feature activations (..., d_sae) of activations (..., d_in), dense."""
+        features: Tensor = self.sae.encode(x.to(self.sae.dtype))
+        return features.to_dense() if features.is_sparse else features
+
+    def decode(self, features: Tensor) -> Tensor:
+        """Reconstructions (..., d_in); follows the `encode` of the same tokens, whose scale it undoes."""
+        reconstruction: Tensor = self.sae.decode(features)
+        return reconstruction
+
+
+def load_sae(
+    release: Release, ref: SaeRef, *, device: str = "cpu", dtype: str = "float32"
+) -> LoadedSae:
+    """Load an SAE of a release.
+
+    Raises:
+        SaeError: its files are damaged or missing, its weights are not finite, or sae_lens cannot
+            make sense of them.
+    """
+    from sae_lens import SAE
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # advice on how to load the model, which is followed
+            if release.source == "directory":
+                sae = SAE.from_pretrained(release.name, ref.sae_id, device=device, dtype=dtype)
+            elif release.source == "hub":
+                repo_id, _, folder = ref.location.partition(":")
+                sae = SAE.from_pretrained(repo_id, folder, device=device, dtype=dtype)
+            else:
+                sae = SAE.load_from_disk(ref.location, device=device, dtype=dtype)
+    except (
+        SafetensorError,
+        OSError,
+        RuntimeError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AssertionError,
+    ) as error:
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise SaeError(
+            f"SAE {ref.sae_id!r} cannot be loaded from {ref.location}: {reason}; "
+            "its files are damaged or not sae_lens's, save or download them again"
+        ) from error
+    _refuse_not_finite(ref, sae)
+    if getattr(sae, "hook_z_reshaping_mode", False):
+        # Taps give hook_z with its heads side by side, (..., n_heads * d_head), which is what the
+        # reshaping would make of it.
+        sae.turn_off_forward_pass_hook_z_reshaping()
+    return LoadedSae(ref, sae.eval())
+
+
+def _refuse_not_finite(ref: SaeRef, sae: Any) -> None:
+    for name, weight in sae.state_dict().items():
+        # An infinite JumpReLU threshold is a legal way to say that a feature is off.
+        wrong = weight.isnan() if name == "threshold" else ~weight.isfinite()
+        bad = int(wrong.sum())
+        if bad:
+            raise SaeError(
+                f"SAE {ref.sae_id!r} has weights that are not finite: {bad:,} of {weight.numel():,} values of "
+                f"{name} are NaN or infinite; a gate cannot judge it"
+            )

@@ -1,0 +1,95 @@
+"""From documents to texts: token ids of one context length, packed as the request says."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sae_checks.errors import CorpusError
+from sae_checks.load.documents import CorpusRequest, documents
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The measured texts: every SAE and every baseline sees these same tokens."""
+
+    tokens: NDArray[np.int64]  # (texts, C)
+    special: NDArray[np.bool_]  # (texts, C), BOS and its like: excluded from every mean
+    description: dict[str, object]
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(np.ascontiguousarray(self.tokens).tobytes()).hexdigest()
+
+
+def load_texts(request: CorpusRequest, tokenizer: Any, *, prepend_bos: bool = True) -> Texts:
+    """Tokenize and pack a corpus until its budget of tokens is full, or it ends.
+
+    Packing is sae_lens's own: "concatenate" runs documents together with BOS between them, "documents"
+    begins every text with a document's start and drops documents shorter than the context.
+
+    Raises:
+        CorpusError: the corpus does not even fill one text.
+    """
+    from sae_lens.tokenization_and_batching import concat_and_batch_sequences
+    from sae_lens.util import get_special_token_ids
+
+    bos = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    if bos is None and prepend_bos:
+        raise CorpusError(
+            "the model's tokenizer has neither a BOS nor an EOS token, but the SAEs expect texts that begin with one"
+        )
+    wanted = math.floor(request.tokens / request.context)
+    if wanted < 1:
+        raise CorpusError(
+            f"--sae-tokens {request.tokens} is less than one text of {request.context} tokens; "
+            "raise it, or lower --sae-context"
+        )
+    packed = concat_and_batch_sequences(
+        _token_sequences(request, tokenizer),
+        context_size=request.context,
+        begin_batch_token_id=bos if prepend_bos else None,
+        sequence_separator_token_id=bos if request.packed == "concatenate" else None,
+        disable_concat_sequences=request.packed == "documents",
+    )
+    texts = [text.numpy() for text in islice(packed, wanted)]
+    if not texts:
+        raise CorpusError(
+            f"corpus {request.name!r} is too short for one text of {request.context} tokens; "
+            "use a longer corpus or a smaller --sae-context"
+        )
+    tokens = np.stack(texts).astype(np.int64)
+    special = np.isin(tokens, sorted(get_special_token_ids(tokenizer)))
+    return Texts(
+        tokens=tokens, special=special, description=_describe(request, bos, prepend_bos, len(texts))
+    )
+
+
+def _token_sequences(request: CorpusRequest, tokenizer: Any) -> Iterator[torch.Tensor]:
+    for document in documents(request):
+        ids = document
+        if isinstance(document, str):
+            ids = tokenizer(document, add_special_tokens=False, verbose=False)["input_ids"]
+        yield torch.tensor(ids, dtype=torch.long)
+
+
+def _describe(
+    request: CorpusRequest, bos: int | None, prepend_bos: bool, texts: int
+) -> dict[str, object]:
+    return {
+        "corpus": request.name,
+        "packing": request.packed,
+        "seed": request.seed,
+        "context": request.context,
+        "texts": texts,
+        "bos_token_id": bos,
+        "prepend_bos": prepend_bos,
+    }

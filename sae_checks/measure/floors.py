@@ -1,0 +1,87 @@
+"""Zero and mean ablation: the floors against which recovered cross-entropy is measured.
+
+Replace a whole residual stream by one constant and the rest of the network sees no tokens at all: its
+prediction is the same at every position of every text. One short pass finds that, and then a floor costs a
+look-up per token. At other sites (MLP, attention) the pass is resumed per batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sae_checks.load.hook_points import is_residual_stream
+from sae_checks.load.language_model import CleanPass, LanguageModel
+from sae_checks.load.texts import Texts
+from sae_checks.measure import metrics
+from sae_checks.measure.calibration import Calibration
+from sae_checks.measure.plan import Plan
+
+# Final hidden states count as equal at all positions up to rounding.
+_EQUAL = 1e-4
+
+
+@dataclass(frozen=True)
+class Floor:
+    """One ablation at one hook point: every token's activation replaced by one constant."""
+
+    column: str  # ce_zero or ce_mean
+    model: LanguageModel
+    hook_point: str
+    constant: Tensor  # (d,)
+    log_probabilities: Tensor | None  # (V,) where the prediction is the same everywhere
+
+    def final(self, clean: CleanPass) -> Tensor | None:
+        """Final hidden states (B, T, d_model) under the ablation; None where they are known."""
+        if self.log_probabilities is not None:
+            return None
+        return self.model.resume(
+            clean, self.hook_point, self.constant.expand_as(clean.taps[self.hook_point])
+        )
+
+    def cross_entropy(
+        self, final: Tensor | None, text: Tensor, position: Tensor, target: Tensor
+    ) -> Tensor:
+        """Loss (N,) in nats on the tokens at (text, position), each index (N,)."""
+        if self.log_probabilities is not None:
+            return -self.log_probabilities[target]
+        if final is None:
+            raise ValueError(
+                "an ablation whose prediction depends on the tokens needs its resumed pass"
+            )
+        return metrics.cross_entropy(self.model.unembed(final[text, position]), target)
+
+
+def prepare_floors(
+    model: LanguageModel, calibrations: Mapping[str, Calibration], plan: Plan, texts: Texts
+) -> dict[str, list[Floor]]:
+    """The floors that the plan needs, by hook point; empty lists where it needs none."""
+    constants = {"ce_zero": lambda mean: torch.zeros_like(mean), "ce_mean": lambda mean: mean}
+    return {
+        hook_point: [
+            _prepare(model, texts, column, hook_point, constants[column](calibration.mean))
+            for column in plan.floors
+        ]
+        for hook_point, calibration in calibrations.items()
+    }
+
+
+@torch.inference_mode()
+def _prepare(
+    model: LanguageModel, texts: Texts, column: str, hook_point: str, constant: Tensor
+) -> Floor:
+    log_probabilities = None
+    if is_residual_stream(hook_point):
+        tokens = torch.from_numpy(texts.tokens[:1]).to(model.device)  # (1, T)
+        clean = model.clean(tokens, [hook_point])
+        final = model.resume(
+            clean, hook_point, constant.to(clean.final.dtype).expand_as(clean.taps[hook_point])
+        )
+        # Tried rather than taken for granted: attention sinks learnt by some models count positions.
+        spread = (final - final[:, :1]).abs().max()
+        if spread <= _EQUAL * final.abs().max().clamp(min=1.0):
+            log_probabilities = model.unembed(final[0, 0]).log_softmax(dim=-1)  # (V,)
+    return Floor(column, model, hook_point, constant, log_probabilities)

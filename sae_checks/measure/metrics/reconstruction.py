@@ -1,0 +1,27 @@
+"""Distances in activation space."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def norm(x: Tensor) -> Tensor:
+    """‖x‖₂ of activations (..., d); (...), in units of activation."""
+    return torch.linalg.vector_norm(x, dim=-1, dtype=torch.float32)
+
+
+def squared_distance(x: Tensor, y: Tensor) -> Tensor:
+    """Σ_d (x − y)², summed over d and not divided by it, as in the study and in sae_lens.
+
+    With y the reconstruction this is `mse`; with y the mean activation, a token's part of the
+    variance that explained variance divides by.
+
+    Args:
+        x, y: (..., d), or broadcastable to it.
+
+    Returns:
+        (...), in activation².
+    """
+    difference = x.float() - y.float()
+    return torch.linalg.vecdot(difference, difference)

@@ -1,0 +1,153 @@
+"""What a run is asked to do: the --sae options, each with an ini key, parsed before anything loads."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from sae_checks.errors import UserError
+from sae_checks.records import PositionRange
+
+DEFAULT_TOKENS = 100_000  # the study's own number: 100 texts of 1,024 tokens
+DEFAULT_CONTEXT = 1_024  # the study's own context, and as much as a longer model is given unasked
+
+
+@dataclass(frozen=True)
+class Options:
+    """The parsed options of one run; field names are the option names."""
+
+    release: str | None = None
+    ids: tuple[str, ...] = ()
+    model: str | None = None
+    corpus: str | None = None
+    tokens: int = DEFAULT_TOKENS
+    context: int | None = None
+    training_context: int | None = None
+    seed: int = 0
+    packing: str | None = None
+    ranges: tuple[PositionRange, ...] = ()
+    special_tokens: str = "keep"
+    device: str = "cpu"
+    dtype: str = "float32"
+    batch_tokens: int | None = None
+    store: Path = field(default_factory=lambda: Path(platformdirs.user_cache_dir("sae-checks")))
+    thresholds: Path | None = None
+    measurements: Path | None = None
+
+
+@dataclass(frozen=True)
+class Option:
+    """One command line option and its ini key (its name with underscores for dashes)."""
+
+    name: str  # "--sae-tokens"
+    parse: Callable[[str], Any]
+    help: str
+    metavar: str = "X"
+    field: str = ""
+
+    @property
+    def ini(self) -> str:
+        return self.name.lstrip("-").replace("-", "_")
+
+    @property
+    def is_path(self) -> bool:
+        return self.parse is _path
+
+    @property
+    def target(self) -> str:
+        """The field of `Options` it sets."""
+        return self.field or self.ini.removeprefix("sae_")
+
+
+def _positive(text: str) -> int:
+    number = int(text.replace("_", "").replace(",", "")) if text.strip() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, not {text!r}")
+    return number
+
+
+def _whole(text: str) -> int:
+    return int(text)
+
+
+def _globs(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise argparse.ArgumentTypeError(f"must be one of {', '.join(choices)}, not {text!r}")
+        return text
+
+    return parse
+
+
+def _ranges(text: str) -> tuple[PositionRange, ...]:
+    from sae_checks.ranges import parse_ranges
+
+    try:
+        return parse_ranges(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser().resolve()
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        "--sae",
+        str,
+        "what is gated: a release of sae_lens's directory, a folder of SAEs saved by sae_lens, or a hub repo "
+        "id; the bundled demo 'tales' without it",
+        "NAME",
+        field="release",
+    ),
+    Option("--sae-ids", _globs, "only the SAEs whose id matches; several globs with commas", "GLOB"),
+    Option("--sae-model", str, "load this model (name or local folder) instead of the one the SAEs name", "NAME"),
+    Option(
+        "--sae-corpus",
+        str,
+        "texts to measure on: a data set id, a local .parquet, .jsonl or .txt file, 'pydoc' (prose of Python's "
+        "help) or 'tales'; without it, the data set the SAEs were trained on",
+        "NAME",
+    ),
+    Option("--sae-tokens", _positive, f"tokens to measure on ({DEFAULT_TOKENS:,} without it)", "N"),
+    Option(
+        "--sae-context",
+        _positive,
+        f"tokens of a text (without it the model's context, at most {DEFAULT_CONTEXT:,})",
+        "N",
+    ),
+    Option("--sae-training-context", _positive, "the SAEs' training context, where they do not say it", "N"),
+    Option("--sae-seed", _whole, "seed of the order in which documents are taken (0 without it)", "N"),
+    Option(
+        "--sae-packing",
+        _one_of("documents", "concatenate"),
+        "how texts are made of documents: run together with BOS between them (concatenate), or one document "
+        "a text, cut off (documents)",
+        "HOW",
+    ),
+    Option("--sae-ranges", _ranges, "position ranges instead of the default ones: 1:15,16:127,...", "RANGES"),
+    Option(
+        "--sae-special-tokens",
+        _one_of("keep", "replace"),
+        "whether BOS and its like keep their activation (as in sae_lens) or are replaced too (as in the study)",
+        "HOW",
+    ),
+    Option("--sae-device", str, "where to compute: cpu, cuda, cuda:1, mps", "DEVICE"),
+    Option("--sae-dtype", _one_of("float32", "bfloat16", "float16", "float64"), "precision", "DTYPE"),
+    Option("--sae-batch-tokens", _positive, "tokens per forward pass; changes no figure beyond rounding", "N"),
+    Option("--sae-store", _path, "where measurements are kept (the user's cache folder without it)", "DIR"),
+    Option("--sae-thresholds", _path, "limits from this file instead of the bundled thresholds.toml", "FILE"),
+    Option("--sae-measurements", _path, "judge these stored tables; no model, SAE or torch is loaded", "DIR"),
+)
+
+STRICT = Option("--sae-strict", bool, "known failures fail like any other")

@@ -1,0 +1,234 @@
+"""The pytest plugin: options, collection of checks, outcomes. The one module that knows pytest.
+
+It is registered by entry point and by a checkout's conftest.py, so every pytest run loads it: nothing heavy
+is imported before a check is collected.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+from collections.abc import Generator, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sae_checks.errors import UserError
+from sae_checks.options import OPTIONS, STRICT, Option, Options
+
+if TYPE_CHECKING:
+    from sae_checks.checking import CellRef, Check
+    from sae_checks.judge import Verdict
+    from sae_checks.session import Session
+
+_SESSION: pytest.StashKey[Session] = pytest.StashKey()
+
+
+class CheckFailed(Exception):
+    """A verdict that does not hold; carries the sentences that a person is shown."""
+
+
+class CheckItem(pytest.Item):
+    """One check on one cell: a test."""
+
+    def __init__(self, *, check: Check, cell: CellRef, gate_session: Session, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.check, self.cell, self.gate_session = check, cell, gate_session
+        self.verdict: Verdict | None = None
+
+    def setup(self) -> None:
+        """Judge the cell: what cannot be judged is an error, not a failure."""
+        try:
+            self.verdict = self.gate_session.judge(self.check, self.cell)
+        finally:
+            properties = self.gate_session.properties(self.check, self.cell, self.verdict)
+            self.user_properties.extend(properties.items())
+
+    def runtest(self) -> None:
+        """Fail if the verdict does not hold."""
+        if self.verdict is not None and not self.verdict.holds:
+            raise CheckFailed(self.gate_session.explain(self.check, self.cell, self.verdict))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """Verdicts and mistakes of the user as sentences; bugs with their traceback."""
+        if isinstance(excinfo.value, CheckFailed | UserError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Where the check stands, for reports."""
+        line = self.check.function.__code__.co_firstlineno - 1
+        return self.path, line, self.name
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("sae-checks", "gate a release of sparse autoencoders")
+    for option in OPTIONS:
+        group.addoption(
+            option.name,
+            type=option.parse,
+            default=None,
+            metavar=option.metavar,
+            dest=f"sae_checks_{option.target}",
+            help=option.help,
+        )
+        parser.addini(option.ini, option.help, type="string", default="")
+    group.addoption(STRICT.name, action="store_true", dest="sae_checks_strict", help=STRICT.help)
+    parser.addini(STRICT.ini, STRICT.help, type="bool", default=False)
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    """Collect check_*.py files that use sae_checks, whatever python_files says."""
+    if file_path.suffix != ".py" or not file_path.name.startswith("check_"):
+        return None
+    patterns = parent.config.getini("python_files")
+    by_pytest = parent.session.isinitpath(file_path) or any(file_path.match(p) for p in patterns)
+    if by_pytest or "sae_checks" not in file_path.read_text(encoding="utf-8"):
+        return None
+    module: pytest.Module = pytest.Module.from_parent(parent, path=file_path)
+    return module
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(
+    collector: pytest.Module | pytest.Class, name: str, obj: object
+) -> list[pytest.Item] | None:
+    """One test per cell of a function marked with @check."""
+    if not hasattr(obj, "sae_check"):
+        return None
+    from sae_checks.checking import check_of
+
+    check = check_of(obj)
+    if check is None or f"check_{check.name}" != name:
+        return None
+    session = _session(collector.config)
+    items: list[pytest.Item] = [
+        CheckItem.from_parent(
+            collector, name=f"{name}[{cell}]", check=check, cell=cell, gate_session=session
+        )
+        for cell in session.cells(check)
+    ]
+    return items
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
+    """Refuse a malformed run before anything loads, and mark the failures that are accepted."""
+    gate_session = session.config.stash.get(_SESSION, None)
+    if gate_session is None or session.testsfailed:  # a check file with a bug stops the run by itself
+        return
+    try:
+        checks = _check_items(items)
+        gate_session.prepare({item.check.name: item.check for item in checks}.values())
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from None
+    if session.config.getoption("sae_checks_strict") or session.config.getini(STRICT.ini):
+        return
+    for item in checks:
+        known = gate_session.known_failure(item.check, item.cell)
+        if known is not None:
+            item.add_marker(pytest.mark.xfail(reason=known.reason, raises=CheckFailed, strict=False))
+
+
+def pytest_deselected(items: Iterable[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, CheckItem):
+            item.gate_session.deselected = True
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    """The header: what is gated, on what, at what budget."""
+    session = config.stash.get(_SESSION, None)
+    return session.header() if session is not None and session.failed is None else []
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Measure what the collected checks need, before the first of them runs."""
+    gate_session = session.config.stash.get(_SESSION, None)
+    if gate_session is None or session.config.option.collectonly:
+        return
+    if session.testsfailed and not session.config.option.continue_on_collection_errors:
+        return
+    items = _check_items(session.items)
+    if not items:
+        return
+    capture = session.config.pluginmanager.getplugin("capturemanager")
+    try:
+        with capture.global_and_fixture_disabled():
+            gate_session.measure([(item.check, item.cell) for item in items])
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Remember each test's outcome for the closing summary."""
+    report = yield
+    if isinstance(item, CheckItem) and (report.when == "call" or report.failed):
+        outcome = "error" if report.when != "call" else report.outcome
+        if hasattr(report, "wasxfail"):
+            outcome = "accepted" if report.skipped else "unexpectedly passed"
+        item.gate_session.record(item.check, item.cell, outcome, item.verdict)
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Accepted failures that are out of date fail the run, where the thresholds say so."""
+    gate_session = session.config.stash.get(_SESSION, None)
+    if gate_session is None or exitstatus != pytest.ExitCode.OK:
+        return
+    if gate_session.strict_about_known_failures and gate_session.stale_known_failures():
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Per SAE: the worst cell of each check, the usable context, and where the report lies."""
+    session = config.stash.get(_SESSION, None)
+    if session is None or not session.outcomes or config.option.verbose < 0:
+        return
+    from sae_checks.report.summary import summary_lines
+
+    junit = getattr(config.option, "xmlpath", None)
+    terminalreporter.section(f"sae-checks: {session.gate.release.name}")
+    for line in summary_lines(session, junit):
+        terminalreporter.write_line(line)
+
+
+def _check_items(items: Iterable[pytest.Item]) -> list[CheckItem]:
+    return [item for item in items if isinstance(item, CheckItem)]
+
+
+def _session(config: pytest.Config) -> Session:
+    """The run's session, made when the first check is collected."""
+    session = config.stash.get(_SESSION, None)
+    if session is None:
+        from sae_checks.report.progress import ConsoleProgress
+        from sae_checks.session import Session
+
+        quiet = config.option.verbose < 0
+        session = Session(_parse_options(config), ConsoleProgress(quiet=quiet))
+        config.stash[_SESSION] = session
+    return session
+
+
+def _parse_options(config: pytest.Config) -> Options:
+    values = {option.target: _value(config, option) for option in OPTIONS}
+    return Options(**{name: value for name, value in values.items() if value is not None})
+
+
+def _value(config: pytest.Config, option: Option) -> Any:
+    """An option from the command line, else its ini key, else None."""
+    given = config.getoption(f"sae_checks_{option.target}")
+    if given is not None:
+        return given
+    text = config.getini(option.ini)
+    if not text:
+        return None
+    if option.is_path and config.inipath is not None:  # as seen from the file that says it
+        text = str(config.inipath.parent / Path(text).expanduser())
+    try:
+        return option.parse(text)
+    except (ArgumentTypeError, ValueError) as error:
+        raise pytest.UsageError(f"{config.inipath}: {option.ini} = {text}: {error}") from error

@@ -1,0 +1,89 @@
+"""The closing summary: per SAE its worst cell of each check, its usable context, what is accepted."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from sae_checks.report import text
+
+if TYPE_CHECKING:
+    from sae_checks.session import Outcome, Session
+
+_RANK = {"error": 0, "failed": 1, "accepted": 2, "unexpectedly passed": 3, "passed": 4}
+
+
+def summary_lines(session: Session, junit: str | None) -> list[str]:
+    """The lines of the summary, in the order of the release's SAEs."""
+    lines = []
+    by_sae: dict[str, list[Outcome]] = {}
+    for outcome in session.outcomes:
+        by_sae.setdefault(outcome.cell.sae.sae_id if outcome.cell.sae else "", []).append(outcome)
+    for sae in session.gate.release.saes:
+        if sae.sae_id in by_sae:
+            lines += _block(sae.sae_id, by_sae[sae.sae_id], session.not_measured(sae.sae_id))
+    if "" in by_sae:
+        lines += _block("whole release", by_sae[""], None)
+    lines += _accepted(session)
+    lines += [f"note: {sentence}" for sentence in session.stale_known_failures()]
+    if session.gate.store is not None:
+        lines.append(f"tables: {session.gate.store.folder}")
+    if junit:
+        lines.append(f"JUnit report: {junit}")
+    return lines
+
+
+def _block(title: str, outcomes: list[Outcome], not_measured: str | None) -> list[str]:
+    counts = Counter(outcome.outcome for outcome in outcomes)
+    told = ", ".join(f"{counts[name]} {name}" for name in reversed(_RANK) if counts[name])
+    lines = [f"{title}: {told}"]
+    if not_measured is not None:
+        return [*lines, f"  not measured: {not_measured}"]
+    by_check: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        by_check.setdefault(outcome.check.name, []).append(outcome)
+    return lines + [_worst_line(worst(cells)) for cells in by_check.values()]
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """The outcome that most needs looking at: by kind, then by how far it is beyond its limit."""
+    return min(outcomes, key=lambda o: (_RANK[o.outcome], -excess(o)))
+
+
+def excess(outcome: Outcome) -> float:
+    """How far the value lies beyond its nearest limit, as a share of it; negative within."""
+    if outcome.verdict is None:
+        return math.inf
+    value, limit = outcome.verdict.estimate.value, outcome.verdict.limit
+    if math.isnan(value):
+        return math.inf
+    distances = []
+    if limit.max is not None:
+        distances.append((value - limit.max) / (abs(limit.max) or 1.0))
+    if limit.min is not None:
+        distances.append((limit.min - value) / (abs(limit.min) or 1.0))
+    return max(distances, default=value)
+
+
+def _worst_line(outcome: Outcome) -> str:
+    verdict, positions = outcome.verdict, outcome.cell.positions
+    where = f"at {positions}" if positions is not None else ""
+    if verdict is None:
+        return f"  {outcome.check.name:<24} not measured"
+    value = f"{verdict.estimate.value:.4g}" if not math.isnan(verdict.estimate.value) else "undefined"
+    limit = text.limit(verdict) or "reported"
+    told = outcome.outcome if verdict.status != "undecided" else f"{outcome.outcome} (undecided)"
+    return f"  {outcome.check.name:<24} {value:>10} {limit:<12} {where:<14} {told}".rstrip()
+
+
+def _accepted(session: Session) -> list[str]:
+    """What is accepted and why: one line per entry."""
+    counts: Counter[str] = Counter()
+    for outcome in session.outcomes:
+        entry = session.known_failure(outcome.check, outcome.cell)
+        if outcome.outcome == "accepted" and entry is not None:
+            counts[f"{text.known_failure(entry)}: {entry.reason}"] += 1
+    return [f"accepted: {count} cells by {told}" for told, count in counts.items()]
+

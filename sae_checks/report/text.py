@@ -1,0 +1,107 @@
+"""Sentences and properties about single verdicts: headers, failure messages, JUnit."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from sae_checks.checking import BUNDLED_THRESHOLDS, CellRef, Check
+from sae_checks.judge import Verdict
+from sae_checks.thresholds import KnownFailure
+
+if TYPE_CHECKING:
+    from sae_checks.gate import Gate
+    from sae_checks.options import Options
+
+
+def header(gate: Gate, options: Options) -> list[str]:
+    """The lines at the start of a run."""
+    release, loading = gate.release, gate.release.loading
+    notes = "".join(f" ({note})" for note in release.notes)
+    processing = ", ".join(f"{k}={v}" for k, v in loading.from_pretrained_kwargs)
+    lines = [
+        f"sae-checks: release {release.name}{notes}: {len(release.saes)} SAEs, model {loading.model_name}"
+        + (f" ({processing})" if processing else "")
+    ]
+    if gate.stored is not None:
+        return [*lines, f"sae-checks: judging stored measurements of {options.measurements}"]
+    texts = options.tokens // gate.context
+    lines.append(
+        f"sae-checks: corpus {gate.corpus}, {options.tokens:,} tokens at most: {texts:,} texts of "
+        f"{gate.context:,}, seed {options.seed}; limits {options.thresholds or BUNDLED_THRESHOLDS}"
+    )
+    if gate.store is not None:
+        lines.append(f"sae-checks: measurements in {gate.store.folder}")
+    return lines
+
+
+def properties(check: Check, cell: CellRef, verdict: Verdict | None, context: int) -> dict[str, str]:
+    """What the JUnit report says of every test; what was not measured is "nan", its verdict "error"."""
+    sae, positions = cell.sae, cell.positions
+    made = {
+        "release": cell.release,
+        "sae": sae.sae_id if sae else "",
+        "layer": str(sae.layer) if sae else "",
+        "hook": sae.hook_point if sae else "",
+        "metric": check.name,
+        "first_position": str(positions.first if positions else 1),
+        "last_position": str(positions.last if positions else context - 2),
+        "value": "nan",
+        "limit": "",
+        "ci_low": "nan",
+        "ci_high": "nan",
+        "texts": "0",
+        "tokens": "0",
+        "verdict": "error",
+    }
+    if verdict is not None:
+        estimate = verdict.estimate
+        made |= {
+            "value": _figure(estimate.value),
+            "limit": limit(verdict),
+            "ci_low": _figure(estimate.low),
+            "ci_high": _figure(estimate.high),
+            "texts": str(estimate.texts),
+            "tokens": str(estimate.tokens),
+            "verdict": verdict.status,
+        }
+        made |= {name: _figure(v) if isinstance(v, float) else str(v) for name, v in estimate.notes}
+    return made
+
+
+def limit(verdict: Verdict) -> str:
+    """The limit as reports write it: "<= 0.3", ">= 1", "1 to 300", or "" where there is none."""
+    low, high = verdict.limit.min, verdict.limit.max
+    if low is not None and high is not None:
+        return f"{low:g} to {high:g}"
+    if high is not None:
+        return f"<= {high:g}"
+    return f">= {low:g}" if low is not None else ""
+
+
+def failure(check: Check, cell: CellRef, verdict: Verdict) -> str:
+    """Measured value, limit, interval, texts and tokens, and what to look at."""
+    where = f"{cell.sae.sae_id}" if cell.sae else f"release {cell.release}"
+    if cell.positions is not None:
+        where += f", positions {cell.positions.first} to {cell.positions.last}"
+    lines = [f"{check.name} of {where}: {verdict.sentence}"]
+    if verdict.estimate.notes:
+        notes = ", ".join(f"{n} = {v:.4g}" if isinstance(v, float) else f"{n} = {v}" for n, v in verdict.estimate.notes)
+        lines.append(f"also: {notes}")
+    if check.summary:
+        lines.append(f"asked: {check.summary}")
+    if verdict.limit.source:
+        lines.append(f"limit: {verdict.limit.source}")
+    if cell.sae is not None and cell.sae.neuronpedia_id:
+        lines.append(f"features: https://www.neuronpedia.org/{cell.sae.neuronpedia_id}")
+    return "\n".join(lines)
+
+
+def known_failure(entry: KnownFailure) -> str:
+    """An accepted failure's own identity, for messages about it."""
+    positions = f", positions {entry.positions}" if entry.positions else ""
+    return f"[[known_failure]] {entry.check} of {entry.release} ({entry.sae}{positions})"
+
+
+def _figure(value: float) -> str:
+    return "nan" if math.isnan(value) else f"{value:.6g}"

@@ -1,0 +1,141 @@
+"""What a name given to `--sae` stands for: a demo, a directory release, a folder or a hub repo."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from sae_checks import demo
+from sae_checks.errors import ReleaseError
+from sae_checks.records import Source
+from sae_checks.resolve import directory
+
+_CONFIG = "cfg.json"
+_WEIGHTS = "sae_weights.safetensors"
+_REPO_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One SAE of a listing: where it lies, and what the directory says beyond its own config."""
+
+    sae_id: str
+    location: str  # a folder, or "repo_id:folder"
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    neuronpedia_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A release by name: its SAE ids, before any configuration is read."""
+
+    name: str
+    source: Source
+    entries: tuple[Entry, ...]
+    model: str | None = None  # as the directory names it; a folder's SAEs name their own
+    conversion: str | None = None  # sae_lens's conversion function, None for its own layout
+    notes: tuple[str, ...] = ()
+
+
+def find(name: str | None) -> Listing:
+    """The listing that `--sae NAME` stands for; no network is needed, but for a hub repo.
+
+    Raises:
+        ReleaseError: no such release, a folder without SAEs, or a release of transcoders.
+    """
+    if name is None or name == "tales":
+        notes = ("the bundled demo, since --sae is absent",) if name is None else ()
+        listing = _find_folder("tales", demo.SAES_FOLDER)
+        return replace(listing, source="demo", notes=notes)
+    if Path(name).expanduser().is_dir():
+        folder = Path(name).expanduser().resolve()
+        return _find_folder(folder.name, folder)
+    if name in directory.release_names():
+        return _find_in_directory(name)
+    if _REPO_ID.fullmatch(name):
+        return _find_repo(name)
+    raise ReleaseError(_unknown(name))
+
+
+def choose(listing: Listing, globs: tuple[str, ...]) -> Listing:
+    """The SAEs of the listing whose id matches any of the globs (all of them without globs)."""
+    if not globs:
+        return listing
+    chosen = tuple(e for e in listing.entries if any(fnmatchcase(e.sae_id, g) for g in globs))
+    if not chosen:
+        some = ", ".join(entry.sae_id for entry in listing.entries[:5])
+        more = f", … ({len(listing.entries)} in all)" if len(listing.entries) > 5 else ""
+        raise ReleaseError(
+            f"--sae-ids {','.join(globs)} matches no SAE of {listing.name!r}; it has {some}{more}"
+        )
+    return replace(listing, entries=chosen)
+
+
+def _unknown(name: str) -> str:
+    near = directory.nearest_names(name)
+    meant = f"; did you mean {' or '.join(near)}?" if near else "."
+    return (
+        f"--sae {name!r} is no release of sae_lens's directory, no folder of SAEs and no hub repo "
+        f"id (owner/name){meant}"
+    )
+
+
+def _find_in_directory(name: str) -> Listing:
+    description = directory.read_release(name)
+    reason = directory.refusal(name, description)
+    if reason is not None:
+        raise ReleaseError(reason)
+    repo_id, overrides = description["repo_id"], description.get("config_overrides") or {}
+    entries = tuple(
+        Entry(
+            sae_id=sae["id"],
+            location=f"{repo_id}:{sae['path']}",
+            overrides=overrides,
+            neuronpedia_id=sae.get("neuronpedia"),
+        )
+        for sae in description["saes"]
+    )
+    conversion = description.get("conversion_func")
+    return Listing(name, "directory", entries, model=description["model"], conversion=conversion)
+
+
+def _find_folder(name: str, folder: Path) -> Listing:
+    configs = sorted(folder.rglob(_CONFIG))
+    saes = [c.parent for c in configs if (c.parent / _WEIGHTS).is_file()]
+    if not saes:
+        found = f"{len(configs)} {_CONFIG}" if configs else f"no {_CONFIG}"
+        raise ReleaseError(
+            f"folder {folder} holds no SAE: an SAE saved by sae_lens is a {_CONFIG} beside a "
+            f"{_WEIGHTS}, and {found} is all that was found in it"
+        )
+    entries = tuple(
+        Entry(sae_id=sae.relative_to(folder).as_posix() if sae != folder else name, location=str(sae))
+        for sae in saes
+    )
+    return Listing(name, "folder", entries)
+
+
+def _find_repo(repo_id: str) -> Listing:
+    from sae_checks.resolve import hub
+
+    known = directory.releases_of_repo(repo_id)
+    if len(known) == 1:  # the directory knows how its model must be loaded; the repo alone does not
+        listing = _find_in_directory(known[0])
+        return replace(listing, notes=(f"release {known[0]} of the directory, by its repo id",))
+    if known:
+        raise ReleaseError(
+            f"hub repo {repo_id!r} holds {len(known)} releases of sae_lens's directory; "
+            f"choose one by its name: {', '.join(known)}"
+        )
+    folders = hub.sae_folders(repo_id)
+    if not folders:
+        raise ReleaseError(
+            f"hub repo {repo_id!r} holds no SAE in sae_lens's layout "
+            f"(a folder with {_CONFIG} and {_WEIGHTS})"
+        )
+    entries = tuple(Entry(sae_id=folder, location=f"{repo_id}:{folder}") for folder in folders)
+    return Listing(repo_id, "hub", entries)

@@ -1,0 +1,74 @@
+"""What can be known of a language model from its config.json alone: its context, and its version."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sae_checks import demo
+from sae_checks.errors import ModelError, ReleaseError
+from sae_checks.records import ModelLoading
+from sae_checks.resolve import hub
+from sae_checks.resolve.model_name import hub_model_name
+
+# How architectures call the longest context they take.
+_CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """A model before it is loaded."""
+
+    context: int | None  # tokens; None where the architecture sets no bound
+    version: str  # the hub's commit, or a hash of a local folder's files
+
+
+def read_model_config(loading: ModelLoading) -> ModelConfig:
+    """Read a model's config.json from its folder, the cache, or the hub.
+
+    Raises:
+        ModelError: the folder is no model.
+        ReleaseError: the hub has no such model, or cannot be reached and nothing is cached.
+    """
+    name = loading.model_name
+    folder = demo.MODEL_FOLDER if name == "tales" else Path(name).expanduser()
+    if folder.is_dir():
+        return ModelConfig(_context(_read_folder(folder)), _hash_folder(folder))
+    try:
+        config, commit = hub.read_json(hub_model_name(name), "config.json")
+    except ReleaseError as error:
+        raise ModelError(f"model {name!r}: {error}; or name a local copy with --sae-model") from error
+    return ModelConfig(_context(config), commit)
+
+
+def _context(config: dict[str, Any]) -> int | None:
+    for place in (config, config.get("text_config") or {}):
+        for key in _CONTEXT_KEYS:
+            if isinstance(place.get(key), int):
+                return int(place[key])
+    return None
+
+
+def _read_folder(folder: Path) -> dict[str, Any]:
+    try:
+        config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"folder {folder} is no model that transformers saved (config.json: {error}); "
+            "--sae-model takes such a folder, or a name"
+        ) from error
+    return config
+
+
+def _hash_folder(folder: Path) -> str:
+    """A hash over names and contents of the folder's own files."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and not path.name.startswith("."):
+            digest.update(path.name.encode())
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return f"sha256:{digest.hexdigest()}"

@@ -1,0 +1,147 @@
+"""One run: the gate, what was asked of it, and what came out; what the plugin and the reports share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from sae_checks.checking import CellRef, Check, bundled_checks
+from sae_checks.errors import UserError
+from sae_checks.gate import Gate, Progress, Unmeasured
+from sae_checks.judge import Verdict
+from sae_checks.options import Options
+from sae_checks.report import text
+from sae_checks.thresholds import KnownFailure, Thresholds
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one test: passed, failed, error, accepted, or unexpectedly passed."""
+
+    check: Check
+    cell: CellRef
+    outcome: str
+    verdict: Verdict | None
+
+
+class Session:
+    """A run of the suite.
+
+    A mistake of the user met while collecting is kept in `failed` and raised by `prepare`, because pytest
+    shows what is raised during collection with a traceback.
+    """
+
+    def __init__(self, options: Options, progress: Progress) -> None:
+        self.options = options
+        self.progress = progress
+        self.failed: UserError | None = None
+        self.deselected = False  # whether some checks were left out of this run
+        self.outcomes: list[Outcome] = []
+        self.thresholds = Thresholds()
+        self._collected: set[str] = set()
+
+    @cached_property
+    def gate(self) -> Gate:
+        """The gate on the run's release."""
+        return Gate(self.options)
+
+    def cells(self, check: Check) -> list[CellRef]:
+        """The cells of a check, none if the release cannot be made out."""
+        if self.failed is not None:
+            return []
+        try:
+            return self.gate.cells(check)
+        except UserError as error:
+            self.failed = error
+            return []
+
+    def prepare(self, checks: Iterable[Check]) -> None:
+        """Read the limits for what was collected, and look each of them up once.
+
+        Raises:
+            UserError: what was kept in `failed`, or malformed thresholds.
+        """
+        if self.failed is not None:
+            raise self.failed
+        checks = list(checks)
+        self._collected = {check.name for check in checks}
+        self.thresholds = self.gate.read_thresholds(checks)
+        for check in checks:  # overrides that contradict each other show only per cell
+            for cell in self.gate.cells(check):
+                sae = cell.sae
+                self.thresholds.limit(
+                    check.name,
+                    cell.release,
+                    sae.sae_id if sae else None,
+                    sae.layer if sae else None,
+                    sae.site if sae else None,
+                    cell.positions,
+                )
+
+    def known_failure(self, check: Check, cell: CellRef) -> KnownFailure | None:
+        """The accepted failure that covers a cell, if any does."""
+        sae_id = cell.sae.sae_id if cell.sae else None
+        return self.thresholds.known_failure(check.name, cell.release, sae_id, cell.positions)
+
+    def measure(self, wanted: Sequence[tuple[Check, CellRef]]) -> None:
+        """Measure what these checks need on these cells."""
+        needs = frozenset().union(*(check.needs for check, _ in wanted))
+        try:
+            self.gate.measure((cell for _, cell in wanted), needs, self.progress)
+        finally:
+            self.progress.close()
+
+    def judge(self, check: Check, cell: CellRef) -> Verdict:
+        """The verdict on one cell; raises `Unmeasured` where there is none."""
+        return self.gate.verdict(check, cell, self.thresholds)
+
+    def record(self, check: Check, cell: CellRef, outcome: str, verdict: Verdict | None) -> None:
+        """Remember what became of a test."""
+        self.outcomes.append(Outcome(check, cell, outcome, verdict))
+
+    def not_measured(self, sae_id: str) -> str | None:
+        """Why an SAE could not be measured, or None."""
+        measurement = self.gate.measurement
+        return measurement.failures.get(sae_id) if measurement is not None else None
+
+    @property
+    def strict_about_known_failures(self) -> bool:
+        """Whether accepted failures that are out of date fail the run."""
+        return self.thresholds.gate.known_failures_strict
+
+    def stale_known_failures(self) -> list[str]:
+        """Entries for this release that no longer accept anything, each as a sentence.
+
+        An entry that matches no cell is told only by a full run of its release; one whose cells all
+        pass, whenever its cells ran.
+        """
+        full = not self.deselected and not self.options.ids and set(bundled_checks()) <= self._collected
+        stale = []
+        for entry in self.thresholds.known_failures:
+            matched = [o for o in self.outcomes if self.known_failure(o.check, o.cell) is entry]
+            if matched and all(o.outcome in ("passed", "unexpectedly passed") for o in matched):
+                stale.append(f"{text.known_failure(entry)}: all of its {len(matched)} cells pass; remove it")
+            elif not matched and full and self._is_of_this_release(entry):
+                stale.append(f"{text.known_failure(entry)}: matches no cell of {self.gate.release.name}; mend or remove it")
+        return stale
+
+    def _is_of_this_release(self, entry: KnownFailure) -> bool:
+        from fnmatch import fnmatchcase
+
+        return fnmatchcase(self.gate.release.name, entry.release)
+
+    def header(self) -> list[str]:
+        """What is gated, on what, at what budget."""
+        return text.header(self.gate, self.options)
+
+    def properties(self, check: Check, cell: CellRef, verdict: Verdict | None) -> dict[str, str]:
+        """The JUnit properties of a test."""
+        return text.properties(check, cell, verdict, self.gate.context)
+
+    def explain(self, check: Check, cell: CellRef, verdict: Verdict) -> str:
+        """The message of a failing test."""
+        return text.failure(check, cell, verdict)
+
+
+__all__ = ["Outcome", "Session", "Unmeasured"]

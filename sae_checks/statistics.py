@@ -1,0 +1,161 @@
+"""Estimates and their intervals, from sums per text.
+
+The independent unit is the text, never the token: tokens of one text are alike, so counting them
+as independent would make every interval far too narrow. Every estimate here is a function of
+per-text sums. Its standard error comes from linearisation: the *influence* of a text is how much
+the estimate moves with that text's sums, to first order; the influences add up to 0, and
+
+    standard error = sqrt( n/(n-1) · Σ influence² ),     n texts with data.
+
+Intervals are two-sided, value ± t · standard error, with Student's t at n - 1 degrees of freedom.
+One text says nothing about the spread between texts, so its interval is (-inf, inf).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import stdtrit
+
+from sae_checks.records import FloatArray
+
+Note = tuple[str, float | int | str]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A measured value with its confidence interval and what it rests on."""
+
+    value: float  # NaN where it could not be measured: then `reason` says why
+    low: float  # ends of the two-sided interval, which verdicts are made of
+    high: float
+    standard_error: float  # NaN where the interval does not come from one
+    texts: int
+    tokens: int
+    reason: str = ""
+    notes: tuple[Note, ...] = ()  # further figures for the report
+
+    def with_notes(self, **notes: float | int | str) -> Estimate:
+        """The same estimate with further figures for the report."""
+        return replace(self, notes=(*self.notes, *notes.items()))
+
+
+def undefined(reason: str, texts: int = 0, tokens: int = 0) -> Estimate:
+    """The estimate of something that could not be measured."""
+    return Estimate(math.nan, math.nan, math.nan, math.nan, texts, tokens, reason)
+
+
+def ratio_of_sums(
+    numerators: ArrayLike, denominators: ArrayLike, tokens: ArrayLike, confidence: float
+) -> Estimate:
+    """Ratio r = Σ numerators / Σ denominators; each array holds one sum per text.
+
+    With token counts as denominators this is the mean over all tokens. Influence of text i:
+    (numerator_i - r · denominator_i) / Σ denominators. Texts without tokens are left out.
+    """
+    counts = _float64(tokens)
+    present = counts > 0
+    top, bottom = _float64(numerators)[present], _float64(denominators)[present]
+    texts, total_tokens, total = int(present.sum()), int(counts.sum()), float(bottom.sum())
+    if texts == 0:
+        return undefined("no tokens were measured")
+    if total == 0:
+        return undefined("the denominator sums to 0", texts, total_tokens)
+    ratio = float(top.sum()) / total
+    return _interval(ratio, (top - ratio * bottom) / total, texts, total_tokens, confidence)
+
+
+def ratio_of_means(
+    sums: ArrayLike,
+    tokens: ArrayLike,
+    base_sums: ArrayLike,
+    base_tokens: ArrayLike,
+    confidence: float,
+    floor: float = 0.0,
+) -> Estimate:
+    """Growth g = mean / max(base mean, floor), both means taken over tokens of the same texts.
+
+    A base mean below the floor is indistinguishable from 0, and dividing by it would only magnify
+    noise; the floor then stands in for it as a constant. Influence of text i, where N and M are
+    the token totals (the second term is absent below the floor):
+
+        [ (sum_i - mean · tokens_i)/N - g · (base_sum_i - base mean · base_tokens_i)/M ] / base
+    """
+    top, counts = _float64(sums), _float64(tokens)
+    base, base_counts = _float64(base_sums), _float64(base_tokens)
+    texts, total_tokens = int((counts > 0).sum()), int(counts.sum())
+    base_texts = int((base_counts > 0).sum())
+    if texts == 0:
+        return undefined("no tokens were measured")
+    if base_texts == 0:
+        return undefined("no tokens were measured in the range compared with", texts, total_tokens)
+    mean, base_mean = top.sum() / counts.sum(), base.sum() / base_counts.sum()
+    divisor = max(base_mean, floor)
+    if divisor <= 0:
+        return undefined("the mean compared with is not above 0", texts, total_tokens)
+    growth = mean / divisor
+    influence = (top - mean * counts) / counts.sum() / divisor
+    if base_mean > floor:
+        influence -= growth * (base - base_mean * base_counts) / base_counts.sum() / divisor
+    estimate = _interval(float(growth), influence, min(texts, base_texts), total_tokens, confidence)
+    return replace(estimate, texts=texts)
+
+
+def rank_correlation(
+    x: ArrayLike, y: ArrayLike, y_without: ArrayLike, tokens: int, confidence: float
+) -> Estimate:
+    """Spearman's rank correlation of x and y, both of shape (n,).
+
+    `y_without`, of shape (texts, n), is y with one text left out at a time: the interval is that
+    of the delete-one jackknife over texts, standard error² = (texts-1)/texts · Σ (ρ_i - mean ρ)²,
+    cut at ±1. Undefined for fewer than three pairs or where x or y is constant.
+    """
+    left, right, without = _float64(x), _float64(y), np.atleast_2d(_float64(y_without))
+    texts = len(without)
+    if len(left) < 3:
+        return undefined(
+            f"a rank correlation needs 3 values or more, got {len(left)}", texts, tokens
+        )
+    for name, values in (("first", left), ("second", right)):
+        if np.all(values == values[0]):
+            return undefined(
+                f"a rank correlation needs values that differ, but the {name} are all the same",
+                texts,
+                tokens,
+            )
+    rho = float(_spearman(left, right))
+    jackknife = _spearman(left, without)
+    # The jackknife's deviations are influences up to the factor (texts - 1)/texts.
+    influence = (jackknife - jackknife.mean()) * (texts - 1) / texts
+    estimate = _interval(rho, influence, texts, tokens, confidence)
+    return replace(estimate, low=max(estimate.low, -1.0), high=min(estimate.high, 1.0))
+
+
+def _float64(values: ArrayLike) -> FloatArray:
+    return np.asarray(values, dtype=np.float64)
+
+
+def _interval(
+    value: float, influence: FloatArray, texts: int, tokens: int, confidence: float
+) -> Estimate:
+    if texts < 2:
+        return Estimate(value, -math.inf, math.inf, math.inf, texts, tokens)
+    error = math.sqrt(texts / (texts - 1) * float(np.square(influence).sum()))
+    reach = float(stdtrit(texts - 1, (1 + confidence) / 2)) * error
+    return Estimate(value, value - reach, value + reach, error, texts, tokens)
+
+
+def _spearman(x: FloatArray, y: FloatArray) -> FloatArray:
+    """Pearson's correlation of the ranks of x (n,) with those of each row of y (..., n)."""
+    from scipy.stats import rankdata  # costs a second to import, which most runs need not pay
+
+    a, b = rankdata(x) - (len(x) + 1) / 2, rankdata(y, axis=-1) - (len(x) + 1) / 2
+    spread = np.sqrt(np.square(a).sum() * np.square(b).sum(axis=-1))
+    # A row that is constant by leaving a text out ranks nothing: correlation 0.
+    rho: FloatArray = np.divide(
+        (a * b).sum(axis=-1), spread, out=np.zeros_like(spread), where=spread > 0
+    )
+    return rho

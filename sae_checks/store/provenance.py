@@ -1,0 +1,42 @@
+"""What determines a measurement's numbers, SAE weights aside: equal provenance, equal numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from importlib import metadata
+
+from sae_checks.records import ModelLoading
+
+# Raised whenever a quantity's definition changes, so that old tables are never read as new ones.
+DEFINITIONS_VERSION = 1
+_LIBRARIES = ("torch", "transformers", "transformer-lens", "sae-lens", "datasets", "numpy")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """The keys of a manifest that must agree for two measurements to be comparable."""
+
+    loading: ModelLoading
+    model_version: str  # hub commit, or hash of a local folder
+    corpus: str
+    corpus_version: str
+    packing: str
+    seed: int
+    tokens: int  # the budget asked for
+    context: int
+    replace_special: bool
+    device: str
+    dtype: str
+
+    def as_dict(self) -> dict[str, object]:
+        """The manifest's `provenance`, versions included."""
+        libraries = {name: metadata.version(name) for name in _LIBRARIES}
+        return {**asdict(self), "definitions": DEFINITIONS_VERSION, "libraries": libraries}
+
+    @property
+    def key(self) -> str:
+        """16 hexadecimal digits that change whenever anything above does."""
+        text = json.dumps(self.as_dict(), sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,88 @@
+"""An SAE's table as Parquet files that pandas or DuckDB open as they are.
+
+`tokens.parquet`: a row per text and position that was measured, with `sae`, `text`, `position`,
+`massive` and a column per quantity. `position_sums.parquet`: a row per position and kind of token, with
+the number of tokens and Σ(x − c).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sae_checks.errors import StoreError
+from sae_checks.records import FloatArray, PositionSums, SaeRef, SaeTable
+
+_TOKENS = "tokens.parquet"
+_POSITION_SUMS = "position_sums.parquet"
+_INDEX = ("sae", "text", "position", "massive")
+
+
+def write_table(folder: Path, table: SaeTable) -> None:
+    """Write a table's files into a folder that exists."""
+    text, position = np.nonzero(~np.isnan(table.columns["norm"]))
+    columns = {
+        "sae": pa.DictionaryArray.from_arrays(np.zeros(len(text), dtype=np.int32), [table.sae.sae_id]),
+        "text": text.astype(np.int32),
+        "position": position.astype(np.int32),
+        "massive": table.massive[text, position],
+        # Measured in float32; wider columns would store nothing more.
+        **{name: c[text, position].astype(np.float32) for name, c in table.columns.items()},
+    }
+    pq.write_table(pa.table(columns), folder / _TOKENS, compression="zstd")
+    if table.position_sums is not None:
+        pq.write_table(_position_rows(table.position_sums), folder / _POSITION_SUMS, compression="zstd")
+
+
+def read_table(folder: Path, sae: SaeRef, shape: tuple[int, int]) -> SaeTable:
+    """Read a table of the given shape (texts, C).
+
+    Raises:
+        StoreError: a file is missing or damaged.
+    """
+    try:
+        rows = pq.read_table(folder / _TOKENS, partitioning=None)
+        sums_file = folder / _POSITION_SUMS
+        sums = pq.read_table(sums_file, partitioning=None) if sums_file.exists() else None
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(
+            f"the stored measurement {folder} cannot be read ({error}); delete that folder to measure again"
+        ) from error
+    place = (rows["text"].to_numpy(), rows["position"].to_numpy())
+    columns = {}
+    for name in rows.column_names:
+        if name not in _INDEX:
+            columns[name] = np.full(shape, np.nan)
+            columns[name][place] = rows[name].to_numpy()
+    massive = np.zeros(shape, dtype=np.bool_)
+    massive[place] = rows["massive"].to_numpy(zero_copy_only=False)
+    position_sums = None if sums is None else _position_sums(sums, shape[1], sae.d_in)
+    return SaeTable(sae, columns, massive, position_sums)
+
+
+def _position_rows(sums: PositionSums) -> pa.Table:
+    counts = np.stack([sums.ordinary_counts, sums.massive_counts])  # (2, C)
+    vectors = np.stack([sums.ordinary_sums, sums.massive_sums])  # (2, C, d)
+    massive, position = np.nonzero(counts)
+    flat = pa.array(vectors[massive, position].reshape(-1))
+    return pa.table(
+        {
+            "position": position.astype(np.int32),
+            "massive": massive.astype(np.bool_),
+            "tokens": counts[massive, position],
+            "sum": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[-1]),
+        }
+    )
+
+
+def _position_sums(rows: pa.Table, context: int, width: int) -> PositionSums:
+    place = (rows["massive"].to_numpy(zero_copy_only=False).astype(np.intp), rows["position"].to_numpy())
+    counts: FloatArray = np.zeros((2, context))
+    vectors: FloatArray = np.zeros((2, context, width))
+    counts[place] = rows["tokens"].to_numpy()
+    flat = rows["sum"].combine_chunks().flatten().to_numpy()
+    vectors[place] = flat.reshape(-1, width)
+    return PositionSums(counts[0], vectors[0], counts[1], vectors[1])

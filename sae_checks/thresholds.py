@@ -1,0 +1,170 @@
+"""What a release is held to: limits per check, their overrides, and failures already accepted.
+
+`thresholds_file.py` reads these records from TOML; docs/thresholds.md describes that file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from sae_checks.errors import ThresholdsError
+from sae_checks.records import PositionRange
+
+UndecidedPolicy = Literal["point_estimate", "fail", "pass"]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Settings of the whole run."""
+
+    confidence: float = 0.95  # of the two-sided intervals
+    undecided: UndecidedPolicy = "point_estimate"  # what an undecided verdict means for the gate
+    known_failures_strict: bool = False  # an accepted failure that no longer fails fails the run
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What one cell of one check is held to, after overrides; both ends are allowed values."""
+
+    unit: str
+    min: float | None = None
+    max: float | None = None
+    report_only: bool = False
+    parameters: tuple[tuple[str, float], ...] = ()  # the check's own, sorted by name
+    source: str = ""  # where the numbers come from
+
+
+@dataclass(frozen=True)
+class Override:
+    """Other numbers for the cells it matches; a selector that is None matches every cell."""
+
+    release: str | None = None  # glob
+    sae: str | None = None  # glob
+    layer: tuple[int, ...] | None = None
+    site: str | None = None  # glob
+    positions: PositionRange | None = None  # matches cells that lie wholly inside
+    min: float | None = None  # None leaves the number as it was
+    max: float | None = None
+    report_only: bool | None = None
+    parameters: tuple[tuple[str, float], ...] = ()
+    reason: str = ""
+
+    def matches(
+        self,
+        release: str,
+        sae: str | None,
+        layer: int | None,
+        site: str | None,
+        positions: PositionRange | None,
+    ) -> bool:
+        """Whether the cell is one this override is for; what a cell lacks matches no selector."""
+        return (
+            _matches(self.release, release)
+            and _matches(self.sae, sae)
+            and (self.layer is None or layer in self.layer)
+            and _matches(self.site, site)
+            and _inside(positions, self.positions)
+        )
+
+    def apply(self, limit: Limit) -> Limit:
+        """The limit with this override's numbers; a number makes a report-only limit a gate."""
+        gates = self.min is not None or self.max is not None
+        reports = self.report_only if self.report_only is not None else limit.report_only
+        reports = reports and not gates
+        minimum = self.min if self.min is not None else limit.min
+        maximum = self.max if self.max is not None else limit.max
+        return Limit(
+            unit=limit.unit,
+            min=None if reports else minimum,
+            max=None if reports else maximum,
+            report_only=reports,
+            parameters=tuple(sorted({**dict(limit.parameters), **dict(self.parameters)}.items())),
+            source=self.reason or limit.source,
+        )
+
+
+@dataclass(frozen=True)
+class CheckLimits:
+    """A check's limit and its overrides; of several that match a cell, the later wins."""
+
+    limit: Limit
+    overrides: tuple[Override, ...] = ()
+
+
+@dataclass(frozen=True)
+class KnownFailure:
+    """A failure that is known and accepted, and why."""
+
+    check: str
+    release: str  # glob
+    reason: str
+    sae: str = "*"  # glob
+    positions: PositionRange | None = None  # covers cells that lie wholly inside
+
+    def matches(
+        self, check: str, release: str, sae: str | None, positions: PositionRange | None
+    ) -> bool:
+        """Whether a cell is covered. A cell of the whole release has no SAE: only "*" covers it."""
+        return (
+            check == self.check
+            and fnmatchcase(release, self.release)
+            and (self.sae == "*" or _matches(self.sae, sae))
+            and _inside(positions, self.positions)
+        )
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """All of a thresholds file."""
+
+    gate: Gate = Gate()
+    checks: dict[str, CheckLimits] = field(default_factory=dict)
+    known_failures: tuple[KnownFailure, ...] = ()
+
+    def limit(
+        self,
+        check: str,
+        release: str,
+        sae: str | None = None,
+        layer: int | None = None,
+        site: str | None = None,
+        positions: PositionRange | None = None,
+    ) -> Limit:
+        """What a cell is held to: the check's limit, then every override that matches, in order."""
+        if check not in self.checks:
+            raise ThresholdsError(
+                f"the thresholds have no table [checks.{check}]: give it a min or a max, or "
+                "report_only = true"
+            )
+        limit = self.checks[check].limit
+        for override in self.checks[check].overrides:
+            if override.matches(release, sae, layer, site, positions):
+                limit = override.apply(limit)
+        if limit.min is not None and limit.max is not None and limit.min > limit.max:
+            cell = " ".join(str(part) for part in (sae or release, positions) if part is not None)
+            raise ThresholdsError(
+                f"the overrides of {check} that match {cell} leave min {limit.min:g} above max "
+                f"{limit.max:g}: change one of them"
+            )
+        return limit
+
+    def known_failure(
+        self, check: str, release: str, sae: str | None, positions: PositionRange | None
+    ) -> KnownFailure | None:
+        """The first accepted failure that covers a cell, if any does."""
+        for each in self.known_failures:
+            if each.matches(check, release, sae, positions):
+                return each
+        return None
+
+
+def _matches(pattern: str | None, name: str | None) -> bool:
+    return pattern is None or (name is not None and fnmatchcase(name, pattern))
+
+
+def _inside(inner: PositionRange | None, outer: PositionRange | None) -> bool:
+    if outer is None:
+        return True
+    return inner is not None and outer.first <= inner.first and inner.last <= outer.last

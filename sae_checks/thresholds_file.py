@@ -1,0 +1,174 @@
+"""Reading a thresholds file: TOML to `Thresholds`, or one sentence on what is wrong and where.
+
+The file is refused before anything is loaded. docs/thresholds.md describes its tables and keys.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from sae_checks.errors import ThresholdsError
+from sae_checks.thresholds import (
+    CheckLimits,
+    Gate,
+    KnownFailure,
+    Limit,
+    Override,
+    Thresholds,
+    UndecidedPolicy,
+)
+from sae_checks.toml_table import TomlTable, must_be_one_of
+
+
+@dataclass(frozen=True)
+class CheckRules:
+    """What a check allows in its table: its unit and the names of its own parameters."""
+
+    unit: str
+    parameters: tuple[str, ...] = ()
+
+
+def read_thresholds(path: Path, checks: Mapping[str, CheckRules]) -> Thresholds:
+    """The thresholds in a file; `checks` are all checks there are, by name."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ThresholdsError(f"{path} cannot be read: {error}") from error
+    return parse_thresholds(text, checks, str(path))
+
+
+def parse_thresholds(
+    text: str, checks: Mapping[str, CheckRules], name: str = "thresholds.toml"
+) -> Thresholds:
+    """The thresholds in a TOML text; `name` is what messages call it."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ThresholdsError(f"{name} is not valid TOML: {error}") from error
+    root = TomlTable(document, (), text, name)
+    root.allow("gate", "checks", "known_failure")
+    tables = root.table("checks")
+    for check in tables.values:
+        tables.known(check, checks, "check")
+    return Thresholds(
+        gate=_gate(root.table("gate")),
+        checks={check: _check(tables.table(check), checks[check]) for check in tables.values},
+        known_failures=tuple(_known_failure(each, checks) for each in root.tables("known_failure")),
+    )
+
+
+def _gate(table: TomlTable) -> Gate:
+    table.allow("confidence", "undecided", "known_failures_strict")
+    default = Gate()
+    confidence = table.number("confidence")
+    if confidence is not None and not 0 < confidence < 1:
+        table.refuse("confidence", f"must lie between 0 and 1, got {confidence:g}")
+    undecided: UndecidedPolicy = default.undecided
+    text = table.text("undecided")
+    for choice in get_args(UndecidedPolicy):
+        if text == choice:
+            undecided = choice
+    if text not in (None, undecided):
+        table.refuse("undecided", must_be_one_of(text, get_args(UndecidedPolicy)))
+    strict = table.flag("known_failures_strict")
+    return Gate(
+        default.confidence if confidence is None else confidence,
+        undecided,
+        default.known_failures_strict if strict is None else strict,
+    )
+
+
+def _check(table: TomlTable, rules: CheckRules) -> CheckLimits:
+    table.allow("min", "max", "unit", "source", "report_only", "override", *rules.parameters)
+    unit = table.text("unit")
+    if unit != rules.unit:
+        found = "is missing" if unit is None else f'is "{unit}"'
+        table.refuse("unit", f'{found}, but this check measures in "{rules.unit}"')
+    minimum, maximum, report_only = _bounds(table)
+    if minimum is None and maximum is None and not report_only:
+        table.refuse(None, "limits nothing: give it a min or a max, or report_only = true")
+    for name in rules.parameters:
+        if table.number(name) is None:
+            table.refuse(None, f"lacks {name}, which this check needs")
+    limit = Limit(
+        unit=rules.unit,
+        min=minimum,
+        max=maximum,
+        report_only=bool(report_only),
+        parameters=_parameters(table, rules),
+        source=table.text("source") or "",
+    )
+    overrides = tuple(_override(each, limit, rules) for each in table.tables("override"))
+    return CheckLimits(limit, overrides)
+
+
+def _override(table: TomlTable, limit: Limit, rules: CheckRules) -> Override:
+    selectors = ("release", "sae", "layer", "site", "positions")
+    settings = ("min", "max", "report_only", *rules.parameters)
+    table.allow(*selectors, *settings, "reason")
+    if not set(selectors) & set(table.values):
+        table.refuse(None, f"selects nothing: give it {_either(selectors)}")
+    if not set(settings) & set(table.values):
+        table.refuse(None, f"sets nothing: give it {_either(settings)}")
+    minimum, maximum, report_only = _bounds(table)
+    override = Override(
+        release=table.text("release"),
+        sae=table.text("sae"),
+        layer=table.integers("layer"),
+        site=table.text("site"),
+        positions=table.positions("positions"),
+        min=minimum,
+        max=maximum,
+        report_only=report_only,
+        parameters=_parameters(table, rules),
+        reason=table.text("reason") or "",
+    )
+    result = override.apply(limit)
+    if result.min is not None and result.max is not None and result.min > result.max:
+        table.refuse(None, f"leaves min {result.min:g} above max {result.max:g}")
+    if result.min is None and result.max is None and not result.report_only:
+        table.refuse("report_only", "is false, but there is no min or max to judge by")
+    return override
+
+
+def _known_failure(table: TomlTable, checks: Mapping[str, CheckRules]) -> KnownFailure:
+    table.allow("check", "release", "sae", "positions", "reason")
+    check, release, reason = (table.text(key) for key in ("check", "release", "reason"))
+    if not check or not release or not reason:
+        missing = [key for key in ("check", "release", "reason") if not table.values.get(key)]
+        table.refuse(None, f"lacks {' and '.join(missing)}")
+    if check not in checks:
+        table.refuse("check", must_be_one_of(check, checks))
+    sae = table.text("sae")
+    return KnownFailure(
+        check=check,
+        release=release,
+        reason=reason,
+        sae="*" if sae is None else sae,
+        positions=table.positions("positions"),
+    )
+
+
+def _bounds(table: TomlTable) -> tuple[float | None, float | None, bool | None]:
+    """min, max and report_only of a check or an override, which must not contradict each other."""
+    minimum, maximum = table.number("min"), table.number("max")
+    report_only = table.flag("report_only")
+    if minimum is not None and maximum is not None and minimum > maximum:
+        table.refuse("min", f"is {minimum:g}, above max, which is {maximum:g}")
+    if report_only and (minimum is not None or maximum is not None):
+        table.refuse("report_only", "is true, but there is also a limit: keep one of the two")
+    return minimum, maximum, report_only
+
+
+def _parameters(table: TomlTable, rules: CheckRules) -> tuple[tuple[str, float], ...]:
+    found = ((name, table.number(name)) for name in sorted(rules.parameters))
+    return tuple((name, value) for name, value in found if value is not None)
+
+
+def _either(names: Iterable[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} or {last}"

@@ -1,0 +1,116 @@
+"""The tokens of a cell, and one quantity on each of them.
+
+A token belongs to a cell when it lies in its positions and was measured there (its norm is not
+NaN) and, for losses, has a next token. A figure of such a token that is NaN or infinite is a
+finding about the SAE, not a gap: it is counted, and the estimate made of it is undefined.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sae_checks.errors import UserError
+from sae_checks.records import BoolArray, FloatArray, PositionRange, SaeTable
+
+# One column, or two whose difference first - second is taken on every token.
+Quantity = str | tuple[str, str]
+
+LOSS_COLUMNS = frozenset({"ce_clean", "ce_sae", "kl", "ce_zero", "ce_mean"})
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """One quantity, summed over the tokens that each text has in a cell."""
+
+    sums: FloatArray  # (texts,)
+    counts: FloatArray  # (texts,), tokens
+    broken: str = ""  # "" or "ce_sae is not finite on 12 tokens of 4 texts"
+
+    @property
+    def texts(self) -> int:
+        """Texts that have a token in the cell."""
+        return int((self.counts > 0).sum())
+
+    @property
+    def total(self) -> int:
+        """Tokens of all texts."""
+        return int(self.counts.sum())
+
+
+def span(positions: PositionRange) -> slice:
+    """The positions as an index."""
+    return slice(positions.first, positions.last + 1)
+
+
+def column(table: SaeTable, name: str) -> FloatArray:
+    """(texts, C), float64."""
+    if name not in table.columns:
+        raise UserError(
+            f"{name} was not measured for {table.sae.sae_id}: name it in the check's needs; "
+            f"measured were {', '.join(sorted(table.columns))}"
+        )
+    return np.asarray(table.columns[name], dtype=np.float64)
+
+
+def token_mask(
+    table: SaeTable, positions: PositionRange, quantity: Quantity = "norm", massive: bool = True
+) -> BoolArray:
+    """(texts, positions): the tokens on which the quantity counts, with massive ones or without."""
+    here = span(positions)
+    mask: BoolArray = ~np.isnan(column(table, "norm")[:, here])
+    if LOSS_COLUMNS.intersection(_columns(quantity)):
+        mask[:, table.context - 1 - here.start :] = False
+    return mask if massive else mask & ~table.massive[:, here]
+
+
+def tokens_of(
+    table: SaeTable, positions: PositionRange, quantity: Quantity, massive: bool = True
+) -> Tokens:
+    """The quantity summed per text in float64, and whether it was finite throughout."""
+    mask = token_mask(table, positions, quantity, massive)
+    counts = mask.sum(axis=1).astype(np.float64)
+    sums = np.zeros(table.texts)
+    for sign, name in zip((1.0, -1.0), _columns(quantity), strict=False):
+        values = column(table, name)[:, span(positions)]
+        broken = mask & ~np.isfinite(values)
+        if broken.any():
+            return Tokens(np.full(table.texts, np.nan), counts, _not_finite(name, broken))
+        sums += sign * np.where(mask, values, 0.0).sum(axis=1)
+    return Tokens(sums, counts)
+
+
+def mean_square_offset(
+    table: SaeTable, positions: PositionRange, massive: bool, expected_tokens: int
+) -> float:
+    """‖m‖² for m = Σ(x - c)/n over the n tokens of the cell; 0 where it has none."""
+    sums = table.position_sums
+    if sums is None:
+        raise UserError(
+            f"position_sums was not measured for {table.sae.sae_id}: name it in the check's needs"
+        )
+    here = span(positions)
+    offset = sums.ordinary_sums[here].sum(axis=0, dtype=np.float64)
+    tokens = float(sums.ordinary_counts[here].sum())
+    if massive:
+        offset = offset + sums.massive_sums[here].sum(axis=0, dtype=np.float64)
+        tokens += float(sums.massive_counts[here].sum())
+    if round(tokens) != expected_tokens:
+        raise ValueError(
+            f"position_sums hold {tokens:g} tokens of {table.sae.sae_id} in {positions} where the "
+            f"columns hold {expected_tokens}"
+        )
+    return float(np.square(offset / tokens).sum()) if tokens else 0.0
+
+
+def _columns(quantity: Quantity) -> tuple[str, ...]:
+    return (quantity,) if isinstance(quantity, str) else quantity
+
+
+def _not_finite(name: str, broken: BoolArray) -> str:
+    tokens, texts = int(broken.sum()), int(broken.any(axis=1).sum())
+    return (
+        f"{name} is not finite on {tokens} token{'s' * (tokens != 1)} of "
+        f"{texts} text{'s' * (texts != 1)}"
+    )

@@ -1,7 +1,7 @@
 """sae-checks: a pytest-style regression gate for sparse autoencoder releases.
 
-A check of one's own needs three names, `from sae_checks import Cell, Estimate, check`; they are loaded when
-asked for, since every pytest run imports this package for its plugin.
+A check of one's own needs three names, `from sae_checks import Cell, Estimate, check`; they are
+loaded when asked for, since every pytest run imports this package for its plugin.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sae_checks.cells import Cell, ReleaseCell
     from sae_checks.checking import check
-    from sae_checks.statistics import Estimate
+    from sae_checks.judge.cells import Cell, ReleaseCell
+    from sae_checks.judge.statistics import Estimate
 
 __all__ = ["Cell", "Estimate", "ReleaseCell", "check"]
 
 _HOMES = {
-    "Cell": "sae_checks.cells",
-    "ReleaseCell": "sae_checks.cells",
-    "Estimate": "sae_checks.statistics",
+    "Cell": "sae_checks.judge.cells",
+    "ReleaseCell": "sae_checks.judge.cells",
+    "Estimate": "sae_checks.judge.statistics",
     "check": "sae_checks.checking",
 }
 

@@ -10,10 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sae_checks.cells import Cell, CellKind, ReleaseCell
+from sae_checks.judge.cells import Cell, CellKind, ReleaseCell
+from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.thresholds import Limit
 from sae_checks.records import PositionRange, SaeRef
-from sae_checks.statistics import Estimate
-from sae_checks.thresholds import Limit
 
 _PACKAGE = Path(__file__).resolve().parent
 # In a wheel the suite and its limits travel inside the package; in a checkout they stand beside it.
@@ -35,6 +35,7 @@ class Check:
     needs: frozenset[str]  # columns that have to be measured for it
     unit: str
     parameters: tuple[str, ...] = ()
+    beyond_training: bool = False  # asks about positions past the training context
     default: Limit | None = None  # where the thresholds file has no table for it
 
     @property
@@ -65,6 +66,7 @@ def check(
     needs: tuple[str, ...] = (),
     unit: str,
     parameters: tuple[str, ...] = (),
+    beyond_training: bool = False,
     min: float | None = None,
     max: float | None = None,
 ) -> Callable[[_Function], _Function]:
@@ -76,8 +78,10 @@ def check(
         needs: the columns that it uses beside `norm`, so that no more than these are measured.
         unit: of the estimate; the thresholds file must agree.
         parameters: names of numbers that it reads with `cell.parameter(name)`.
-        min, max: limits where the thresholds file has none; without them and without a table there,
-            the check is report-only.
+        beyond_training: for cells of "sae" and "release": it asks about positions past the training
+            context, and is asked only where such were measured.
+        min: the smallest value allowed, where the thresholds file has no table for the check.
+        max: the largest one; with neither, and no table, the check is report-only.
 
     Raises:
         ValueError: the function's name does not begin with "check_".
@@ -87,9 +91,17 @@ def check(
         if not function.__name__.startswith(_PREFIX):
             raise ValueError(f"a check's name begins with {_PREFIX!r}, got {function.__name__!r}")
         name = function.__name__.removeprefix(_PREFIX)
-        default = Limit(unit, min, max, report_only=min is None and max is None)
-        needed = frozenset(needs)
-        made = Check(name, function, cells, needed, unit, parameters, None if parameters else default)
+        made = Check(
+            name,
+            function,
+            cells,
+            frozenset(needs),
+            unit,
+            parameters,
+            beyond_training,
+            # Parameters have no defaults but those of the thresholds file.
+            None if parameters else Limit(unit, min, max, report_only=min is None and max is None),
+        )
         function.sae_check = made  # type: ignore[attr-defined]
         return function
 

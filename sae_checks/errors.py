@@ -1,4 +1,4 @@
-"""Mistakes of the user, apart from bugs: each is one clear sentence and is shown without traceback."""
+"""Mistakes of the user, apart from bugs: each is one clear sentence shown without traceback."""
 
 
 class UserError(Exception):

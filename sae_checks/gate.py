@@ -1,4 +1,4 @@
-"""The gate: from options to verdicts, stage by stage; knows neither pytest nor, before measuring, torch."""
+"""The gate: from options to verdicts, stage by stage; no pytest, and no torch before measuring."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
-from sae_checks.cells import Cell, ReleaseCell
 from sae_checks.checking import BUNDLED_THRESHOLDS, CellRef, Check, bundled_checks
 from sae_checks.errors import CorpusError, ReleaseError, UserError
-from sae_checks.judge import Verdict, judge
+from sae_checks.judge.cells import Cell, ReleaseCell
+from sae_checks.judge.ranges import PositionRanges, place_ranges, position_ranges
+from sae_checks.judge.thresholds import CheckLimits, Thresholds
+from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
+from sae_checks.judge.verdict import Verdict, judge
 from sae_checks.options import DEFAULT_CONTEXT, Options
-from sae_checks.ranges import PositionRanges, place_ranges, position_ranges
 from sae_checks.records import Measurement, PositionRange, Release, SaeRef
 from sae_checks.store import Provenance, Store, read_measurement
-from sae_checks.thresholds import CheckLimits, Thresholds
-from sae_checks.thresholds_file import CheckRules, read_thresholds
+
+# Checks of a whole release ask how a quantity goes with the layer; two layers have no trend.
+LAYERS_OF_A_TREND = 3
 
 
 class Progress(Protocol):
@@ -35,7 +38,7 @@ class Progress(Protocol):
         """So many more of its steps are done."""
 
 
-class Unmeasured(UserError):
+class UnmeasuredError(UserError):
     """What a check needs could not be measured."""
 
 
@@ -78,7 +81,9 @@ class Gate:
         made: dict[str, PositionRanges] = {}
         for sae in self.release.saes:
             if self.options.ranges:
-                made[sae.sae_id] = place_ranges(self.options.ranges, sae.training_context, self.context)
+                made[sae.sae_id] = place_ranges(
+                    self.options.ranges, sae.training_context, self.context
+                )
             else:
                 made[sae.sae_id] = position_ranges(sae.training_context, self.context)
         return made
@@ -86,15 +91,21 @@ class Gate:
     def cells(self, check: Check) -> list[CellRef]:
         """The cells a check is asked about, one test each."""
         name = self.release.name
-        if check.cells == "release":
-            return [CellRef("release", name, None, None)]
-        if check.cells == "sae":
-            return [CellRef("sae", name, sae, None) for sae in self.release.saes]
-        return [
-            CellRef(check.cells, name, sae, positions)
+        if check.cells in ("in_context", "past_context"):
+            return [
+                CellRef(check.cells, name, sae, positions)
+                for sae in self.release.saes
+                for positions in getattr(self.ranges[sae.sae_id], check.cells)
+            ]
+        saes = [
+            sae
             for sae in self.release.saes
-            for positions in getattr(self.ranges[sae.sae_id], check.cells)
+            if not check.beyond_training or sae.training_context <= self.context - 2
         ]
+        if check.cells == "sae":
+            return [CellRef("sae", name, sae, None) for sae in saes]
+        enough = len({sae.layer for sae in saes}) >= LAYERS_OF_A_TREND
+        return [CellRef("release", name, None, None)] if enough else []
 
     def read_thresholds(self, collected: Iterable[Check]) -> Thresholds:
         """The limits for the suite's checks and for those collected beside it."""
@@ -134,7 +145,8 @@ class Gate:
         ids = {cell.sae.sae_id for cell in cells if cell.sae is not None}
         whole = any(cell.sae is None for cell in cells)
         saes = tuple(s for s in self.release.saes if whole or s.sae_id in ids)
-        assert self._provenance is not None and self.store is not None
+        assert self._provenance is not None, "what is not stored has a provenance"
+        assert self.store is not None, "what is not stored has a store"
         self.measurement = measure_release(
             self.release, saes, needs, self._provenance, self.store, self.options, progress
         )
@@ -143,7 +155,8 @@ class Gate:
         """Judge one cell.
 
         Raises:
-            Unmeasured: the cell's SAE, or any SAE for a cell of the whole release, could not be measured.
+            UnmeasuredError: the cell's SAE (any SAE, for a cell of the whole release) could not be
+                measured.
         """
         cell = self.cell(check, ref, thresholds)
         estimate = check.function(cell)
@@ -158,18 +171,18 @@ class Gate:
 
     def _sae_cell(self, check: Check, ref: CellRef, sae: SaeRef, thresholds: Thresholds) -> Cell:
         if self.measurement is None:
-            raise Unmeasured("nothing has been measured yet")
+            raise UnmeasuredError("nothing has been measured yet")
         table = self.measurement.tables.get(sae.sae_id)
         if table is None:
             reason = self.measurement.failures.get(sae.sae_id)
-            raise Unmeasured(reason or f"SAE {sae.sae_id!r} was not measured")
+            raise UnmeasuredError(reason or f"SAE {sae.sae_id!r} was not measured")
         missing = check.needs - table.columns.keys() - {"position_sums"}
         if "position_sums" in check.needs and table.position_sums is None:
             missing |= {"position_sums"}
         if missing:
-            raise Unmeasured(
-                f"{check.name} needs {', '.join(sorted(missing))}, which the stored tables of {sae.sae_id!r} lack; "
-                "measure again without --sae-measurements"
+            raise UnmeasuredError(
+                f"{check.name} needs {', '.join(sorted(missing))}, which the stored tables of "
+                f"{sae.sae_id!r} lack; measure again without --sae-measurements"
             )
         positions = ref.positions or PositionRange(1, self.context - 2)
         kind = "sae" if ref.kind == "release" else ref.kind
@@ -207,7 +220,9 @@ def _context(asked: int | None, of_model: int | None) -> int:
     if asked is None:
         return min(of_model or DEFAULT_CONTEXT, DEFAULT_CONTEXT)
     if asked < 4:
-        raise UserError(f"--sae-context {asked} is too short to measure anything; give 4 tokens or more")
+        raise UserError(
+            f"--sae-context {asked} is too short to measure anything; give 4 tokens or more"
+        )
     if of_model is not None and asked > of_model:
         raise UserError(
             f"--sae-context {asked:,} is beyond the model's context of {of_model:,} tokens; "
@@ -220,7 +235,11 @@ def _own_dataset(release: Release) -> str:
     names = sorted({sae.dataset for sae in release.saes if sae.dataset})
     if len(names) == 1:
         return names[0]
-    said = f"name {len(names)} data sets ({', '.join(names)})" if names else "do not say on what they were trained"
+    said = (
+        f"name {len(names)} data sets ({', '.join(names)})"
+        if names
+        else "do not say on what they were trained"
+    )
     raise ReleaseError(f"the SAEs of {release.name!r} {said}; choose one with --sae-corpus")
 
 
@@ -231,13 +250,11 @@ def _corpus_version(corpus: str, options: Options) -> str:
     if is_local(corpus):
         return corpus_version(corpus)
     remembered = options.store / "revisions" / corpus.replace("/", "--")
+    instead = "name a local .parquet, .jsonl or .txt file, or pydoc, with --sae-corpus"
     try:
-        return hub.commit(corpus, "dataset", remembered)
+        return hub.HubRepo(corpus, "dataset", instead).commit(remembered)
     except ReleaseError as error:
-        raise CorpusError(
-            f"corpus {corpus!r}: {error}; --sae-corpus also takes a local .parquet, .jsonl or .txt file, or "
-            "pydoc, which need no network"
-        ) from error
+        raise CorpusError(str(error)) from error
 
 
 def _choose_stored(measurement: Measurement, globs: tuple[str, ...]) -> Measurement:

@@ -1,4 +1,4 @@
-"""What a run is asked to do: the --sae options, each with an ini key, parsed before anything loads."""
+"""What a run is asked to do: the --sae options, each with an ini key, parsed before all else."""
 
 from __future__ import annotations
 
@@ -65,14 +65,17 @@ class Option:
 
 
 def _positive(text: str) -> int:
-    number = int(text.replace("_", "").replace(",", "")) if text.strip() else 0
+    number = _whole(text)
     if number < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, not {text!r}")
+        raise argparse.ArgumentTypeError(f"must be 1 or more, not {text!r}")
     return number
 
 
 def _whole(text: str) -> int:
-    return int(text)
+    try:
+        return int(text.replace(",", ""))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r}") from error
 
 
 def _globs(text: str) -> tuple[str, ...]:
@@ -89,7 +92,7 @@ def _one_of(*choices: str) -> Callable[[str], str]:
 
 
 def _ranges(text: str) -> tuple[PositionRange, ...]:
-    from sae_checks.ranges import parse_ranges
+    from sae_checks.judge.ranges import parse_ranges
 
     try:
         return parse_ranges(text)
@@ -105,18 +108,25 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "--sae",
         str,
-        "what is gated: a release of sae_lens's directory, a folder of SAEs saved by sae_lens, or a hub repo "
-        "id; the bundled demo 'tales' without it",
+        "what is gated: a release of sae_lens's directory, a folder of SAEs saved by sae_lens, or "
+        "a hub repo id; the bundled demo 'tales' without it",
         "NAME",
         field="release",
     ),
-    Option("--sae-ids", _globs, "only the SAEs whose id matches; several globs with commas", "GLOB"),
-    Option("--sae-model", str, "load this model (name or local folder) instead of the one the SAEs name", "NAME"),
+    Option(
+        "--sae-ids", _globs, "only the SAEs whose id matches; several globs with commas", "GLOB"
+    ),
+    Option(
+        "--sae-model",
+        str,
+        "load this model (name or local folder) instead of the one the SAEs name",
+        "NAME",
+    ),
     Option(
         "--sae-corpus",
         str,
-        "texts to measure on: a data set id, a local .parquet, .jsonl or .txt file, 'pydoc' (prose of Python's "
-        "help) or 'tales'; without it, the data set the SAEs were trained on",
+        "texts to measure on: a data set id, a local .parquet, .jsonl or .txt file, 'pydoc' (prose "
+        "of Python's help) or 'tales'; without it, the data set the SAEs were trained on",
         "NAME",
     ),
     Option("--sae-tokens", _positive, f"tokens to measure on ({DEFAULT_TOKENS:,} without it)", "N"),
@@ -126,28 +136,63 @@ OPTIONS: tuple[Option, ...] = (
         f"tokens of a text (without it the model's context, at most {DEFAULT_CONTEXT:,})",
         "N",
     ),
-    Option("--sae-training-context", _positive, "the SAEs' training context, where they do not say it", "N"),
-    Option("--sae-seed", _whole, "seed of the order in which documents are taken (0 without it)", "N"),
+    Option(
+        "--sae-training-context",
+        _positive,
+        "the SAEs' training context, where they do not say it",
+        "N",
+    ),
+    Option(
+        "--sae-seed", _whole, "seed of the order in which documents are taken (0 without it)", "N"
+    ),
     Option(
         "--sae-packing",
         _one_of("documents", "concatenate"),
-        "how texts are made of documents: run together with BOS between them (concatenate), or one document "
-        "a text, cut off (documents)",
+        "how texts are made of documents: run together with BOS between them (concatenate), or one "
+        "document a text, cut off (documents)",
         "HOW",
     ),
-    Option("--sae-ranges", _ranges, "position ranges instead of the default ones: 1:15,16:127,...", "RANGES"),
+    Option(
+        "--sae-ranges",
+        _ranges,
+        "position ranges instead of the default ones: 1:15,16:127,...",
+        "RANGES",
+    ),
     Option(
         "--sae-special-tokens",
         _one_of("keep", "replace"),
-        "whether BOS and its like keep their activation (as in sae_lens) or are replaced too (as in the study)",
+        "whether BOS and its like keep their activation (as in sae_lens) or are replaced too (as "
+        "in the study)",
         "HOW",
     ),
     Option("--sae-device", str, "where to compute: cpu, cuda, cuda:1, mps", "DEVICE"),
-    Option("--sae-dtype", _one_of("float32", "bfloat16", "float16", "float64"), "precision", "DTYPE"),
-    Option("--sae-batch-tokens", _positive, "tokens per forward pass; changes no figure beyond rounding", "N"),
-    Option("--sae-store", _path, "where measurements are kept (the user's cache folder without it)", "DIR"),
-    Option("--sae-thresholds", _path, "limits from this file instead of the bundled thresholds.toml", "FILE"),
-    Option("--sae-measurements", _path, "judge these stored tables; no model, SAE or torch is loaded", "DIR"),
+    Option(
+        "--sae-dtype", _one_of("float32", "bfloat16", "float16", "float64"), "precision", "DTYPE"
+    ),
+    Option(
+        "--sae-batch-tokens",
+        _positive,
+        "tokens per forward pass; changes no figure beyond rounding",
+        "N",
+    ),
+    Option(
+        "--sae-store",
+        _path,
+        "where measurements are kept (the user's cache folder without it)",
+        "DIR",
+    ),
+    Option(
+        "--sae-thresholds",
+        _path,
+        "limits from this file instead of the bundled thresholds.toml",
+        "FILE",
+    ),
+    Option(
+        "--sae-measurements",
+        _path,
+        "judge these stored tables; no model, SAE or torch is loaded",
+        "DIR",
+    ),
 )
 
 STRICT = Option("--sae-strict", bool, "known failures fail like any other")

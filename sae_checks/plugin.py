@@ -1,7 +1,7 @@
 """The pytest plugin: options, collection of checks, outcomes. The one module that knows pytest.
 
-It is registered by entry point and by a checkout's conftest.py, so every pytest run loads it: nothing heavy
-is imported before a check is collected.
+It is registered by entry point and by a checkout's conftest.py, so every pytest run loads it:
+nothing heavy is imported before a check is collected.
 """
 
 from __future__ import annotations
@@ -18,20 +18,22 @@ from sae_checks.options import OPTIONS, STRICT, Option, Options
 
 if TYPE_CHECKING:
     from sae_checks.checking import CellRef, Check
-    from sae_checks.judge import Verdict
+    from sae_checks.judge.verdict import Verdict
     from sae_checks.session import Session
 
 _SESSION: pytest.StashKey[Session] = pytest.StashKey()
 
 
-class CheckFailed(Exception):
+class CheckFailedError(Exception):
     """A verdict that does not hold; carries the sentences that a person is shown."""
 
 
 class CheckItem(pytest.Item):
     """One check on one cell: a test."""
 
-    def __init__(self, *, check: Check, cell: CellRef, gate_session: Session, **kwargs: Any) -> None:
+    def __init__(
+        self, *, check: Check, cell: CellRef, gate_session: Session, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.check, self.cell, self.gate_session = check, cell, gate_session
         self.verdict: Verdict | None = None
@@ -47,11 +49,11 @@ class CheckItem(pytest.Item):
     def runtest(self) -> None:
         """Fail if the verdict does not hold."""
         if self.verdict is not None and not self.verdict.holds:
-            raise CheckFailed(self.gate_session.explain(self.check, self.cell, self.verdict))
+            raise CheckFailedError(self.gate_session.explain(self.check, self.cell, self.verdict))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Verdicts and mistakes of the user as sentences; bugs with their traceback."""
-        if isinstance(excinfo.value, CheckFailed | UserError):
+        if isinstance(excinfo.value, CheckFailedError | UserError):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
@@ -115,19 +117,22 @@ def pytest_pycollect_makeitem(
 def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
     """Refuse a malformed run before anything loads, and mark the failures that are accepted."""
     gate_session = session.config.stash.get(_SESSION, None)
-    if gate_session is None or session.testsfailed:  # a check file with a bug stops the run by itself
+    if (
+        gate_session is None or session.testsfailed
+    ):  # a check file with a bug stops the run by itself
         return
     try:
-        checks = _check_items(items)
-        gate_session.prepare({item.check.name: item.check for item in checks}.values())
+        gate_session.prepare()
     except UserError as error:
         raise pytest.UsageError(str(error)) from None
     if session.config.getoption("sae_checks_strict") or session.config.getini(STRICT.ini):
         return
-    for item in checks:
+    for item in _check_items(items):
         known = gate_session.known_failure(item.check, item.cell)
         if known is not None:
-            item.add_marker(pytest.mark.xfail(reason=known.reason, raises=CheckFailed, strict=False))
+            item.add_marker(
+                pytest.mark.xfail(reason=known.reason, raises=CheckFailedError, strict=False)
+            )
 
 
 def pytest_deselected(items: Iterable[pytest.Item]) -> None:

@@ -95,9 +95,9 @@ class SaeTable:
     """What was measured on one SAE: dense arrays over (text, position), NaN where undefined.
 
     `columns` maps a name of the quantities table (docs/quantities.md) to a (texts, C) array:
-    l0, l1, mse, norm, squared_distance (‖x − c‖²), ce_clean, ce_sae, kl, ce_zero, ce_mean. Position 0
-    and special tokens are NaN everywhere; the last position has no loss. `massive` marks tokens
-    whose norm is far above the median.
+    l0, l1, mse, norm, squared_distance (‖x − c‖²), ce_clean, ce_sae, kl, ce_zero, ce_mean.
+    Position 0 and special tokens are NaN everywhere; the last position has no loss. `massive`
+    marks tokens whose norm is far above the median.
     """
 
     sae: SaeRef

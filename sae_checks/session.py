@@ -1,18 +1,18 @@
-"""One run: the gate, what was asked of it, and what came out; what the plugin and the reports share."""
+"""One run: the gate, what was asked of it, what came out; shared by plugin and reports."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from sae_checks.checking import CellRef, Check, bundled_checks
 from sae_checks.errors import UserError
-from sae_checks.gate import Gate, Progress, Unmeasured
-from sae_checks.judge import Verdict
+from sae_checks.gate import Gate, Progress, UnmeasuredError
+from sae_checks.judge.thresholds import KnownFailure, Thresholds
+from sae_checks.judge.verdict import Verdict
 from sae_checks.options import Options
 from sae_checks.report import text
-from sae_checks.thresholds import KnownFailure, Thresholds
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Outcome:
 class Session:
     """A run of the suite.
 
-    A mistake of the user met while collecting is kept in `failed` and raised by `prepare`, because pytest
-    shows what is raised during collection with a traceback.
+    A mistake of the user met while collecting is kept in `failed` and raised by `prepare`, because
+    pytest shows what is raised during collection with a traceback.
     """
 
     def __init__(self, options: Options, progress: Progress) -> None:
@@ -39,7 +39,7 @@ class Session:
         self.deselected = False  # whether some checks were left out of this run
         self.outcomes: list[Outcome] = []
         self.thresholds = Thresholds()
-        self._collected: set[str] = set()
+        self._checks: dict[str, Check] = {}  # those met while collecting, by name
 
     @cached_property
     def gate(self) -> Gate:
@@ -47,7 +47,8 @@ class Session:
         return Gate(self.options)
 
     def cells(self, check: Check) -> list[CellRef]:
-        """The cells of a check, none if the release cannot be made out."""
+        """The cells of a check that was met; none if the release cannot be made out."""
+        self._checks[check.name] = check
         if self.failed is not None:
             return []
         try:
@@ -56,18 +57,17 @@ class Session:
             self.failed = error
             return []
 
-    def prepare(self, checks: Iterable[Check]) -> None:
-        """Read the limits for what was collected, and look each of them up once.
+    def prepare(self) -> None:
+        """Read the limits for the checks that were met, and look each of them up once.
 
         Raises:
             UserError: what was kept in `failed`, or malformed thresholds.
         """
         if self.failed is not None:
             raise self.failed
-        checks = list(checks)
-        self._collected = {check.name for check in checks}
-        self.thresholds = self.gate.read_thresholds(checks)
-        for check in checks:  # overrides that contradict each other show only per cell
+        self.thresholds = self.gate.read_thresholds(self._checks.values())
+        # Overrides that contradict each other show only where a cell matches both.
+        for check in self._checks.values():
             for cell in self.gate.cells(check):
                 sae = cell.sae
                 self.thresholds.limit(
@@ -93,7 +93,7 @@ class Session:
             self.progress.close()
 
     def judge(self, check: Check, cell: CellRef) -> Verdict:
-        """The verdict on one cell; raises `Unmeasured` where there is none."""
+        """The verdict on one cell; raises `UnmeasuredError` where there is none."""
         return self.gate.verdict(check, cell, self.thresholds)
 
     def record(self, check: Check, cell: CellRef, outcome: str, verdict: Verdict | None) -> None:
@@ -116,14 +116,23 @@ class Session:
         An entry that matches no cell is told only by a full run of its release; one whose cells all
         pass, whenever its cells ran.
         """
-        full = not self.deselected and not self.options.ids and set(bundled_checks()) <= self._collected
+        full = (
+            not self.deselected
+            and not self.options.ids
+            and bundled_checks().keys() <= self._checks.keys()
+        )
         stale = []
         for entry in self.thresholds.known_failures:
             matched = [o for o in self.outcomes if self.known_failure(o.check, o.cell) is entry]
             if matched and all(o.outcome in ("passed", "unexpectedly passed") for o in matched):
-                stale.append(f"{text.known_failure(entry)}: all of its {len(matched)} cells pass; remove it")
+                stale.append(
+                    f"{text.known_failure(entry)}: all of its {len(matched)} cells pass; remove it"
+                )
             elif not matched and full and self._is_of_this_release(entry):
-                stale.append(f"{text.known_failure(entry)}: matches no cell of {self.gate.release.name}; mend or remove it")
+                stale.append(
+                    f"{text.known_failure(entry)}: matches no cell of "
+                    f"{self.gate.release.name}; mend or remove it"
+                )
         return stale
 
     def _is_of_this_release(self, entry: KnownFailure) -> bool:
@@ -144,4 +153,4 @@ class Session:
         return text.failure(check, cell, verdict)
 
 
-__all__ = ["Outcome", "Session", "Unmeasured"]
+__all__ = ["Outcome", "Session", "UnmeasuredError"]

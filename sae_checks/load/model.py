@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 from sae_checks import demo
 from sae_checks.errors import ModelError
 from sae_checks.load.language_model import LanguageModel
+from sae_checks.load.third_party import ignored_warnings
 from sae_checks.records import ModelLoading
 from sae_checks.resolve.model_name import hub_model_name
 
@@ -87,8 +87,7 @@ def _from_pretrained(name: str, dtype: torch.dtype) -> tuple[Any, Any]:
     source = str(demo.MODEL_FOLDER) if name == "tales" else hub_model_name(name)
     logging.disable_progress_bar()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # theirs to mend; ours are errors in tests
+        with ignored_warnings():
             tokenizer = AutoTokenizer.from_pretrained(source)
             model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype)
     except (OSError, ValueError) as error:

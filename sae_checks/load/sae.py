@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from safetensors import SafetensorError
 from torch import Tensor
 
 from sae_checks.errors import SaeError
+from sae_checks.load.third_party import ignored_warnings
 from sae_checks.records import Release, SaeRef
 
 
 class LoadedSae:
-    """An SAE of sae_lens behind the two calls that measuring needs.
+    """An SAE of sae_lens behind the few calls that measuring needs.
 
     Attributes:
-        sequence_aware: whether a token's features depend on the tokens before it, so that a text must
-            not be cut into pieces (temporal SAEs); all other architectures encode each token alone.
+        sequence_aware: whether a token's features depend on the tokens before it, so that a text
+            must not be cut into pieces (temporal SAEs); all others encode each token alone.
+
     """
 
     def __init__(self, ref: SaeRef, sae: Any) -> None:
@@ -31,9 +32,20 @@ class LoadedSae:
         return features.to_dense() if features.is_sparse else features
 
     def decode(self, features: Tensor) -> Tensor:
-        """Reconstructions (..., d_in); follows the `encode` of the same tokens, whose scale it undoes."""
+        """Reconstructions (..., d_in), right after `encode` of the same tokens: it undoes its scale.
+
+        A temporal SAE's are without what it predicts from earlier tokens; see `reconstruct`.
+        """
         reconstruction: Tensor = self.sae.decode(features)
         return reconstruction
+
+    def reconstruct(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Feature activations (..., d_sae) and reconstructions (..., d_in) of (..., d_in)."""
+        features = self.encode(x)
+        if self.sequence_aware:
+            # Only its forward pass adds the predicted part, which sae_lens's run_evals leaves out.
+            return features, self.sae(x.to(self.sae.dtype))
+        return features, self.decode(features)
 
 
 def load_sae(
@@ -45,11 +57,10 @@ def load_sae(
         SaeError: its files are damaged or missing, its weights are not finite, or sae_lens cannot
             make sense of them.
     """
-    from sae_lens import SAE
-
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # advice on how to load the model, which is followed
+        with ignored_warnings():  # among them advice on how to load the model, which is followed
+            from sae_lens import SAE
+
             if release.source == "directory":
                 sae = SAE.from_pretrained(release.name, ref.sae_id, device=device, dtype=dtype)
             elif release.source == "hub":

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from sae_checks.errors import CorpusError
 from sae_checks.load.documents import CorpusRequest, documents
+from sae_checks.load.third_party import ignored_warnings
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,9 @@ def load_texts(request: CorpusRequest, tokenizer: Any, *, prepend_bos: bool = Tr
     Raises:
         CorpusError: the corpus does not even fill one text.
     """
-    from sae_lens.tokenization_and_batching import concat_and_batch_sequences
-    from sae_lens.util import get_special_token_ids
+    with ignored_warnings():
+        from sae_lens.tokenization_and_batching import concat_and_batch_sequences
+        from sae_lens.util import get_special_token_ids
 
     bos = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
     if bos is None and prepend_bos:

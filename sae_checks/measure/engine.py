@@ -124,8 +124,8 @@ class _Batch:
             return None
         reconstruction = torch.empty_like(x)
         for piece in _pieces(x, sae.sequence_aware):
-            features = sae.encode(x[piece])  # (b, t, d_sae)
-            reconstruction[piece] = sae.decode(features).to(x.dtype)
+            features, decoded = sae.reconstruct(x[piece])  # (b, t, d_sae), (b, t, d)
+            reconstruction[piece] = decoded.to(x.dtype)
             recorder.features(self.rows, piece, features)
         recorder.reconstruction(self.rows, x, reconstruction)
         if not self.plan.splices:

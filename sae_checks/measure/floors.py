@@ -38,9 +38,8 @@ class Floor:
         """Final hidden states (B, T, d_model) under the ablation; None where they are known."""
         if self.log_probabilities is not None:
             return None
-        return self.model.resume(
-            clean, self.hook_point, self.constant.expand_as(clean.taps[self.hook_point])
-        )
+        tap = clean.taps[self.hook_point]
+        return self.model.resume(clean, self.hook_point, self.constant.to(tap.dtype).expand_as(tap))
 
     def cross_entropy(
         self, final: Tensor | None, text: Tensor, position: Tensor, target: Tensor
@@ -77,9 +76,8 @@ def _prepare(
     if is_residual_stream(hook_point):
         tokens = torch.from_numpy(texts.tokens[:1]).to(model.device)  # (1, T)
         clean = model.clean(tokens, [hook_point])
-        final = model.resume(
-            clean, hook_point, constant.to(clean.final.dtype).expand_as(clean.taps[hook_point])
-        )
+        tap = clean.taps[hook_point]
+        final = model.resume(clean, hook_point, constant.to(tap.dtype).expand_as(tap))
         # Tried rather than taken for granted: attention sinks learnt by some models count positions.
         spread = (final - final[:, :1]).abs().max()
         if spread <= _EQUAL * final.abs().max().clamp(min=1.0):

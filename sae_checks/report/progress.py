@@ -59,7 +59,11 @@ class ConsoleProgress:
             return
         if self._bar is None:
             self._bar = Progress(
-                TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=self._console, transient=True
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TimeRemainingColumn(),
+                console=self._console,
+                transient=True,
             )
             self._task = self._bar.add_task(text, total=total)
             self._bar.start()

@@ -1,4 +1,4 @@
-"""The closing summary: per SAE its worst cell of each check, its usable context, what is accepted."""
+"""The closing summary: per SAE the worst cell of each check, and which failures are accepted."""
 
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ def _worst_line(outcome: Outcome) -> str:
     where = f"at {positions}" if positions is not None else ""
     if verdict is None:
         return f"  {outcome.check.name:<24} not measured"
-    value = f"{verdict.estimate.value:.4g}" if not math.isnan(verdict.estimate.value) else "undefined"
+    value = (
+        f"{verdict.estimate.value:.4g}" if not math.isnan(verdict.estimate.value) else "undefined"
+    )
     limit = text.limit(verdict) or "reported"
     told = outcome.outcome if verdict.status != "undecided" else f"{outcome.outcome} (undecided)"
     return f"  {outcome.check.name:<24} {value:>10} {limit:<12} {where:<14} {told}".rstrip()
@@ -86,4 +88,3 @@ def _accepted(session: Session) -> list[str]:
         if outcome.outcome == "accepted" and entry is not None:
             counts[f"{text.known_failure(entry)}: {entry.reason}"] += 1
     return [f"accepted: {count} cells by {told}" for told, count in counts.items()]
-

@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from sae_checks.checking import BUNDLED_THRESHOLDS, CellRef, Check
-from sae_checks.judge import Verdict
-from sae_checks.thresholds import KnownFailure
+from sae_checks.judge.verdict import Verdict
+from sae_checks.judge.thresholds import KnownFailure
 
 if TYPE_CHECKING:
     from sae_checks.gate import Gate
@@ -20,7 +20,8 @@ def header(gate: Gate, options: Options) -> list[str]:
     notes = "".join(f" ({note})" for note in release.notes)
     processing = ", ".join(f"{k}={v}" for k, v in loading.from_pretrained_kwargs)
     lines = [
-        f"sae-checks: release {release.name}{notes}: {len(release.saes)} SAEs, model {loading.model_name}"
+        f"sae-checks: release {release.name}{notes}: {len(release.saes)} SAEs, "
+        + f"model {loading.model_name}"
         + (f" ({processing})" if processing else "")
     ]
     if gate.stored is not None:
@@ -35,8 +36,10 @@ def header(gate: Gate, options: Options) -> list[str]:
     return lines
 
 
-def properties(check: Check, cell: CellRef, verdict: Verdict | None, context: int) -> dict[str, str]:
-    """What the JUnit report says of every test; what was not measured is "nan", its verdict "error"."""
+def properties(
+    check: Check, cell: CellRef, verdict: Verdict | None, context: int
+) -> dict[str, str]:
+    """What the JUnit report says of a test; what was not measured is "nan", its verdict "error"."""
     sae, positions = cell.sae, cell.positions
     made = {
         "release": cell.release,
@@ -86,7 +89,10 @@ def failure(check: Check, cell: CellRef, verdict: Verdict) -> str:
         where += f", positions {cell.positions.first} to {cell.positions.last}"
     lines = [f"{check.name} of {where}: {verdict.sentence}"]
     if verdict.estimate.notes:
-        notes = ", ".join(f"{n} = {v:.4g}" if isinstance(v, float) else f"{n} = {v}" for n, v in verdict.estimate.notes)
+        notes = ", ".join(
+            f"{n} = {v:.4g}" if isinstance(v, float) else f"{n} = {v}"
+            for n, v in verdict.estimate.notes
+        )
         lines.append(f"also: {notes}")
     if check.summary:
         lines.append(f"asked: {check.summary}")

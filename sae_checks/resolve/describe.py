@@ -6,14 +6,18 @@ import hashlib
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sae_checks.errors import ReleaseError
 from sae_checks.records import ModelLoading, Release, SaeRef
 from sae_checks.resolve.hook_point import parse_hook_point
+from sae_checks.resolve.json_file import read_object
 from sae_checks.resolve.listing import Entry, Listing
+
+if TYPE_CHECKING:
+    from sae_checks.resolve import hub
 
 # How sae_lens named a thing before version 6, when the configuration was flat.
 _OLD_NAMES = {"hook_name": "hook_point", "hook_head_index": "hook_point_head_index"}
@@ -33,22 +37,28 @@ def describe(
         ReleaseError: a configuration is missing, is a transcoder's, or the SAEs of the release
             need their model loaded in different ways.
     """
+    source = _Source.of(listing)
     with ThreadPoolExecutor(max_workers=8) as pool:  # the hub answers one small file at a time
-        saes = tuple(pool.map(lambda e: _describe_entry(listing, e, training_context), listing.entries))
-    if model is not None:
-        saes = tuple(replace(s, loading=replace(s.loading, model_name=model)) for s in saes)
+        saes = tuple(
+            pool.map(
+                lambda entry: _describe_entry(listing, source, entry, model, training_context),
+                listing.entries,
+            )
+        )
     return Release(
         name=listing.name,
         source=listing.source,
         loading=_one_loading(listing.name, saes),
         saes=saes,
-        notes=listing.notes,
+        notes=listing.notes + source.notes,
     )
 
 
-def _describe_entry(listing: Listing, entry: Entry, training_context: int | None) -> SaeRef:
-    config, weights_key = _read(listing, entry)
-    get = _Reader(listing.name, entry.sae_id, {**config, **entry.overrides})
+def _describe_entry(
+    listing: Listing, source: _Source, entry: Entry, model: str | None, training_context: int | None
+) -> SaeRef:
+    config, weights_key = source.read(entry)
+    get = _Reader(listing.name, entry, config)
     if "transcoder" in str(get("architecture", "standard")) or get("hook_name_out"):
         raise ReleaseError(
             f"SAE {entry.sae_id!r} of {listing.name!r} is a transcoder, which maps one hook point "
@@ -57,12 +67,12 @@ def _describe_entry(listing: Listing, entry: Entry, training_context: int | None
     if get("hook_head_index") is not None:
         raise ReleaseError(
             f"SAE {entry.sae_id!r} of {listing.name!r} reads a single attention head "
-            f"(hook_head_index {get('hook_head_index')}); sae-checks measures whole hook points only"
+            f"(hook_head_index {get('hook_head_index')}); sae-checks measures whole hook points"
         )
     context = training_context or get("context_size")
     if not context:
         raise ReleaseError(
-            f"SAE {entry.sae_id!r} of {listing.name!r} does not say at which context it was trained; "
+            f"SAE {entry.sae_id!r} of {listing.name!r} does not say its training context; "
             "say it with --sae-training-context TOKENS"
         )
     hook_point = get.required("hook_name")
@@ -78,7 +88,7 @@ def _describe_entry(listing: Listing, entry: Entry, training_context: int | None
         d_sae=int(get.required("d_sae")),
         architecture=str(get("architecture", "standard")),
         loading=ModelLoading(
-            model_name=get("model_name") or listing.model or get.required("model_name"),
+            model_name=model or get("model_name") or listing.model or get.required("model_name"),
             model_class_name=get("model_class_name") or "HookedTransformer",
             from_pretrained_kwargs=tuple((k, _plain(v)) for k, v in sorted(kwargs.items())),
             prepend_bos=bool(get("prepend_bos", True)),
@@ -96,14 +106,18 @@ def _plain(value: Any) -> object:
 
 
 class _Reader:
-    """Looks a name up where sae_lens writes it: in `metadata` since 6.0, flat before."""
+    """Looks a name up: what the directory overrides, then where sae_lens writes it.
 
-    def __init__(self, release: str, sae_id: str, config: Mapping[str, Any]) -> None:
-        self.release, self.sae_id = release, sae_id
-        self.config, self.metadata = config, config.get("metadata") or {}
+    That is in `metadata` since version 6.0, and flat before.
+    """
+
+    def __init__(self, release: str, entry: Entry, config: Mapping[str, Any]) -> None:
+        self.release, self.sae_id = release, entry.sae_id
+        metadata = config.get("metadata")
+        self.places = (entry.overrides, metadata if isinstance(metadata, dict) else {}, config)
 
     def __call__(self, name: str, default: Any = None) -> Any:
-        for place in (self.metadata, self.config):
+        for place in self.places:
             for key in (name, _OLD_NAMES.get(name)):
                 if key is not None and place.get(key) is not None:
                     return place[key]
@@ -119,41 +133,54 @@ class _Reader:
         return value
 
 
-def _read(listing: Listing, entry: Entry) -> tuple[dict[str, Any], str]:
-    """The SAE's configuration, and a key that changes whenever its weights do."""
-    from sae_checks.resolve import hub
+@dataclass(frozen=True)
+class _Source:
+    """Where the configurations of a listing's SAEs are read: folders, or a repo at one commit."""
 
-    if listing.source in ("folder", "demo"):
-        folder = Path(entry.location)
-        return _read_json(folder / "cfg.json"), f"sha256:{_hash_folder(folder)}"
-    repo_id, _, folder_name = entry.location.partition(":")
-    if listing.conversion is None:
-        config, commit = hub.read_json(repo_id, f"{folder_name}/cfg.json")
-    else:
-        config, commit = _read_converted(listing.name, entry.sae_id), hub.commit(repo_id)
-    overrides = json.dumps(dict(entry.overrides), sort_keys=True, default=str)
-    return config, f"{repo_id}@{commit}:{folder_name}:{overrides}"
+    listing: Listing
+    repo: hub.HubRepo | None = None
+    commit: str = ""
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, listing: Listing) -> _Source:
+        if listing.source in ("folder", "demo"):
+            return cls(listing)
+        from sae_checks.resolve import hub
+
+        repo = hub.HubRepo(listing.entries[0].location.partition(":")[0])
+        commit = repo.commit()
+        offline = f"without the hub, from the cache as of commit {commit[:8]}"
+        return cls(listing, repo, commit, (offline,) if hub.is_offline() else ())
+
+    def read(self, entry: Entry) -> tuple[dict[str, Any], str]:
+        """An SAE's configuration, and a key that changes whenever its weights do."""
+        if self.repo is None:
+            folder = Path(entry.location)
+            return _read_json(folder / "cfg.json"), f"sha256:{_hash_folder(folder)}"
+        repo_id, _, folder_name = entry.location.partition(":")
+        if self.listing.conversion is None:
+            path, commit = self.repo.file(f"{folder_name}/cfg.json", self.commit)
+            config = _read_json(path)
+        else:
+            release, commit = self.listing.name, self.commit
+            config = self.repo.ask(lambda: _read_converted(release, entry.sae_id))
+        overrides = json.dumps(dict(entry.overrides), sort_keys=True, default=str)
+        return config, f"{repo_id}@{commit}:{folder_name}:{overrides}"
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ReleaseError(f"{path} is not valid JSON ({error}); save the SAE again") from error
-    if not isinstance(config, dict):
-        raise ReleaseError(f"{path} holds no JSON object; save the SAE again")
-    return config
+        return read_object(path)
+    except (OSError, ValueError) as error:
+        raise ReleaseError(f"{path} cannot be read ({error}); save the SAE again") from error
 
 
 def _read_converted(release: str, sae_id: str) -> dict[str, Any]:
     """Configuration of a layout that only sae_lens's own conversions understand (imports torch)."""
     from sae_lens.loading.pretrained_sae_loaders import load_sae_config_from_huggingface
 
-    from sae_checks.resolve import hub
-
-    config: dict[str, Any] = hub.or_refuse(
-        release, lambda: load_sae_config_from_huggingface(release, sae_id)
-    )
+    config: dict[str, Any] = load_sae_config_from_huggingface(release, sae_id)
     return config
 
 
@@ -170,10 +197,19 @@ def _one_loading(release: str, saes: tuple[SaeRef, ...]) -> ModelLoading:
     if len(loadings) == 1:
         return loadings[0]
     groups = "; ".join(
-        f"{loading} for {', '.join(s.sae_id for s in saes if s.loading == loading)}"
+        f"{_say(loading)} for {', '.join(s.sae_id for s in saes if s.loading == loading)}"
         for loading in loadings
     )
     raise ReleaseError(
         f"the SAEs of {release!r} need their model loaded in {len(loadings)} different ways "
         f"({groups}); gate them one group at a time with --sae-ids"
     )
+
+
+def _say(loading: ModelLoading) -> str:
+    settings = [f"{key}={value}" for key, value in loading.from_pretrained_kwargs]
+    if loading.model_class_name != "HookedTransformer":
+        settings.append(f"as {loading.model_class_name}")
+    if not loading.prepend_bos:
+        settings.append("without BOS")
+    return f"{loading.model_name} ({', '.join(settings) or 'unprocessed'})"

@@ -36,7 +36,9 @@ def _text() -> str:
 @cache
 def _sections() -> dict[str, tuple[int, int]]:
     """Where each release's lines begin and end in the file."""
-    starts = [(match.group(1).strip("'\""), match.start()) for match in _TOP_LEVEL_KEY.finditer(_text())]
+    starts = [
+        (match.group(1).strip("'\""), match.start()) for match in _TOP_LEVEL_KEY.finditer(_text())
+    ]
     ends = [start for _, start in starts[1:]] + [len(_text())]
     return {name: (start, end) for (name, start), end in zip(starts, ends, strict=True)}
 
@@ -55,7 +57,7 @@ def read_release(name: str) -> dict[str, Any]:
     """The directory's description of one release: model, repo_id, conversion_func, saes, ..."""
     start, end = _sections()[name]
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    description: dict[str, Any] = yaml.load(_text()[start:end], Loader=loader)[name]  # noqa: S506
+    description: dict[str, Any] = yaml.load(_text()[start:end], Loader=loader)[name]
     return description
 
 

@@ -113,7 +113,9 @@ def _find_folder(name: str, folder: Path) -> Listing:
             f"{_WEIGHTS}, and {found} is all that was found in it"
         )
     entries = tuple(
-        Entry(sae_id=sae.relative_to(folder).as_posix() if sae != folder else name, location=str(sae))
+        Entry(
+            sae_id=sae.relative_to(folder).as_posix() if sae != folder else name, location=str(sae)
+        )
         for sae in saes
     )
     return Listing(name, "folder", entries)
@@ -131,7 +133,7 @@ def _find_repo(repo_id: str) -> Listing:
             f"hub repo {repo_id!r} holds {len(known)} releases of sae_lens's directory; "
             f"choose one by its name: {', '.join(known)}"
         )
-    folders = hub.sae_folders(repo_id)
+    folders = hub.HubRepo(repo_id).sae_folders()
     if not folders:
         raise ReleaseError(
             f"hub repo {repo_id!r} holds no SAE in sae_lens's layout "

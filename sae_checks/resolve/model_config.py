@@ -1,9 +1,8 @@
-"""What can be known of a language model from its config.json alone: its context, and its version."""
+"""What a language model's config.json alone tells: its context, and its version."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from sae_checks import demo
 from sae_checks.errors import ModelError, ReleaseError
 from sae_checks.records import ModelLoading
 from sae_checks.resolve import hub
+from sae_checks.resolve.json_file import read_object
 from sae_checks.resolve.model_name import hub_model_name
 
 # How architectures call the longest context they take.
@@ -36,12 +36,13 @@ def read_model_config(loading: ModelLoading) -> ModelConfig:
     name = loading.model_name
     folder = demo.MODEL_FOLDER if name == "tales" else Path(name).expanduser()
     if folder.is_dir():
-        return ModelConfig(_context(_read_folder(folder)), _hash_folder(folder))
+        return ModelConfig(_context(_read(folder / "config.json")), _hash_folder(folder))
+    repo = hub.HubRepo(hub_model_name(name), instead="name a local copy with --sae-model")
     try:
-        config, commit = hub.read_json(hub_model_name(name), "config.json")
+        path, commit = repo.file("config.json", repo.commit())
     except ReleaseError as error:
-        raise ModelError(f"model {name!r}: {error}; or name a local copy with --sae-model") from error
-    return ModelConfig(_context(config), commit)
+        raise ModelError(f"model {name!r}: {error}") from error
+    return ModelConfig(_context(_read(path)), commit)
 
 
 def _context(config: dict[str, Any]) -> int | None:
@@ -52,15 +53,14 @@ def _context(config: dict[str, Any]) -> int | None:
     return None
 
 
-def _read_folder(folder: Path) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, Any]:
     try:
-        config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return read_object(path)
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"folder {folder} is no model that transformers saved (config.json: {error}); "
+            f"folder {path.parent} is no model that transformers saved (config.json: {error}); "
             "--sae-model takes such a folder, or a name"
         ) from error
-    return config
 
 
 def _hash_folder(folder: Path) -> str:

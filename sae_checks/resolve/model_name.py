@@ -21,7 +21,9 @@ def _aliases() -> dict[str, str]:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     names = {name.lower(): name for name in module.OFFICIAL_MODEL_NAMES}
-    return names | {a.lower(): name for name, aliases in module.MODEL_ALIASES.items() for a in aliases}
+    return names | {
+        a.lower(): name for name, aliases in module.MODEL_ALIASES.items() for a in aliases
+    }
 
 
 def hub_model_name(name: str) -> str:

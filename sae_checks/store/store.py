@@ -3,8 +3,8 @@
     <store>/measurements/<release>-<key>/manifest.json          one run's setting
                                         /<sae>-<weights>/sae.json, tokens.parquet, ...
 
-The key covers everything but the SAEs; an SAE's folder is named after its weights, so that one changed
-byte measures that SAE again and no other.
+The key covers everything but the SAEs; an SAE's folder is named after its weights, so that one
+changed byte measures that SAE again and no other.
 """
 
 from __future__ import annotations
@@ -97,7 +97,11 @@ class Store:
             "provenance": self.provenance.as_dict(),
             "texts": dict(texts),
             "saes": [
-                {"ref": asdict(s), "folder": self._folder_of(s).name, "failure": failures.get(s.sae_id)}
+                {
+                    "ref": asdict(s),
+                    "folder": self._folder_of(s).name,
+                    "failure": failures.get(s.sae_id),
+                }
                 for s in self.release.saes
             ],
         }
@@ -127,8 +131,8 @@ def read_measurement(folder: Path) -> Measurement:
     path = folder / _MANIFEST
     if not path.is_file():
         raise StoreError(
-            f"--sae-measurements {folder} is no stored measurement (it has no {_MANIFEST}); a run says in "
-            "its summary where it stored its tables"
+            f"--sae-measurements {folder} is no stored measurement (it has no {_MANIFEST}); "
+            "a run says in its summary where it stored its tables"
         )
     manifest = _read_json(path)
     version = manifest["provenance"]["definitions"]
@@ -146,7 +150,9 @@ def read_measurement(folder: Path) -> Measurement:
             described = _read_json(stored / _SAE)
             tables[sae.sae_id] = read_table(stored, sae, (described["texts"], described["context"]))
         else:
-            failures[sae.sae_id] = entry["failure"] or f"SAE {sae.sae_id!r} has no table in {folder}"
+            failures[sae.sae_id] = (
+                entry["failure"] or f"SAE {sae.sae_id!r} has no table in {folder}"
+            )
     if not tables:
         raise StoreError(f"{folder} holds no table of any SAE; measure again")
     release = Release(manifest["release"], "stored", saes[0].loading, saes)
@@ -169,7 +175,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise StoreError(f"{path} cannot be read ({error}); delete its folder to measure again") from error
+        raise StoreError(
+            f"{path} cannot be read ({error}); delete its folder to measure again"
+        ) from error
     return content
 
 

@@ -1,8 +1,8 @@
 """An SAE's table as Parquet files that pandas or DuckDB open as they are.
 
 `tokens.parquet`: a row per text and position that was measured, with `sae`, `text`, `position`,
-`massive` and a column per quantity. `position_sums.parquet`: a row per position and kind of token, with
-the number of tokens and Σ(x − c).
+`massive` and a column per quantity. `position_sums.parquet`: a row per position and kind of token,
+with the number of tokens and Σ(x − c).
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ def write_table(folder: Path, table: SaeTable) -> None:
     """Write a table's files into a folder that exists."""
     text, position = np.nonzero(~np.isnan(table.columns["norm"]))
     columns = {
-        "sae": pa.DictionaryArray.from_arrays(np.zeros(len(text), dtype=np.int32), [table.sae.sae_id]),
+        "sae": pa.DictionaryArray.from_arrays(
+            np.zeros(len(text), dtype=np.int32), [table.sae.sae_id]
+        ),
         "text": text.astype(np.int32),
         "position": position.astype(np.int32),
         "massive": table.massive[text, position],
@@ -34,7 +36,9 @@ def write_table(folder: Path, table: SaeTable) -> None:
     }
     pq.write_table(pa.table(columns), folder / _TOKENS, compression="zstd")
     if table.position_sums is not None:
-        pq.write_table(_position_rows(table.position_sums), folder / _POSITION_SUMS, compression="zstd")
+        pq.write_table(
+            _position_rows(table.position_sums), folder / _POSITION_SUMS, compression="zstd"
+        )
 
 
 def read_table(folder: Path, sae: SaeRef, shape: tuple[int, int]) -> SaeTable:
@@ -49,7 +53,8 @@ def read_table(folder: Path, sae: SaeRef, shape: tuple[int, int]) -> SaeTable:
         sums = pq.read_table(sums_file, partitioning=None) if sums_file.exists() else None
     except (OSError, pa.ArrowException) as error:
         raise StoreError(
-            f"the stored measurement {folder} cannot be read ({error}); delete that folder to measure again"
+            f"the stored measurement {folder} cannot be read ({error}); "
+            "delete that folder to measure again"
         ) from error
     place = (rows["text"].to_numpy(), rows["position"].to_numpy())
     columns = {}
@@ -79,7 +84,10 @@ def _position_rows(sums: PositionSums) -> pa.Table:
 
 
 def _position_sums(rows: pa.Table, context: int, width: int) -> PositionSums:
-    place = (rows["massive"].to_numpy(zero_copy_only=False).astype(np.intp), rows["position"].to_numpy())
+    place = (
+        rows["massive"].to_numpy(zero_copy_only=False).astype(np.intp),
+        rows["position"].to_numpy(),
+    )
     counts: FloatArray = np.zeros((2, context))
     vectors: FloatArray = np.zeros((2, context, width))
     counts[place] = rows["tokens"].to_numpy()

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from sae_checks.statistics import Estimate
-from sae_checks.thresholds import Limit, UndecidedPolicy
+from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.thresholds import Limit, UndecidedPolicy
 
 Status = Literal["pass", "fail", "undecided", "undefined", "reported"]
 

@@ -13,17 +13,24 @@ from typing import Literal
 import numpy as np
 
 from sae_checks.errors import UserError
-from sae_checks.ranges import in_context_range, past_context_range
-from sae_checks.records import BoolArray, FloatArray, PositionRange, SaeTable
-from sae_checks.statistics import (
+from sae_checks.judge.ranges import in_context_range, past_context_range
+from sae_checks.judge.statistics import (
     Estimate,
     rank_correlation,
     ratio_of_means,
     ratio_of_sums,
     undefined,
 )
-from sae_checks.thresholds import Limit, Thresholds
-from sae_checks.tokens import Quantity, Tokens, mean_square_offset, span, token_mask, tokens_of
+from sae_checks.judge.thresholds import Limit, Thresholds
+from sae_checks.judge.tokens import (
+    Quantity,
+    Tokens,
+    mean_square_offset,
+    span,
+    token_mask,
+    tokens_of,
+)
+from sae_checks.records import BoolArray, FloatArray, PositionRange, SaeTable
 
 CellKind = Literal["in_context", "past_context", "sae", "release"]
 Regime = Literal["in_context", "past_context"]
@@ -93,6 +100,17 @@ class Cell:
     def mean_difference(self, first: str, second: str) -> Estimate:
         """Mean of first - second, paired on the same token."""
         return self.mean((first, second))
+
+    def ratio(
+        self, numerator: Quantity, denominator: Quantity, *, massive: bool = True
+    ) -> Estimate:
+        """Σ numerator / Σ denominator over the cell's tokens."""
+        above = tokens_of(self.table, self.positions, numerator, massive)
+        below = tokens_of(self.table, self.positions, denominator, massive)
+        for tokens in (above, below):
+            if tokens.broken:
+                return _not_finite(tokens)
+        return ratio_of_sums(above.sums, below.sums, below.counts, self.confidence)
 
     def growth(self, quantity: Quantity, *, floor: float = 0.0, massive: bool = True) -> Estimate:
         """Mean in this cell / mean in the same SAE's whole training context, on the same texts.

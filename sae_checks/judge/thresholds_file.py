@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import get_args
 
 from sae_checks.errors import ThresholdsError
-from sae_checks.thresholds import (
+from sae_checks.judge.thresholds import (
     CheckLimits,
     Gate,
     KnownFailure,
@@ -21,7 +21,7 @@ from sae_checks.thresholds import (
     Thresholds,
     UndecidedPolicy,
 )
-from sae_checks.toml_table import TomlTable, must_be_one_of
+from sae_checks.judge.toml_table import TomlTable, must_be_one_of
 
 
 @dataclass(frozen=True)

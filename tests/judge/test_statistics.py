@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import spearmanr
+from scipy.stats import t as student_t
+
+from sae_checks.judge.statistics import rank_correlation, ratio_of_means, ratio_of_sums, undefined
+
+numbers = st.floats(-100, 100).map(lambda value: round(value, 3))
+texts = st.lists(st.tuples(numbers, st.integers(1, 50)), min_size=2, max_size=12)
+scales = st.sampled_from([0.001, 0.5, 3.0, 1000.0])
+
+
+def close(value: float) -> object:
+    return pytest.approx(value, rel=1e-9, abs=1e-9)
+
+
+def test_mean_of_two_texts_by_hand() -> None:
+    # Mean 3; influences -1/2 and +1/2; standard error sqrt(2/1 · 1/2) = 1; t(0.975, 1) = 12.706.
+    estimate = ratio_of_sums([2.0, 4.0], [1, 1], [1, 1], 0.95)
+    assert estimate.value == 3
+    assert estimate.standard_error == close(1)
+    assert (estimate.low, estimate.high) == (close(3 - 12.7062047364), close(3 + 12.7062047364))
+    assert (estimate.texts, estimate.tokens, estimate.reason) == (2, 2, "")
+
+
+def test_tokens_weigh_alike_whatever_their_text() -> None:
+    # 1 token of 6 and 3 tokens that sum to 6: mean 12/4 = 3, not the mean of text means, 4.
+    # Influences (6 - 3)/4 and (6 - 9)/4; standard error sqrt(2 · 2 · 9/16) = 1.5.
+    estimate = ratio_of_sums([6.0, 6.0], [1, 3], [1, 3], 0.95)
+    assert (estimate.value, estimate.standard_error) == (3, close(1.5))
+
+
+def test_texts_of_equal_length_give_the_textbook_standard_error() -> None:
+    means = np.array([0.1, 0.4, 0.2, 0.9, 0.3])
+    estimate = ratio_of_sums(means * 7, [7] * 5, [7] * 5, 0.9)
+    error = means.std(ddof=1) / math.sqrt(5)
+    assert estimate.standard_error == close(error)
+    assert estimate.high - estimate.value == close(error * student_t.ppf(0.95, 4))
+
+
+def test_texts_without_tokens_do_not_count() -> None:
+    with_empty = ratio_of_sums([2.0, 0.0, 4.0], [1, 0, 1], [1, 0, 1], 0.95)
+    assert with_empty == ratio_of_sums([2.0, 4.0], [1, 1], [1, 1], 0.95)
+
+
+def test_one_text_says_nothing_about_the_spread() -> None:
+    estimate = ratio_of_sums([6.0], [3], [3], 0.95)
+    assert (estimate.value, estimate.low, estimate.high) == (2, -math.inf, math.inf)
+    assert (estimate.texts, estimate.tokens) == (1, 3)
+
+
+def test_no_tokens_is_undefined() -> None:
+    estimate = ratio_of_sums([0.0, 0.0], [0, 0], [0, 0], 0.95)
+    assert math.isnan(estimate.value)
+    assert math.isnan(estimate.low)
+    assert estimate.reason == "no tokens were measured"
+
+
+def test_a_denominator_of_zero_is_undefined() -> None:
+    estimate = ratio_of_sums([1.0, 2.0], [1.0, -1.0], [4, 4], 0.95)
+    assert math.isnan(estimate.value)
+    assert estimate.reason == "the denominator sums to 0"
+    assert (estimate.texts, estimate.tokens) == (2, 8)
+
+
+def test_equal_texts_have_a_standard_error_of_zero() -> None:
+    estimate = ratio_of_sums([5.0, 5.0, 5.0], [1, 1, 1], [1, 1, 1], 0.95)
+    assert (estimate.value, estimate.low, estimate.high) == (5, 5, 5)
+
+
+@given(texts, scales)
+def test_scaling_the_values_scales_the_estimate(data, scale) -> None:
+    sums, tokens = np.array(data, dtype=float).T
+    one = ratio_of_sums(sums, tokens, tokens, 0.95)
+    other = ratio_of_sums(sums * scale, tokens, tokens, 0.95)
+    assert other.value / scale == close(one.value)
+    assert other.low / scale == close(one.low)
+    assert other.high / scale == close(one.high)
+
+
+@given(texts, st.randoms(use_true_random=False))
+def test_the_order_of_texts_does_not_matter(data, random) -> None:
+    shuffled = random.sample(data, len(data))
+    estimates = []
+    for order in (data, shuffled):
+        sums, tokens = np.array(order, dtype=float).T
+        estimates.append(ratio_of_sums(sums, tokens, tokens, 0.95))
+    assert estimates[0].value == close(estimates[1].value)
+    assert estimates[0].high == close(estimates[1].high)
+
+
+@given(texts)
+def test_more_confidence_is_a_wider_interval(data) -> None:
+    sums, tokens = np.array(data, dtype=float).T
+    narrow, wide = (ratio_of_sums(sums, tokens, tokens, level) for level in (0.8, 0.99))
+    assert wide.low <= narrow.low <= narrow.value <= narrow.high <= wide.high
+
+
+def test_growth_by_hand() -> None:
+    # Means 6/2 = 3 here and 4/4 = 1 there: 3 times. Influences with N = 2, M = 4, base mean 1:
+    # text 1: (2 - 3)/2 - 3·(1 - 2)/4 = 1/4, text 2: (4 - 3)/2 - 3·(3 - 2)/4 = -1/4.
+    estimate = ratio_of_means([2.0, 4.0], [1, 1], [1.0, 3.0], [2, 2], 0.95)
+    assert estimate.value == 3
+    assert estimate.standard_error == close(math.sqrt(2 * 2 / 16))
+
+
+def test_growth_of_paired_texts_is_certain_where_every_text_grows_alike() -> None:
+    base = np.array([1.0, 2.0, 5.0])
+    estimate = ratio_of_means(base * 4, [2] * 3, base, [2] * 3, 0.95)
+    assert (estimate.value, estimate.standard_error) == (close(4), close(0))
+
+
+def test_below_its_floor_the_base_mean_counts_as_the_floor() -> None:
+    estimate = ratio_of_means([0.2, 0.4], [1, 1], [0.001, -0.003], [1, 1], 0.95, floor=0.1)
+    assert estimate.value == close(3)
+    # A constant divisor: the standard error is the numerator's, 0.1, over the floor.
+    assert estimate.standard_error == close(1)
+
+
+def test_growth_from_nothing_is_undefined() -> None:
+    estimate = ratio_of_means([1.0, 1.0], [1, 1], [0.0, 0.0], [1, 1], 0.95)
+    assert estimate.reason == "the mean compared with is not above 0"
+    estimate = ratio_of_means([1.0, 1.0], [1, 1], [0.0, 0.0], [0, 0], 0.95)
+    assert estimate.reason == "no tokens were measured in the range compared with"
+
+
+def test_growth_needs_two_texts_on_both_sides() -> None:
+    estimate = ratio_of_means([2.0, 4.0], [1, 1], [1.0, 0.0], [1, 0], 0.95)
+    assert (estimate.value, estimate.low, estimate.high) == (3, -math.inf, math.inf)
+    assert estimate.texts == 2
+
+
+@given(texts, scales)
+def test_growth_has_no_unit(data, scale) -> None:
+    sums, tokens = np.abs(np.array(data, dtype=float).T)
+    base = sums[::-1] + 1
+    one = ratio_of_means(sums, tokens, base, tokens, 0.95)
+    other = ratio_of_means(sums * scale, tokens, base * scale, tokens, 0.95)
+    assert other.value == close(one.value)
+    assert other.low == close(one.low)
+
+
+def heavy_tailed_texts(rng, texts: int, tokens: int):
+    """Token values that share a text effect and have heavy tails; true mean 1 + 1 = 2."""
+    effect = rng.exponential(1.0, (texts, 1))
+    return effect + rng.lognormal(-0.5, 1.0, (texts, tokens))
+
+
+def test_intervals_cover_the_truth_though_tokens_are_correlated() -> None:
+    rng = np.random.default_rng(0)
+    draws, covered, covered_as_if_independent = 600, 0, 0
+    for _ in range(draws):
+        values = heavy_tailed_texts(rng, 50, 30)
+        lengths = rng.integers(5, 31, 50)
+        values[np.arange(30) >= lengths[:, None]] = 0
+        estimate = ratio_of_sums(values.sum(1), lengths, lengths, 0.95)
+        covered += estimate.low <= 2 <= estimate.high
+        kept = values[values != 0]
+        naive = 1.96 * kept.std() / math.sqrt(kept.size)
+        covered_as_if_independent += abs(kept.mean() - 2) <= naive
+    assert 0.91 < covered / draws < 0.98
+    assert covered_as_if_independent / draws < 0.7
+
+
+def test_growth_intervals_cover_the_truth() -> None:
+    rng = np.random.default_rng(1)
+    draws, covered = 600, 0
+    for _ in range(draws):
+        values = heavy_tailed_texts(rng, 50, 40)
+        values[:, 20:] *= 3
+        here, base = values[:, 20:].sum(1), values[:, :20].sum(1)
+        estimate = ratio_of_means(here, [20] * 50, base, [20] * 50, 0.95)
+        covered += estimate.low <= 3 <= estimate.high
+    assert 0.91 < covered / draws < 0.98
+
+
+def test_rank_correlation_is_spearmans() -> None:
+    x, y = [0, 1, 2, 2, 4], [0.3, 0.1, 0.5, 0.5, 0.9]
+    estimate = rank_correlation(x, y, [y, y], 100, 0.95)
+    assert estimate.value == close(spearmanr(x, y).statistic)
+    assert (estimate.texts, estimate.tokens) == (2, 100)
+
+
+def test_rank_correlation_has_the_jackknifes_standard_error() -> None:
+    x, y = [0, 1, 2, 3], [1.0, 2.0, 3.0, 4.0]
+    without = [[1, 2, 3, 4], [2, 1, 3, 4], [1, 2, 3, 4]]
+    each = [spearmanr(x, row).statistic for row in without]  # 1, 0.8, 1
+    error = math.sqrt(2 / 3 * sum((rho - np.mean(each)) ** 2 for rho in each))
+    estimate = rank_correlation(x, y, without, 9, 0.95)
+    assert estimate.standard_error == close(error)
+    assert estimate.high == 1  # cut at what a correlation can be
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "reason"),
+    [
+        ([0, 1], [1.0, 2.0], "a rank correlation needs 3 values or more, got 2"),
+        (
+            [3, 3, 3],
+            [1.0, 2.0, 3.0],
+            "a rank correlation needs values that differ, but the first are all the same",
+        ),
+        (
+            [0, 1, 2],
+            [1.0, 1.0, 1.0],
+            "a rank correlation needs values that differ, but the second are all the same",
+        ),
+    ],
+)
+def test_rank_correlation_undefined(x, y, reason) -> None:
+    estimate = rank_correlation(x, y, [y, y], 6, 0.95)
+    assert math.isnan(estimate.value)
+    assert estimate.reason == reason
+
+
+def test_notes_are_added_in_order() -> None:
+    estimate = undefined("nothing").with_notes(a=1).with_notes(b="two")
+    assert estimate.notes == (("a", 1), ("b", "two"))

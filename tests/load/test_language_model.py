@@ -1,0 +1,286 @@
+"""Taps and resumed passes equal plain forward hooks, on every architecture and at every site."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import pytest
+import torch
+
+from sae_checks.errors import ModelError
+from sae_checks.load.language_model import LanguageModel
+from tests.builders import (
+    ARCHITECTURES,
+    CONTEXT,
+    D_MODEL,
+    VOCABULARY,
+    hooked_transformer,
+    hugging_face_model,
+    language_model,
+)
+
+SITES = (
+    "blocks.0.hook_resid_pre",
+    "blocks.1.hook_resid_pre",
+    "blocks.1.hook_resid_mid",
+    "blocks.2.hook_resid_post",
+    "blocks.0.hook_resid_post",
+    "blocks.1.hook_mlp_out",
+    "blocks.1.hook_attn_out",
+    "blocks.2.attn.hook_z",
+    "hook_embed",
+)
+
+# Where each architecture keeps, within a block: attention, MLP, attention's output projection. An
+# MLP's or attention's output is what is added to the residual stream.
+PLAIN = {
+    "gpt2": ("attn", "mlp", "attn.c_proj"),
+    "llama": ("self_attn", "mlp", "self_attn.o_proj"),
+    "gpt_neox": ("attention", "mlp", "attention.dense"),
+    "gemma2": ("post_attention_layernorm", "post_feedforward_layernorm", "self_attn.o_proj"),
+    "gpt_neo": ("attn", "mlp", "attn.attention.out_proj"),
+    "qwen3": ("self_attn", "mlp", "self_attn.o_proj"),
+}
+
+
+@pytest.fixture(scope="module", params=list(ARCHITECTURES))
+def architecture(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def tokens():
+    generator = torch.Generator().manual_seed(1)
+    return torch.randint(0, VOCABULARY, (2, CONTEXT), generator=generator)
+
+
+def noise_like(x, seed=2):
+    return torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
+
+
+class PlainHooks:
+    """The same model patched in the most ordinary way, without anything of sae_checks."""
+
+    def __init__(self, architecture):
+        self.model = hugging_face_model(architecture)
+        self.blocks = next(
+            module for module in self.model.modules() if isinstance(module, torch.nn.ModuleList)
+        )
+        self.names = PLAIN[architecture]
+
+    def run(self, tokens, hook_point, replace):
+        """Logits of a pass in which `replace` maps what the hook point sees to something else."""
+        with ExitStack() as stack:
+            for handle in self._hooks(hook_point, replace):
+                stack.callback(handle.remove)
+            with torch.no_grad():
+                return self.model(input_ids=tokens, use_cache=False).logits
+
+    def _hooks(self, hook_point, replace):
+        if hook_point == "hook_embed":
+            return [on_output(self.model.get_input_embeddings(), replace)]
+        _, layer, site = hook_point.split(".", 2)
+        block = self.blocks[int(layer)]
+        attention, mlp, projection = self.names
+        if site == "hook_resid_pre":
+            return [on_input(block, replace)]
+        if site == "hook_resid_post":
+            return [on_output(block, replace)]
+        if site == "hook_mlp_out":
+            return [on_output(block.get_submodule(mlp), replace)]
+        if site == "hook_attn_out":
+            return [on_output(block.get_submodule(attention), replace)]
+        if site == "attn.hook_z":
+            return [on_input(block.get_submodule(projection), replace)]
+        # hook_resid_mid = block input + attention's output, so change the output by the difference.
+        kept = {}
+        seen = on_input(block, lambda value: kept.setdefault("input", value))
+        changed = on_output(
+            block.get_submodule(attention),
+            lambda value: replace(kept["input"] + value) - kept["input"],
+        )
+        return [seen, changed]
+
+
+def on_input(module, replace):
+    def hook(module, args, kwargs):
+        if args:
+            return (replace(args[0]), *args[1:]), kwargs
+        return args, {**kwargs, "hidden_states": replace(kwargs["hidden_states"])}
+
+    return module.register_forward_pre_hook(hook, with_kwargs=True)
+
+
+def on_output(module, replace):
+    def hook(module, args, output):
+        if isinstance(output, tuple):
+            return (replace(output[0]), *output[1:])
+        return replace(output)
+
+    return module.register_forward_hook(hook)
+
+
+@pytest.mark.parametrize("hook_point", SITES)
+def test_taps_and_resumed_passes_equal_plain_hooks(architecture, tokens, hook_point):
+    model = language_model(architecture)
+    if architecture == "gpt_neox" and "resid_mid" in hook_point:
+        with pytest.raises(ModelError, match="GPTNeoXModel have no hook_resid_mid"):
+            model.bind(hook_point)
+        return
+    width = model.bind(hook_point)
+    clean = model.clean(tokens, [hook_point])
+    seen = []
+    plain = PlainHooks(architecture)
+    plain.run(tokens, hook_point, lambda value: seen.append(value) or value)
+    tap = clean.taps[hook_point]
+    assert tap.shape == (*tokens.shape, width)
+    torch.testing.assert_close(tap, seen[0], rtol=1e-5, atol=1e-5)
+
+    replacement = tap + noise_like(tap)
+    resumed = model.unembed(model.resume(clean, hook_point, replacement))
+    expected = plain.run(tokens, hook_point, lambda value: replacement)
+    assert (resumed - model.unembed(clean.final)).abs().max() > 0.01  # or nothing is tested
+    torch.testing.assert_close(resumed, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_clean_logits_are_the_model_s_own(architecture, tokens):
+    model = language_model(architecture)
+    clean = model.clean(tokens, [])
+    with torch.no_grad():
+        expected = model.hf(input_ids=tokens, use_cache=False).logits
+    torch.testing.assert_close(model.unembed(clean.final), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_model_is_left_as_it_was(architecture, tokens):
+    model = language_model(architecture)
+    model.bind("blocks.1.hook_mlp_out")
+    clean = model.clean(tokens, ["blocks.1.hook_mlp_out"])
+    model.resume(clean, "blocks.1.hook_mlp_out", torch.zeros_like(clean.final))
+    again = model.clean(tokens, [])
+    assert torch.equal(again.final, clean.final)
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.hf.modules())
+    assert not any("forward" in vars(module) for module in model.hf.modules())
+
+
+def test_resuming_from_the_clean_activation_changes_nothing(architecture, tokens):
+    model = language_model(architecture)
+    for hook_point in ("blocks.0.hook_resid_pre", "blocks.2.hook_resid_pre"):
+        model.bind(hook_point)
+        clean = model.clean(tokens, [hook_point])
+        again = model.resume(clean, hook_point, clean.taps[hook_point])
+        assert torch.equal(again, clean.final)
+
+
+@pytest.mark.parametrize("center", [False, True], ids=["uncentered", "centered"])
+@pytest.mark.parametrize("hook_point", SITES)
+def test_loss_of_every_token_equals_hooked_transformer_s(tokens, hook_point, center):
+    hooked = hooked_transformer(hugging_face_model(), center_writing_weights=center)
+    model = language_model("gpt2", center=center)
+    model.bind(hook_point)
+    clean = model.clean(tokens, [hook_point])
+    tap = clean.taps[hook_point]
+    _, cache = hooked.run_with_cache(tokens, names_filter=[hook_point])
+    theirs = cache[hook_point]
+    torch.testing.assert_close(tap, theirs.reshape(tap.shape), rtol=1e-4, atol=1e-5)
+
+    replacement = tap + noise_like(tap)
+    expected = hooked.run_with_hooks(
+        tokens,
+        return_type="loss",
+        loss_per_token=True,
+        fwd_hooks=[(hook_point, lambda value, hook: replacement.reshape(value.shape))],
+    )
+    log_p = model.unembed(model.resume(clean, hook_point, replacement)).log_softmax(dim=-1)
+    found = -log_p[:, :-1].gather(-1, tokens[:, 1:, None]).squeeze(-1)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("processing", ["fold_ln", "center_unembed"])
+@pytest.mark.parametrize("hook_point", SITES)
+def test_processing_without_effect(tokens, hook_point, processing):
+    """load/model.py takes these options of TransformerLens's as read: no value or loss moves."""
+    gpt2 = hugging_face_model()
+    plain, processed = hooked_transformer(gpt2), hooked_transformer(gpt2, **{processing: True})
+    changed = [
+        name
+        for name, weight in processed.state_dict().items()
+        if name not in plain.state_dict() or not torch.equal(weight, plain.state_dict()[name])
+    ]
+    assert changed  # the option did something to the weights
+    values, losses = [], []
+    for model in (plain, processed):
+        loss, cache = model.run_with_cache(
+            tokens, names_filter=[hook_point], return_type="loss", loss_per_token=True
+        )
+        values.append(cache[hook_point])
+        losses.append(loss)
+    torch.testing.assert_close(values[0], values[1], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(losses[0], losses[1], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gemma2", "qwen3"])
+def test_models_without_layer_norm_stay_uncentered(architecture):
+    assert not language_model(architecture, center=True).centered
+
+
+def test_width_of_hook_z_is_that_of_all_heads():
+    # Qwen3's heads are together wider or narrower than the residual stream.
+    assert language_model("gpt2").bind("blocks.0.attn.hook_z") == D_MODEL
+
+
+def test_a_hugging_face_path_names_the_same_hook_point(tokens):
+    model = language_model("llama")
+    names = ("blocks.1.hook_mlp_out", "model.layers.1.mlp")
+    for name in names:
+        model.bind(name)
+    taps = model.clean(tokens, names).taps
+    assert torch.equal(taps[names[0]], taps[names[1]])
+
+
+LEGAL = (
+    "supported are blocks.0 to blocks.2 with hook_resid_pre, hook_resid_mid, hook_resid_post, "
+    "hook_mlp_out, hook_attn_out, attn.hook_z, and hook_embed"
+)
+
+
+@pytest.mark.parametrize(
+    ("hook_point", "message"),
+    [
+        (
+            "blocks.3.hook_resid_pre",
+            f"hook point 'blocks.3.hook_resid_pre' is beyond the model's 3 layers; {LEGAL}",
+        ),
+        (
+            "blocks.1.attn.hook_pattern",
+            f"hook point 'blocks.1.attn.hook_pattern' is not in GPT2Model; {LEGAL}",
+        ),
+        ("ln_final.hook_scale", f"hook point 'ln_final.hook_scale' is in no block of the model; {LEGAL}"),
+    ],
+)
+def test_hook_points_that_the_model_lacks(hook_point, message):
+    with pytest.raises(ModelError) as raised:
+        language_model().bind(hook_point)
+    assert str(raised.value) == message
+
+
+def test_a_model_whose_blocks_cannot_be_bypassed_is_refused():
+    """The self-test at binding: here the last block, bypassed, would have done something else."""
+    model = language_model("gpt2")
+    unembed = model.unembed
+    model.unembed = lambda final: unembed(final) + 1.0
+    with pytest.raises(ModelError) as raised:
+        model.bind("blocks.1.hook_resid_pre")
+    assert str(raised.value) == (
+        "hook point 'blocks.1.hook_resid_pre' of GPT2LMHeadModel: unembedding the final hidden states "
+        "is off by 1 from the model's own pass; this architecture is not supported"
+    )
+
+
+def test_a_model_without_a_list_of_blocks_is_refused():
+    gpt2 = hugging_face_model()
+    gpt2.config.n_layer = 5
+    with pytest.raises(ModelError) as raised:
+        LanguageModel(gpt2, None)
+    assert str(raised.value) == (
+        "GPT2Model has no list of 5 blocks; only models made of one list of blocks are supported"
+    )

@@ -1,0 +1,90 @@
+"""Loading language models from folders, as releases ask for it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sae_checks.errors import ModelError
+from sae_checks.load.model import load_model, torch_device
+from sae_checks.records import ModelLoading
+from tests.builders import hugging_face_model, word_tokenizer
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model")
+    hugging_face_model("gpt2").save_pretrained(path)
+    word_tokenizer("a b c").save_pretrained(path)
+    return path
+
+
+def loading(folder, model_class="HookedTransformer", **kwargs):
+    return ModelLoading(str(folder), model_class, tuple(sorted(kwargs.items())))
+
+
+def message_of(wanted):
+    with pytest.raises(ModelError) as raised:
+        load_model(wanted)
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("center", [False, True])
+def test_a_folder(folder, center):
+    model = load_model(loading(folder, center_writing_weights=center))
+    assert model.centered == center
+    assert (model.n_layers, model.context, model.device.type) == (3, 32, "cpu")
+    assert model.tokenizer.bos_token_id == 0
+    tokens = torch.tensor([[0, 5, 6]])
+    expected = hugging_face_model("gpt2")(tokens).logits
+    torch.testing.assert_close(model.unembed(model.clean(tokens, []).final), expected)
+
+
+def test_the_dtype_asked_for(folder):
+    assert load_model(loading(folder), dtype="bfloat16").hf.dtype == torch.bfloat16
+
+
+def test_options_that_change_nothing(folder):
+    kwargs = {"fold_ln": True, "center_unembed": True, "fold_value_biases": False}
+    assert not load_model(loading(folder, **kwargs)).centered
+
+
+@pytest.mark.parametrize("option", ["fold_value_biases", "refactor_factored_attn_matrices"])
+def test_options_that_would_change_what_saes_see(folder, option):
+    assert message_of(loading(folder, **{option: True})) == (
+        f"model '{folder}' wants to be loaded with {option}=True, which changes what its SAEs see and "
+        "which sae-checks does not reproduce; supported is center_writing_weights"
+    )
+
+
+def test_a_model_class_that_is_not_supported(folder):
+    assert message_of(loading(folder, "HookedProxyLM")) == (
+        f"model '{folder}' wants the model class 'HookedProxyLM'; supported are HookedTransformer and "
+        "AutoModelForCausalLM"
+    )
+
+
+def test_a_folder_without_a_model(tmp_path):
+    message = message_of(loading(tmp_path))
+    assert message.startswith(f"model folder {tmp_path} cannot be loaded by transformers: ")
+
+
+def test_a_model_that_is_nowhere(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    message = message_of(loading("no-such-owner/no-such-model"))
+    assert message.startswith(
+        "model 'no-such-owner/no-such-model' (no-such-owner/no-such-model on the hub) cannot be "
+        "loaded: it is not there, not cached, or there is no network ("
+    )
+    assert message.endswith("); a local copy can be named with --sae-model FOLDER")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has what the test asks for")
+@pytest.mark.parametrize("device", ["cuda", "abacus"])
+def test_a_device_that_is_absent(device):
+    with pytest.raises(ModelError) as raised:
+        torch_device(device)
+    has = "cpu, mps" if torch.backends.mps.is_available() else "cpu"
+    assert str(raised.value) == (
+        f"--sae-device '{device}' is not to be had on this machine; it has {has}"
+    )

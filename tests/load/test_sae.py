@@ -1,0 +1,138 @@
+"""Loading SAEs, of every architecture that sae_lens can run, and refusing damaged ones."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sae_checks.errors import SaeError
+from sae_checks.load.sae import load_sae
+from tests.builders import D_MODEL, release, sae, sae_ref
+
+HOOK_POINT = "blocks.1.hook_resid_pre"
+ARCHITECTURES = (
+    "standard",
+    "gated",
+    "jumprelu",
+    "topk",
+    "abstopk",
+    "matching_pursuit",
+    "temporal",
+)
+
+
+def load(folder, hook_point=HOOK_POINT, **settings):
+    ref = sae_ref(hook_point, location=str(folder))
+    return load_sae(release(ref), ref, **settings)
+
+
+def message_of(folder):
+    with pytest.raises(SaeError) as raised:
+        load(folder)
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_what_was_saved_is_loaded(tmp_path, architecture):
+    made = sae(architecture, HOOK_POINT)
+    made.save_model(tmp_path)
+    loaded = load(tmp_path)
+    x = torch.randn(2, 10, D_MODEL, generator=torch.Generator().manual_seed(0))
+    features, reconstruction = loaded.reconstruct(x)
+    torch.testing.assert_close(features, made.encode(x))
+    torch.testing.assert_close(reconstruction, made(x))
+    assert features.shape == (2, 10, 64)
+    assert reconstruction.shape == x.shape
+    assert loaded.sequence_aware == (architecture == "temporal")
+    assert not any(parameter.requires_grad and made.training for parameter in made.parameters())
+
+
+def test_a_batchtopk_sae_is_a_jumprelu_one(tmp_path):
+    """sae_lens saves a trained BatchTopK SAE for inference as JumpReLU; that is what is loaded."""
+    from sae_lens import BatchTopKTrainingSAE, BatchTopKTrainingSAEConfig
+
+    trained = BatchTopKTrainingSAE(BatchTopKTrainingSAEConfig(d_in=D_MODEL, d_sae=64, k=6))
+    trained.topk_threshold.fill_(0.3)
+    trained.save_inference_model(tmp_path)
+    loaded = load(tmp_path)
+    assert loaded.sae.cfg.architecture() == "jumprelu"
+    features = loaded.encode(torch.randn(100, D_MODEL))
+    assert features[features != 0].min() > 0.3
+
+
+def test_heads_stay_side_by_side(tmp_path):
+    hook_point = "blocks.1.attn.hook_z"
+    made = sae("standard", hook_point, reshape_activations="hook_z")
+    made.save_model(tmp_path)
+    x = torch.randn(2, 5, D_MODEL)
+    loaded = load(tmp_path, hook_point)
+    torch.testing.assert_close(
+        loaded.reconstruct(x)[1], made(x.reshape(2, 5, 4, 8)).reshape(x.shape)
+    )
+
+
+def test_the_dtype_asked_for(tmp_path):
+    sae("standard", HOOK_POINT).save_model(tmp_path)
+    loaded = load(tmp_path, dtype="bfloat16")
+    assert loaded.encode(torch.randn(3, D_MODEL)).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"), [("W_dec", torch.nan, "2,048"), ("b_enc", torch.inf, "64")]
+)
+def test_weights_that_are_not_finite(tmp_path, name, value, said):
+    made = sae("standard", HOOK_POINT)
+    getattr(made, name).data.flatten()[:3] = value
+    made.save_model(tmp_path)
+    assert message_of(tmp_path) == (
+        f"SAE '{HOOK_POINT}' has weights that are not finite: 3 of {said} values of {name} are NaN "
+        "or infinite; a gate cannot judge it"
+    )
+
+
+def test_an_infinite_threshold_is_a_feature_switched_off(tmp_path):
+    made = sae("jumprelu", HOOK_POINT)
+    made.threshold.data[:5] = torch.inf
+    made.save_model(tmp_path)
+    assert (load(tmp_path).encode(torch.randn(50, D_MODEL))[:, :5] == 0).all()
+    made.threshold.data[0] = torch.nan
+    made.save_model(tmp_path)
+    assert "1 of 64 values of threshold are NaN" in message_of(tmp_path)
+
+
+def damaged(reason, folder):
+    return (
+        f"SAE '{HOOK_POINT}' cannot be loaded from {folder}: {reason}; "
+        "its files are damaged or not sae_lens's, save or download them again"
+    )
+
+
+def test_truncated_weights(tmp_path):
+    sae("standard", HOOK_POINT).save_model(tmp_path)
+    weights = tmp_path / "sae_weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    reason = "Error while deserializing header: incomplete metadata, file not fully covered"
+    assert message_of(tmp_path) == damaged(reason, tmp_path)
+
+
+def test_no_weights(tmp_path):
+    sae("standard", HOOK_POINT).save_model(tmp_path)
+    (tmp_path / "sae_weights.safetensors").unlink()
+    message = message_of(tmp_path)
+    assert message.startswith(f"SAE '{HOOK_POINT}' cannot be loaded from {tmp_path}: ")
+    assert "sae_weights.safetensors" in message
+
+
+def test_weights_of_another_shape(tmp_path):
+    sae("standard", HOOK_POINT).save_model(tmp_path)
+    config = tmp_path / "cfg.json"
+    config.write_text(config.read_text().replace('"d_sae": 64', '"d_sae": 128'))
+    reason = "Error(s) in loading state_dict for StandardSAE:"
+    assert message_of(tmp_path) == damaged(reason, tmp_path)
+
+
+def test_an_architecture_that_sae_lens_does_not_know(tmp_path):
+    sae("standard", HOOK_POINT).save_model(tmp_path)
+    config = tmp_path / "cfg.json"
+    config.write_text(config.read_text().replace('"standard"', '"quantum"'))
+    assert message_of(tmp_path).startswith(f"SAE '{HOOK_POINT}' cannot be loaded from {tmp_path}: ")

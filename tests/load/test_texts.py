@@ -1,0 +1,136 @@
+"""Packing documents into texts of one length."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from sae_checks.errors import CorpusError
+from sae_checks.load.documents import CorpusRequest
+from sae_checks.load.texts import load_texts
+from tests.builders import BOS, word_tokenizer
+
+WORDS = "a b c d e f g h i j"
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """Three documents of 2, 3 and 5 words, as pretokenized ids 2.. of the tokenizer below."""
+    path = tmp_path / "corpus.parquet"
+    pq.write_table(pa.table({"text": ["a b", "c d e", "f g h i j"]}), path)
+    return path
+
+
+def load(name, *, tokenizer=None, prepend_bos=True, **settings):
+    request = CorpusRequest(str(name), **{"tokens": 100, "context": 4} | settings)
+    return load_texts(request, tokenizer or word_tokenizer(WORDS), prepend_bos=prepend_bos)
+
+
+def words_of(texts):
+    names = ["|", "?", *WORDS.split()]
+    return ["".join(names[token] for token in text) for text in texts.tokens]
+
+
+def documents_in_order(monkeypatch, *documents):
+    """Take the order of documents out of the question, which a seed decides elsewhere."""
+    monkeypatch.setattr("sae_checks.load.texts.documents", lambda request: iter(documents))
+
+
+def test_concatenated(monkeypatch):
+    documents_in_order(monkeypatch, "a b", "c d e", "f g h i j")
+    texts = load("corpus", packing="concatenate")
+    assert words_of(texts) == ["|ab|", "|cde", "|fgh"]  # the rest, "ij", fills no text
+    np.testing.assert_array_equal(texts.special, texts.tokens == BOS)
+
+
+def test_one_document_per_text(monkeypatch):
+    documents_in_order(monkeypatch, "a b", "c d e", "f g h i j")
+    texts = load("corpus", packing="documents")
+    assert words_of(texts) == ["|cde", "|fgh"]  # the first is too short
+
+
+def test_without_bos(monkeypatch):
+    documents_in_order(monkeypatch, "a b", "c d e", "f g h i j")
+    assert words_of(load("corpus", packing="documents", prepend_bos=False)) == ["fghi"]
+
+
+def test_pretokenized(monkeypatch):
+    documents_in_order(monkeypatch, [2, 3, 4, 5, 6, 7])
+    assert words_of(load("corpus", packing="concatenate")) == ["|abc", "|def"]
+
+
+def test_the_budget_ends_the_reading(monkeypatch):
+    documents_in_order(monkeypatch, "a b c d e f g h i j")
+    assert words_of(load("corpus", tokens=11)) == ["|abc", "|def"]  # two texts of four tokens
+
+
+def test_what_is_said_of_the_texts(monkeypatch):
+    documents_in_order(monkeypatch, "a b c d e f g h i j")
+    assert load("corpus", tokens=8, seed=3).description == {
+        "corpus": "corpus",
+        "packing": "concatenate",
+        "seed": 3,
+        "context": 4,
+        "texts": 2,
+        "bos_token_id": 0,
+        "prepend_bos": True,
+    }
+
+
+def test_a_file_from_end_to_end(corpus):
+    texts = load(corpus, packing="documents")
+    assert sorted(words_of(texts)) == ["|cde", "|fgh"]
+
+
+def test_pydoc():
+    texts = load("pydoc", tokens=300, context=100, tokenizer=word_tokenizer("the of a is in"))
+    assert texts.tokens.shape == (3, 100)
+    assert (texts.tokens[:, 0] == BOS).all()
+
+
+def test_the_fingerprint_is_of_the_tokens(corpus):
+    texts = load(corpus, seed=0)
+    assert texts.fingerprint == load(corpus, seed=0).fingerprint
+    assert texts.fingerprint != load(corpus, seed=0, context=5).fingerprint
+    # Known once and for all: a stored measurement is found again by it.
+    texts.tokens[:] = np.arange(texts.tokens.size).reshape(texts.tokens.shape)
+    assert load(corpus).fingerprint != texts.fingerprint
+
+
+def test_words_that_are_no_tokens_are_measured_like_others(monkeypatch):
+    documents_in_order(monkeypatch, "a zebra c d")
+    texts = load("corpus")
+    assert words_of(texts) == ["|a?c"]
+    assert texts.special.tolist() == [[True, False, False, False]]
+
+
+def test_a_budget_below_one_text(corpus):
+    with pytest.raises(CorpusError) as raised:
+        load(corpus, tokens=100, context=128)
+    assert str(raised.value) == (
+        "--sae-tokens 100 is less than one text of 128 tokens; raise it, or lower --sae-context"
+    )
+
+
+@pytest.mark.parametrize("packing", ["documents", "concatenate"])
+def test_a_corpus_below_one_text(corpus, packing):
+    with pytest.raises(CorpusError) as raised:
+        load(corpus, tokens=100, context=50, packing=packing)
+    assert str(raised.value) == (
+        f"corpus '{corpus}' is too short for one text of 50 tokens; "
+        "use a longer corpus or a smaller --sae-context"
+    )
+
+
+def test_a_tokenizer_without_bos(corpus):
+    bare = word_tokenizer(WORDS, bos=False)
+    with pytest.raises(CorpusError) as raised:
+        load(corpus, tokenizer=bare)
+    assert str(raised.value) == (
+        "the model's tokenizer has neither a BOS nor an EOS token, but the SAEs expect texts that "
+        "begin with one"
+    )
+    texts = load(corpus, tokenizer=bare, prepend_bos=False, packing="documents")
+    assert not texts.special.any()

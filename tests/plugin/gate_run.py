@@ -1,0 +1,61 @@
+"""Runs the gate as a person or a CI job does: a pytest process, its exit code, its JUnit file."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One test case of a JUnit file."""
+
+    name: str
+    outcome: str  # passed, failed, error, xfailed
+    message: str
+    properties: dict[str, str]
+
+
+@dataclass(frozen=True)
+class GateRun:
+    exit_code: int
+    output: str
+    cases: tuple[Case, ...]
+
+    def named(self, name: str) -> Case:
+        return next(case for case in self.cases if case.name == name)
+
+    def with_outcome(self, outcome: str) -> list[Case]:
+        return [case for case in self.cases if case.outcome == outcome]
+
+
+def run_gate(
+    tmp_path: Path, *arguments: str, suite: str | Path = "checks", cwd: Path = CHECKOUT
+) -> GateRun:
+    junit = tmp_path / "junit.xml"
+    command = [sys.executable, "-m", "pytest", str(suite), "-p", "no:cacheprovider"]
+    command += [f"--junitxml={junit}", *map(str, arguments)]
+    done = subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, timeout=280, check=False
+    )
+    cases = tuple(_case(element) for element in _elements(junit))
+    return GateRun(done.returncode, done.stdout + done.stderr, cases)
+
+
+def _elements(junit: Path) -> list[ElementTree.Element]:
+    return list(ElementTree.parse(junit).iter("testcase")) if junit.exists() else []
+
+
+def _case(element: ElementTree.Element) -> Case:
+    outcome, message = "passed", ""
+    for child in element:
+        if child.tag in ("failure", "error", "skipped"):
+            outcome = {"failure": "failed", "error": "error", "skipped": "xfailed"}[child.tag]
+            message = child.get("message", "") + "\n" + (child.text or "")
+    properties = {p.get("name", ""): p.get("value", "") for p in element.iter("property")}
+    return Case(element.get("name", ""), outcome, message, properties)

@@ -1,0 +1,257 @@
+"""Every outcome of the gate, as exit code, terminal text and JUnit file of a real pytest process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests import stored
+from tests.plugin.gate_run import CHECKOUT, run_gate
+
+PROPERTIES = {
+    "release",
+    "sae",
+    "layer",
+    "hook",
+    "metric",
+    "first_position",
+    "last_position",
+    "value",
+    "limit",
+    "ci_low",
+    "ci_high",
+    "texts",
+    "tokens",
+    "verdict",
+}
+LAYER_0, LAYER_1, LAYER_2 = (f"blocks.{layer}.hook_resid_pre" for layer in range(3))
+
+
+def thresholds(tmp_path: Path, extra: str = "", gate: str = "") -> str:
+    """The bundled limits with accepted failures of their own."""
+    text = (CHECKOUT / "thresholds.toml").read_text(encoding="utf-8")
+    text = text.split("[[known_failure]]")[0]
+    if gate:
+        text = text.replace("known_failures_strict = false", gate)
+    path = tmp_path / "limits.toml"
+    path.write_text(text + extra, encoding="utf-8")
+    return f"--sae-thresholds={path}"
+
+
+ACCEPT_GROWTH = f"""
+[[known_failure]]
+check = "delta_ce_growth"
+release = "made-up"
+sae = "{LAYER_0}"
+reason = "trained on 16 tokens"
+
+[[known_failure]]
+check = "usable_context"
+release = "made-up"
+sae = "{LAYER_0}"
+reason = "trained on 16 tokens"
+"""
+
+
+def test_all_within_limits_exits_0(tmp_path):
+    folder = stored.write_measurement(tmp_path)
+    run = run_gate(tmp_path, f"--sae-measurements={folder}", thresholds(tmp_path))
+    assert run.exit_code == 0, run.output
+    assert {case.outcome for case in run.cases} == {"passed"}
+    assert all(PROPERTIES <= case.properties.keys() for case in run.cases)
+    case = run.named(f"check_delta_ce[{LAYER_1}-8:15]")
+    assert float(case.properties["value"]) == pytest.approx(0.1, abs=0.01)
+    assert case.properties | {"value": "", "ci_low": "", "ci_high": ""} == {
+        "release": "made-up",
+        "sae": LAYER_1,
+        "layer": "1",
+        "hook": LAYER_1,
+        "metric": "delta_ce",
+        "first_position": "8",
+        "last_position": "15",
+        "value": "",
+        "limit": "<= 0.35",
+        "ci_low": "",
+        "ci_high": "",
+        "texts": "12",
+        "tokens": "96",
+        "verdict": "pass",
+    }
+    assert float(case.properties["ci_low"]) < 0.1 < float(case.properties["ci_high"])
+
+
+def test_a_value_beyond_its_limit_exits_1_and_says_why(tmp_path):
+    folder = stored.write_measurement(tmp_path, delta_ce=stored.broken_past_context)
+    run = run_gate(tmp_path, f"--sae-measurements={folder}", thresholds(tmp_path))
+    assert run.exit_code == 1
+    failed = {case.name for case in run.with_outcome("failed")}
+    assert failed == {
+        f"check_delta_ce_growth[{LAYER_0}-16:19]",
+        f"check_delta_ce_growth[{LAYER_0}-20:23]",
+        f"check_delta_ce_growth[{LAYER_0}-24:31]",
+        f"check_delta_ce_growth[{LAYER_0}-32:62]",
+        f"check_usable_context[{LAYER_0}]",
+    }
+    message = run.named(f"check_delta_ce_growth[{LAYER_0}-32:62]").message
+    assert f"delta_ce_growth of {LAYER_0}, positions 32 to 62: " in message
+    assert "is above the maximum of 2 times" in message
+    assert "12 texts, 372 tokens" in message
+    assert "asked: Past the training context, ΔCE stays near what it is inside." in message
+    assert "https://www.neuronpedia.org/made-up/0-res" in message
+    assert "Traceback" not in run.output
+
+
+def test_an_accepted_failure_is_xfailed_with_its_reason(tmp_path):
+    folder = stored.write_measurement(tmp_path, delta_ce=stored.broken_past_context)
+    limits = thresholds(tmp_path, ACCEPT_GROWTH)
+    run = run_gate(tmp_path, f"--sae-measurements={folder}", limits)
+    assert run.exit_code == 0, run.output
+    accepted = run.with_outcome("xfailed")
+    assert len(accepted) == 5
+    assert all("trained on 16 tokens" in case.message for case in accepted)
+    assert all(case.properties["verdict"] == "fail" for case in accepted)
+    assert (
+        f"accepted: 4 cells by [[known_failure]] delta_ce_growth of made-up ({LAYER_0}): "
+        "trained on 16 tokens" in run.output
+    )
+
+    strict = run_gate(tmp_path, f"--sae-measurements={folder}", limits, "--sae-strict")
+    assert strict.exit_code == 1
+    assert {c.name for c in strict.with_outcome("failed")} == {case.name for case in accepted}
+
+
+def test_an_accepted_failure_that_passes_is_reported(tmp_path):
+    folder = stored.write_measurement(tmp_path)
+    limits = thresholds(tmp_path, ACCEPT_GROWTH)
+    run = run_gate(tmp_path, f"--sae-measurements={folder}", limits)
+    assert run.exit_code == 0
+    assert (
+        f"note: [[known_failure]] delta_ce_growth of made-up ({LAYER_0}): all of its 4 cells pass; "
+        "remove it" in run.output
+    )
+    strictly = thresholds(tmp_path, ACCEPT_GROWTH, gate="known_failures_strict = true")
+    assert run_gate(tmp_path, f"--sae-measurements={folder}", strictly).exit_code == 1
+
+
+def test_an_accepted_failure_that_matches_nothing_is_reported_by_a_full_run(tmp_path):
+    folder = stored.write_measurement(tmp_path)
+    entry = '\n[[known_failure]]\ncheck = "l0"\nrelease = "made-up"\nsae = "gone"\nreason = "x"\n'
+    limits = thresholds(tmp_path, entry, gate="known_failures_strict = true")
+    sentence = "note: [[known_failure]] l0 of made-up (gone): matches no cell of made-up; mend or"
+    run = run_gate(tmp_path, f"--sae-measurements={folder}", limits)
+    assert (run.exit_code, sentence in run.output) == (1, True)
+    part = run_gate(tmp_path, f"--sae-measurements={folder}", limits, "-k", "delta_ce")
+    assert (part.exit_code, sentence in part.output) == (0, False)
+
+
+def test_an_sae_that_was_not_measured_is_an_error_and_the_others_are_judged(tmp_path):
+    reason = f"SAE {LAYER_0!r} has weights that are not finite"
+    folder = stored.write_measurement(tmp_path, layers=3, failures={0: reason})
+    run = run_gate(tmp_path, f"--sae-measurements={folder}", thresholds(tmp_path, ACCEPT_GROWTH))
+    assert run.exit_code == 1
+    errors = run.with_outcome("error")
+    assert {case.properties["sae"] for case in errors} == {LAYER_0, ""}  # "": the whole release
+    assert all(reason in case.message for case in errors)
+    assert all(case.properties["verdict"] == "error" for case in errors)
+    assert all(case.properties["value"] == "nan" for case in errors)
+    assert {c.properties["sae"] for c in run.with_outcome("passed")} == {LAYER_1, LAYER_2}
+    assert f"not measured: {reason}" in run.output
+    assert "Traceback" not in run.output
+
+
+def test_a_nan_among_the_measured_never_passes(tmp_path):
+    table = stored.sae_table(1)
+    table.columns["ce_sae"][3, 9] = np.nan
+    folder = stored.write_measurement(tmp_path, tables={1: table})
+    run = run_gate(
+        tmp_path, f"--sae-measurements={folder}", thresholds(tmp_path), "-k", "check_delta_ce["
+    )
+    assert run.exit_code == 1
+    (failed,) = run.with_outcome("failed")
+    assert failed.name == f"check_delta_ce[{LAYER_1}-8:15]"
+    assert failed.properties["verdict"] == "undefined"
+    assert "undefined: ce_sae is not finite on 1 token of 1 text" in failed.message
+
+
+def test_an_undecided_verdict_follows_the_policy(tmp_path):
+    table = stored.sae_table(1)
+    # Half the texts far above the limit, half far below: the mean is within it, the interval is not.
+    table.columns["ce_sae"][::2, 8:16] += 0.45
+    folder = stored.write_measurement(tmp_path, tables={1: table})
+    name = f"check_delta_ce[{LAYER_1}-8:15]"
+    for policy, exit_code in (("point_estimate", 0), ("pass", 0), ("fail", 1)):
+        limits = tmp_path / "limits.toml"
+        thresholds(tmp_path)
+        text = limits.read_text(encoding="utf-8")
+        limits.write_text(text.replace('"point_estimate"', f'"{policy}"', 1), encoding="utf-8")
+        run = run_gate(
+            tmp_path,
+            f"--sae-measurements={folder}",
+            f"--sae-thresholds={limits}",
+            "-k",
+            "check_delta_ce[",
+        )
+        assert (policy, run.exit_code) == (policy, exit_code)
+        assert run.named(name).properties["verdict"] == "undecided"
+        assert "(undecided)" in run.output
+
+
+def test_nothing_collected_is_not_success(tmp_path):
+    folder = stored.write_measurement(tmp_path)
+    assert run_gate(tmp_path, f"--sae-measurements={folder}", "-k", "nosuchcheck").exit_code == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ["--sae=gpt2-smal-res-jb"],
+            "--sae 'gpt2-smal-res-jb' is no release of sae_lens's directory, no folder of SAEs and no "
+            "hub repo id (owner/name); did you mean gpt2-small-res-jb",
+        ),
+        (
+            ["--sae-ids=blocks.9.*"],
+            "--sae-ids blocks.9.* matches no SAE of 'tales'; it has blocks.0.hook_resid_pre, ",
+        ),
+        (
+            ["--sae=tests"],
+            "holds no SAE: an SAE saved by sae_lens is a cfg.json beside a sae_weights.safetensors, "
+            "and no cfg.json is all that was found in it",
+        ),
+        (
+            ["--sae-context=4096"],
+            "--sae-context 4,096 is beyond the model's context of 256 tokens; give 256 or less",
+        ),
+        (
+            ["--sae-measurements=tests"],
+            "is no stored measurement (it has no manifest.json); a run says in its summary where it "
+            "stored its tables",
+        ),
+        (
+            ["--sae=gemma-scope-2b-pt-transcoders"],
+            "release 'gemma-scope-2b-pt-transcoders' holds transcoders, which map one hook point to "
+            "another; sae-checks gates SAEs only, for now",
+        ),
+        (["--sae-tokens=none"], "argument --sae-tokens: must be a whole number, not 'none'"),
+        (["--sae-packing=zip"], "must be one of documents, concatenate, not 'zip'"),
+        (["--sae-corpus=missing.txt"], "--sae-corpus 'missing.txt': there is no such file"),
+    ],
+)
+def test_mistakes_end_with_exit_code_4_and_one_sentence(tmp_path, arguments, sentence):
+    run = run_gate(tmp_path, *arguments)
+    assert run.exit_code == 4
+    assert sentence in run.output
+    assert "Traceback" not in run.output
+    assert "INTERNALERROR" not in run.output
+
+
+def test_malformed_thresholds_are_refused_before_anything_loads(tmp_path):
+    folder = stored.write_measurement(tmp_path)
+    limits = thresholds(tmp_path, '\n[checks.delta_cee]\nmax = 1\nunit = "nats"\n')
+    run = run_gate(tmp_path, f"--sae-measurements={folder}", limits)
+    assert run.exit_code == 4
+    assert "delta_cee" in run.output
+    assert "delta_ce" in run.output
+    assert "INTERNALERROR" not in run.output

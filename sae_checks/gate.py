@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
 
 from sae_checks.checking import BUNDLED_THRESHOLDS, CellRef, Check, bundled_checks
 from sae_checks.errors import CorpusError, ReleaseError, UserError
@@ -14,28 +13,13 @@ from sae_checks.judge.ranges import PositionRanges, place_ranges, position_range
 from sae_checks.judge.thresholds import CheckLimits, Thresholds
 from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
 from sae_checks.judge.verdict import Verdict, judge
+from sae_checks.measure.progress import Progress
 from sae_checks.options import DEFAULT_CONTEXT, Options
 from sae_checks.records import Measurement, PositionRange, Release, SaeRef
 from sae_checks.store import Provenance, Store, read_measurement
 
 # Checks of a whole release ask how a quantity goes with the layer; two layers have no trend.
 LAYERS_OF_A_TREND = 3
-
-
-class Progress(Protocol):
-    """Told what a run is at, so that a person can be shown."""
-
-    def phase(self, text: str) -> None:
-        """Something of unknown length begins."""
-
-    def close(self) -> None:
-        """The work is over, well or not."""
-
-    def start(self, text: str, total: int) -> None:
-        """Something of `total` steps begins."""
-
-    def advance(self, steps: int) -> None:
-        """So many more of its steps are done."""
 
 
 class UnmeasuredError(UserError):

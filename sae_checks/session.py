@@ -8,9 +8,10 @@ from functools import cached_property
 
 from sae_checks.checking import CellRef, Check, bundled_checks
 from sae_checks.errors import UserError
-from sae_checks.gate import Gate, Progress, UnmeasuredError
+from sae_checks.gate import Gate, UnmeasuredError
 from sae_checks.judge.thresholds import KnownFailure, Thresholds
 from sae_checks.judge.verdict import Verdict
+from sae_checks.measure.progress import Progress
 from sae_checks.options import Options
 from sae_checks.report import text
 

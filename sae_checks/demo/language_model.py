@@ -25,6 +25,7 @@ HEADS = 4
 D_MODEL = 128
 PEAK_LR = 1e-3
 WARMUP_STEPS = 50
+COOL_DOWN = 0.25  # share of all steps, at the end, over which the rate falls to zero
 WEIGHT_DECAY = 0.01
 # A tenth of the words are slots, and remembering is hard to learn next to the easy gain of
 # knowing the sentences: with all words equal, models of this size are stuck at guessing for long.
@@ -64,7 +65,7 @@ class Stage:
 
 
 # Short texts first: there the same time buys more steps, and copying is learned from steps.
-STAGES = (Stage(steps=500, batch=24, length=96), Stage(steps=600, batch=16, length=CONTEXT))
+STAGES = (Stage(steps=900, batch=24, length=96), Stage(steps=600, batch=12, length=CONTEXT))
 
 
 def build_model(seed: int) -> GPT2LMHeadModel:
@@ -127,12 +128,10 @@ def word_weights(batch: list[Story], length: int = CONTEXT) -> Tensor:
 
 
 def learning_rate(step: int, steps: int) -> float:
-    """Linear warm-up to `PEAK_LR`, then a cosine down to a hundredth of it."""
-    warmup = min(WARMUP_STEPS, steps)
-    if step < warmup:
-        return PEAK_LR * (step + 1) / warmup
-    progress = (step - warmup) / max(1, steps - warmup)
-    return PEAK_LR * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+    """Linear warm-up to `PEAK_LR`, level for most of the training, then linearly down."""
+    warm = (step + 1) / WARMUP_STEPS
+    cool = (steps - step) / (steps * COOL_DOWN)
+    return PEAK_LR * min(1.0, warm, cool)
 
 
 def build_optimizer(model: GPT2LMHeadModel) -> torch.optim.Optimizer:

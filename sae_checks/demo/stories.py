@@ -196,9 +196,9 @@ class _Fact:
 class _Teller:
     """The state of one telling: the words so far, and the facts a sentence can come back to."""
 
-    CAST = 5  # people in one story: few enough that they return, many enough to confuse them
+    CAST = 4  # people in one story: few enough that they return, many enough to confuse them
     FACTS_AT_START = 3
-    FACTS_AT_MOST = 16
+    FACTS_AT_MOST = 9
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng

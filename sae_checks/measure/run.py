@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 from sae_checks.errors import SaeError
+from sae_checks.load.third_party import ignored_warnings
 from sae_checks.measure.plan import Plan
+from sae_checks.measure.progress import Progress
 from sae_checks.records import Measurement, Release, SaeRef, SaeTable
 from sae_checks.store import Provenance, Store
 
 if TYPE_CHECKING:
-    from sae_checks.gate import Progress
     from sae_checks.load.sae import LoadedSae
     from sae_checks.options import Options
 
@@ -38,22 +38,20 @@ def measure_release(
         tables, stored_columns = _read_stored(store, saes, plan)
         missing = tuple(sae for sae in saes if sae.sae_id not in tables)
         failures: dict[str, str] = {}
-        manifest = store.read_manifest()
+        texts: dict[str, object] = {}
         if missing:
             # What was stored for fewer columns is measured again with both.
-            wider = Plan.of(plan.columns.union(*(stored_columns.get(s.sae_id, ()) for s in missing)))
-            with warnings.catch_warnings():
-                # The libraries beneath deprecate things of each other's; nobody here can act on that.
-                warnings.simplefilter("ignore")
+            stored = (stored_columns.get(sae.sae_id, frozenset()) for sae in missing)
+            wider = Plan.of(plan.columns.union(*stored))
+            with ignored_warnings():
                 measured, failures, texts = _measure(
                     release, missing, wider, provenance, options, progress
                 )
             for sae_id, table in measured.items():
                 store.write(table, wider.columns)
                 tables[sae_id] = table
-            if texts:
-                manifest = store.write_manifest(texts, failures)
-    return Measurement(release, provenance.context, tables, failures, manifest or {})
+        manifest = store.write_manifest(texts, failures)
+    return Measurement(release, provenance.context, tables, failures, manifest)
 
 
 def _read_stored(
@@ -100,7 +98,8 @@ def _measure(
     progress.phase(f"reading corpus {provenance.corpus}")
     request = CorpusRequest.of(provenance)
     texts = load_texts(request, model.tokenizer, prepend_bos=release.loading.prepend_bos)
-    progress.start(f"measuring {len(loaded)} SAEs on {len(texts.tokens)} texts", len(loaded) * len(texts.tokens))
+    count = len(texts.tokens)
+    progress.start(f"measuring {len(loaded)} SAEs on {count} texts", len(loaded) * count)
     settings = Settings(provenance.replace_special, options.batch_tokens)
     tables = measure(model, loaded, texts, plan, settings, progress.advance)
     return tables, failures, {**texts.description, "fingerprint": texts.fingerprint}
@@ -119,5 +118,3 @@ def _load_saes(
         except SaeError as error:
             failures[ref.sae_id] = str(error)
     return loaded, failures
-
-

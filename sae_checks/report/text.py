@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from sae_checks.checking import BUNDLED_THRESHOLDS, CellRef, Check
-from sae_checks.judge.verdict import Verdict
 from sae_checks.judge.thresholds import KnownFailure
+from sae_checks.judge.verdict import Verdict
 
 if TYPE_CHECKING:
     from sae_checks.gate import Gate

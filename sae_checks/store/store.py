@@ -89,26 +89,42 @@ class Store:
     def write_manifest(
         self, texts: Mapping[str, object], failures: Mapping[str, str]
     ) -> dict[str, object]:
-        """Record the setting, the texts, and for each SAE its folder or why it has none."""
+        """Record the setting, the texts, and for each SAE its folder or why it has none.
+
+        Args:
+            texts: what the texts are; empty if this run read none, so that what was recorded stays.
+            failures: why SAEs could not be measured in this run, by SAE id.
+        """
+        recorded = self.read_manifest() or {}
         manifest: dict[str, object] = {
             "release": self.release.name,
             "source": self.release.source,
             "context": self.provenance.context,
             "provenance": self.provenance.as_dict(),
-            "texts": dict(texts),
-            "saes": [
-                {
-                    "ref": asdict(s),
-                    "folder": self._folder_of(s).name,
-                    "failure": failures.get(s.sae_id),
-                }
-                for s in self.release.saes
-            ],
+            "texts": dict(texts or recorded.get("texts", {})),
+            "saes": self._entries(recorded.get("saes", []), failures),
         }
         _write_json(self.folder / _MANIFEST, manifest)
         return manifest
 
-    def read_manifest(self) -> dict[str, object] | None:
+    def _entries(
+        self, recorded: list[dict[str, Any]], failures: Mapping[str, str]
+    ) -> list[dict[str, Any]]:
+        """The SAEs of this run, and after them those that an earlier run of the release had too."""
+        before = {entry["ref"]["sae_id"]: entry for entry in recorded}
+        entries = []
+        for sae in self.release.saes:
+            folder = self._folder_of(sae)
+            failure = failures.get(sae.sae_id)
+            known = before.pop(sae.sae_id, None)
+            if failure is None and known and known["folder"] == folder.name:
+                failure = known["failure"]  # this run did not ask for it
+            if (folder / _SAE).is_file():
+                failure = None
+            entries.append({"ref": asdict(sae), "folder": folder.name, "failure": failure})
+        return entries + list(before.values())
+
+    def read_manifest(self) -> dict[str, Any] | None:
         """What was recorded, or None before anything was."""
         path = self.folder / _MANIFEST
         return _read_json(path) if path.is_file() else None

@@ -34,11 +34,9 @@ def write_table(folder: Path, table: SaeTable) -> None:
         # Measured in float32; wider columns would store nothing more.
         **{name: c[text, position].astype(np.float32) for name, c in table.columns.items()},
     }
-    pq.write_table(pa.table(columns), folder / _TOKENS, compression="zstd")
+    _write(pa.table(columns), folder / _TOKENS)
     if table.position_sums is not None:
-        pq.write_table(
-            _position_rows(table.position_sums), folder / _POSITION_SUMS, compression="zstd"
-        )
+        _write(_position_rows(table.position_sums), folder / _POSITION_SUMS)
 
 
 def read_table(folder: Path, sae: SaeRef, shape: tuple[int, int]) -> SaeTable:
@@ -48,9 +46,9 @@ def read_table(folder: Path, sae: SaeRef, shape: tuple[int, int]) -> SaeTable:
         StoreError: a file is missing or damaged.
     """
     try:
-        rows = pq.read_table(folder / _TOKENS, partitioning=None)
+        rows = _read(folder / _TOKENS)
         sums_file = folder / _POSITION_SUMS
-        sums = pq.read_table(sums_file, partitioning=None) if sums_file.exists() else None
+        sums = _read(sums_file) if sums_file.exists() else None
     except (OSError, pa.ArrowException) as error:
         raise StoreError(
             f"the stored measurement {folder} cannot be read ({error}); "
@@ -66,6 +64,14 @@ def read_table(folder: Path, sae: SaeRef, shape: tuple[int, int]) -> SaeTable:
     massive[place] = rows["massive"].to_numpy(zero_copy_only=False)
     position_sums = None if sums is None else _position_sums(sums, shape[1], sae.d_in)
     return SaeTable(sae, columns, massive, position_sums)
+
+
+def _write(rows: pa.Table, path: Path) -> None:
+    pq.write_table(rows, path, compression="zstd", write_page_checksum=True)
+
+
+def _read(path: Path) -> pa.Table:
+    return pq.read_table(path, partitioning=None, page_checksum_verification=True)
 
 
 def _position_rows(sums: PositionSums) -> pa.Table:

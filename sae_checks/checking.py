@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from sae_checks.judge.cells import Cell, CellKind, ReleaseCell
 from sae_checks.judge.statistics import Estimate
 from sae_checks.judge.thresholds import Limit
+from sae_checks.measure.plan import Plan
 from sae_checks.records import PositionRange, SaeRef
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -84,10 +85,11 @@ def check(
         max: the largest one; with neither, and no table, the check is report-only.
 
     Raises:
-        ValueError: the function's name does not begin with "check_".
+        ValueError: the function's name does not begin with "check_", or a column does not exist.
     """
 
     def mark(function: _Function) -> _Function:
+        Plan.of(frozenset(needs))  # a column that does not exist is refused here and now
         if not function.__name__.startswith(_PREFIX):
             raise ValueError(f"a check's name begins with {_PREFIX!r}, got {function.__name__!r}")
         name = function.__name__.removeprefix(_PREFIX)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sae_checks.judge.verdict import Verdict
     from sae_checks.session import Session
 
+_OPTIONS: pytest.StashKey[Options] = pytest.StashKey()
 _SESSION: pytest.StashKey[Session] = pytest.StashKey()
 
 
@@ -77,6 +78,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         parser.addini(option.ini, option.help, type="string", default="")
     group.addoption(STRICT.name, action="store_true", dest="sae_checks_strict", help=STRICT.help)
     parser.addini(STRICT.ini, STRICT.help, type="bool", default=False)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_OPTIONS] = _parse_options(config)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Module | None:
@@ -213,7 +218,7 @@ def _session(config: pytest.Config) -> Session:
         from sae_checks.session import Session
 
         quiet = config.option.verbose < 0
-        session = Session(_parse_options(config), ConsoleProgress(quiet=quiet))
+        session = Session(config.stash[_OPTIONS], ConsoleProgress(quiet=quiet))
         config.stash[_SESSION] = session
     return session
 

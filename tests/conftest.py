@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
+
+# How long an example takes says something of the machine, not of the code.
+hypothesis.settings.register_profile("sae_checks", deadline=None)
+hypothesis.settings.load_profile("sae_checks")
 
 _THIRD_PARTY_WARNINGS = (
     # sae_lens imports TransformerLens's old module of utilities.

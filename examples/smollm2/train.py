@@ -78,9 +78,6 @@ def train_sae(rows: Tensor, described: SAEMetadata, effort: Effort) -> BatchTopK
             metadata=described,
         )
     )
-    with torch.no_grad():
-        # From the mean on: else the first steps go into learning a direction all tokens share.
-        pass
     trainer = SAETrainer(
         cfg=SAETrainerConfig(
             total_training_samples=effort.steps * effort.batch,
@@ -108,7 +105,7 @@ def build(out: Path, layers: tuple[int, ...], tokens: int, context: int, effort:
     write_model(out / "model")
     model, tokenizer = load_model(out / "model")
     clock.tell(f"model in {out / 'model'}")
-    texts = training_tokens(tokenizer, tokens, context)  # [text, position]
+    texts = training_tokens(tokenizer, tokens, context, SEED)  # [text, position]
     rows = collect(model, tokenizer, layers, texts)
     clock.tell(f"{len(rows[layers[0]]):,} activations at each of {len(layers)} hook points")
     for layer in layers:

@@ -41,7 +41,12 @@ class CorpusRequest:
         packing: Packing = "documents" if provenance.packing == "documents" else "concatenate"
         revision = None if is_local(provenance.corpus) else provenance.corpus_version
         return cls(
-            provenance.corpus, provenance.tokens, provenance.context, provenance.seed, packing, revision
+            provenance.corpus,
+            provenance.tokens,
+            provenance.context,
+            provenance.seed,
+            packing,
+            revision,
         )
 
     @property
@@ -55,7 +60,7 @@ def is_local(name: str) -> bool:
 
 
 def corpus_version(name: str) -> str:
-    """What identifies the corpus's content: a file's hash, the topics' hash, or "" for a hub data set.
+    """What identifies a corpus's content: a file's hash, the topics', or "" for a hub data set.
 
     A hub data set's revision is asked for where the texts are read, since that needs the network.
     """
@@ -92,7 +97,7 @@ def documents(request: CorpusRequest) -> Iterator[str | list[int]]:
 
 
 def _pydoc_topics() -> list[str]:
-    """The English prose that Python's own help() shows: some 80 topics of the language reference."""
+    """The English prose that Python's help() shows: some 80 topics of the language reference."""
     from pydoc_data.topics import topics
 
     return [topics[name] for name in sorted(topics)]
@@ -142,6 +147,7 @@ def _column(name: str, row: dict[str, Any]) -> str:
 def _unreadable(name: str, error: Exception) -> str:
     first_line = str(error).strip().split("\n")[0].rstrip(".")
     return (
-        f"corpus {name!r} cannot be read ({type(error).__name__}: {first_line}); --sae-corpus takes a data set id, "
-        "a local .parquet, .jsonl or .txt file, pydoc, or tales, and only the last three need no network"
+        f"corpus {name!r} cannot be read ({type(error).__name__}: {first_line}); --sae-corpus "
+        "takes a data set id, a local .parquet, .jsonl or .txt file, pydoc, or tales, and only the last "
+        "three need no network"
     )

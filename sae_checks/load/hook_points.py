@@ -1,7 +1,7 @@
 """TransformerLens's hook points found in a Hugging Face model: where each is read and replaced.
 
-Three kinds cover all sites. The residual stream at a block's edge is what enters the block after it;
-a module's output (MLP, attention, embedding) is replaced as it leaves the module; a module's
+Three kinds cover all sites. The residual stream at a block's edge is what enters the block after
+it; a module's output (MLP, attention, embedding) is replaced as it leaves the module; a module's
 input (`hook_z` enters the output projection) is replaced as it enters.
 """
 
@@ -37,8 +37,8 @@ def find_blocks(base: nn.Module, n_layers: int) -> nn.ModuleList:
         if isinstance(module, nn.ModuleList) and len(module) == n_layers:
             return module
     raise ModelError(
-        f"{type(base).__name__} has no list of {n_layers} blocks; only models made of one list of blocks "
-        "are supported"
+        f"{type(base).__name__} has no list of {n_layers} blocks; only models made of one list of "
+        "blocks are supported"
     )
 
 
@@ -55,7 +55,7 @@ class BoundHookPoint:
     module: nn.Module | None  # None: the residual stream at a block's edge
     reads_input: bool = False
     centered: bool = False
-    # hook_resid_mid is read where it enters the MLP's norm, but the skip connection carries it as well.
+    # hook_resid_mid is read where it enters the MLP's norm, but the skip connection carries it too.
     skips: nn.Module | None = None
 
     @property
@@ -163,9 +163,8 @@ def bind_hook_point(name: str, blocks: nn.ModuleList, base: Any, centered: bool)
 
 def _module_of_site(block: nn.Module, site: str) -> tuple[nn.Module | None, bool]:
     """The module whose output (or, True, input) a site is."""
-    post_norms = hasattr(
-        block, "pre_feedforward_layernorm"
-    )  # Gemma 2 and 3: normed once more on the way out
+    # Gemma 2 and 3: normed once more on the way out
+    post_norms = hasattr(block, "pre_feedforward_layernorm")
     if site == "hook_mlp_out":
         return _first(block, ("post_feedforward_layernorm",) if post_norms else _MLP), False
     if site == "hook_attn_out":

@@ -1,9 +1,10 @@
 """The language model behind one small interface: a clean pass with taps, and resuming from a tap.
 
 The Hugging Face model does the arithmetic (its fused attention is about three times as fast as
-HookedTransformer's on a CPU) and hook points keep TransformerLens's names and values. Resuming needs no surgery:
-for the length of one call, the blocks before the tap return their input unchanged. What an
-architecture really does is not assumed but tried when a hook point is bound (`LanguageModel.bind`).
+HookedTransformer's on a CPU) and hook points keep TransformerLens's names and values. Resuming
+needs no surgery: for the length of one call, the blocks before the tap return their input unchanged. What
+an architecture really does is not assumed but tried when a hook point is bound
+(`LanguageModel.bind`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from sae_checks.errors import ModelError
 from sae_checks.load.hook_points import BoundHookPoint, bind_hook_point, find_blocks
 
-# A resumed pass must give what the clean pass gave: rounding aside, the two are the same arithmetic.
+# A resumed pass must give what the clean pass gave: rounding aside, it is the same arithmetic.
 _RESUME_TOLERANCE = 1e-3
 
 
@@ -29,9 +30,8 @@ class CleanPass:
 
     tokens: Tensor  # (B, T) int64
     taps: dict[str, Tensor]  # hook point -> (B, T, d_in)
-    block_inputs: dict[int, Tensor] = field(
-        repr=False
-    )  # block -> (B, T, d_model), where a tap needs it
+    # block -> (B, T, d_model), where a tap needs it
+    block_inputs: dict[int, Tensor] = field(repr=False)
     final: Tensor  # (B, T, d_model), after the final norm, before the unembedding
 
 
@@ -42,14 +42,14 @@ class LanguageModel:
         model: any decoder-only `AutoModelForCausalLM` made of one list of blocks.
         tokenizer: its tokenizer.
         center_writing_weights: whether TransformerLens would center the weights that write to
-            the residual stream. In a model with LayerNorm that is the same as subtracting from every
-            residual vector its mean over d_model, which is how it is done here: at the tap.
+            the residual stream. In a model with LayerNorm that is the same as subtracting from
+            every residual vector its mean over d_model, which is done here at the tap.
     """
 
     def __init__(
         self, model: nn.Module, tokenizer: Any, *, center_writing_weights: bool = False
     ) -> None:
-        self.hf: Any = model.eval().requires_grad_(False)
+        self.hf: Any = _fuse_gelu(model.eval().requires_grad_(False))
         self.tokenizer = tokenizer
         self.config: Any = model.config.get_text_config()  # type: ignore[operator, union-attr]
         self._base: Any = self.hf.base_model
@@ -71,7 +71,8 @@ class LanguageModel:
 
     @property
     def device(self) -> torch.device:
-        return next(self.hf.parameters()).device
+        device: torch.device = next(self.hf.parameters()).device
+        return device
 
     def bind(self, hook_point: str) -> int:
         """Make a hook point usable, and try it out.
@@ -100,7 +101,8 @@ class LanguageModel:
             if not difference <= _RESUME_TOLERANCE * max(scale, 1.0) * self._rounding():
                 raise ModelError(
                     f"hook point {hook_point!r} of {type(self.hf).__name__}: {name} is off by "
-                    f"{difference:.2g} from the model's own pass; this architecture is not supported"
+                    f"{difference:.2g} from the model's own pass; this architecture is not "
+                    "supported"
                 )
         return int(tap.shape[-1])
 
@@ -109,7 +111,7 @@ class LanguageModel:
         return tokens.unsqueeze(0)  # (1, 8)
 
     def _try_out(self) -> tuple[bool, Any]:
-        """Whether blocks answer with a tuple (GPT-J, GPT-Neo) or a tensor, and the class of the trunk's answer."""
+        """Whether blocks answer with a tuple (as GPT-J's), and the class of the trunk's answer."""
         outputs: list[Any] = []
         handle = self.blocks[0].register_forward_hook(lambda *call: outputs.append(call[-1]))
         with torch.inference_mode():
@@ -176,10 +178,10 @@ class LanguageModel:
 
     @torch.inference_mode()
     def unembed(self, final: Tensor) -> Tensor:
-        """Logits (..., V) in float32 of final hidden states (..., d_model), by the model's own head.
+        """Logits (..., V) in float32 of final hidden states (..., d_model), by the model's head.
 
-        The trunk is answered for rather than run, so that soft-capping and scaling of logits, where an
-        architecture has them, happen as they do in the model.
+        The trunk is answered for rather than run, so that soft-capping and scaling of logits, where
+        an architecture has them, happen as they do in the model.
         """
         flat = final.reshape(1, -1, final.shape[-1])  # (1, N, d_model)
         answer = self._trunk_output(last_hidden_state=flat)
@@ -187,6 +189,18 @@ class LanguageModel:
         with _replaced_forward(self._base, lambda *args, **kwargs: answer):
             logits: Tensor = self.hf(input_ids=dummy, use_cache=False).logits
         return logits.float().reshape(*final.shape[:-1], -1)
+
+
+def _fuse_gelu(model: nn.Module) -> Any:
+    """Put torch's own tanh GELU where a model spells it out: equal to rounding, six times as fast.
+
+    GPT-2 and its like go eight times over the MLP's activations for it, a tenth of a whole run.
+    """
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if type(child).__name__ == "NewGELUActivation":
+                setattr(module, name, nn.GELU(approximate="tanh"))
+    return model
 
 
 @contextmanager

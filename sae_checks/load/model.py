@@ -33,8 +33,8 @@ def load_model(
     """Load a model by TransformerLens name, Hugging Face id, or local folder.
 
     Raises:
-        ModelError: no such model, no network and nothing cached, a device that is absent, or loading
-            options whose effect sae-checks does not reproduce.
+        ModelError: no such model, no network and nothing cached, a device that is absent, or
+            loading options whose effect sae-checks does not reproduce.
     """
     _refuse_unsupported(loading)
     target = torch_device(device)
@@ -68,15 +68,16 @@ def torch_device(device: str) -> torch.device:
 def _refuse_unsupported(loading: ModelLoading) -> None:
     if loading.model_class_name not in ("HookedTransformer", "AutoModelForCausalLM"):
         raise ModelError(
-            f"model {loading.model_name!r} wants the model class {loading.model_class_name!r}; supported "
-            "are HookedTransformer and AutoModelForCausalLM"
+            f"model {loading.model_name!r} wants the model class {loading.model_class_name!r}; "
+            "supported are HookedTransformer and AutoModelForCausalLM"
         )
     for key, value in loading.from_pretrained_kwargs:
         if key == "center_writing_weights" or key in _WITHOUT_EFFECT or not value:
             continue
         raise ModelError(
-            f"model {loading.model_name!r} wants to be loaded with {key}={value!r}, which changes what its "
-            "SAEs see and which sae-checks does not reproduce; supported is center_writing_weights"
+            f"model {loading.model_name!r} wants to be loaded with {key}={value!r}, which changes "
+            "what its SAEs see and which sae-checks does not reproduce; supported is "
+            "center_writing_weights"
         )
 
 
@@ -99,8 +100,9 @@ def _cannot_load(name: str, source: str, error: Exception) -> str:
     if Path(source).is_dir():
         return f"model folder {source} cannot be loaded by transformers: {_first_line(error)}"
     return (
-        f"model {name!r} ({source} on the hub) cannot be loaded: it is not there, not cached, or there is no "
-        f"network ({_first_line(error)}); a local copy can be named with --sae-model FOLDER"
+        f"model {name!r} ({source} on the hub) cannot be loaded: it is not there, not cached, or "
+        f"there is no network ({_first_line(error)}); a local copy can be named with --sae-model "
+        "FOLDER"
     )
 
 

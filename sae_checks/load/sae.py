@@ -32,9 +32,10 @@ class LoadedSae:
         return features.to_dense() if features.is_sparse else features
 
     def decode(self, features: Tensor) -> Tensor:
-        """Reconstructions (..., d_in), right after `encode` of the same tokens: it undoes its scale.
+        """Reconstructions (..., d_in), following `encode` of the same tokens.
 
-        A temporal SAE's are without what it predicts from earlier tokens; see `reconstruct`.
+        What `encode` scaled is scaled back. A temporal SAE's are without what it predicts from
+        earlier tokens; see `reconstruct`.
         """
         reconstruction: Tensor = self.sae.decode(features)
         return reconstruction
@@ -97,6 +98,6 @@ def _refuse_not_finite(ref: SaeRef, sae: Any) -> None:
         bad = int(wrong.sum())
         if bad:
             raise SaeError(
-                f"SAE {ref.sae_id!r} has weights that are not finite: {bad:,} of {weight.numel():,} values of "
-                f"{name} are NaN or infinite; a gate cannot judge it"
+                f"SAE {ref.sae_id!r} has weights that are not finite: {bad:,} of "
+                f"{weight.numel():,} values of {name} are NaN or infinite; a gate cannot judge it"
             )

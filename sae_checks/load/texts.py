@@ -34,8 +34,9 @@ class Texts:
 def load_texts(request: CorpusRequest, tokenizer: Any, *, prepend_bos: bool = True) -> Texts:
     """Tokenize and pack a corpus until its budget of tokens is full, or it ends.
 
-    Packing is sae_lens's own: "concatenate" runs documents together with BOS between them, "documents"
-    begins every text with a document's start and drops documents shorter than the context.
+    Packing is sae_lens's own: "concatenate" runs documents together with BOS between them,
+    "documents" begins every text with a document's start and drops documents shorter than the
+    context.
 
     Raises:
         CorpusError: the corpus does not even fill one text.
@@ -47,7 +48,8 @@ def load_texts(request: CorpusRequest, tokenizer: Any, *, prepend_bos: bool = Tr
     bos = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
     if bos is None and prepend_bos:
         raise CorpusError(
-            "the model's tokenizer has neither a BOS nor an EOS token, but the SAEs expect texts that begin with one"
+            "the model's tokenizer has neither a BOS nor an EOS token, but the SAEs expect texts "
+            "that begin with one"
         )
     wanted = math.floor(request.tokens / request.context)
     if wanted < 1:

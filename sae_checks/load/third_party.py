@@ -1,4 +1,4 @@
-"""Imports and loaders of third parties, whose warnings are theirs to mend and nobody's here to read."""
+"""Imports and loaders of third parties, whose warnings are theirs to mend."""
 
 from __future__ import annotations
 

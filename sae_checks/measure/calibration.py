@@ -1,7 +1,7 @@
 """What is learnt of each hook point before measuring: its mean activation and its usual norm.
 
-Both come from a small set of texts that is chosen by content, so that neither the batch size nor the
-order of the texts changes a measured figure.
+Both come from a small set of texts that is chosen by content, so that neither the batch size nor
+the order of the texts changes a measured figure.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from sae_checks.load.texts import Texts
 from sae_checks.measure import metrics
 
 CALIBRATION_TEXTS = 8
-# A token is massive where its norm is this many times the median. Ordinary norms stay within a factor
-# of three; massive activations lie two orders above (Sun et al. 2024, "Massive Activations in
-# Large Language Models").
+# A token is massive where its norm is this many times the median. Ordinary norms stay within a
+# factor of three; massive activations lie two orders above (Sun et al. 2024, "Massive Activations
+# in Large Language Models").
 MASSIVE_FACTOR = 10.0
 
 
@@ -32,11 +32,15 @@ class Calibration:
     mean: Tensor  # (d,) float32: the centre c, and the value of mean ablation
     massive_norm: float  # tokens with a larger norm are massive
 
+    def ablation(self, column: str) -> Tensor:
+        """The constant (d,) that replaces every activation for ce_zero or ce_mean."""
+        return self.mean if column == "ce_mean" else torch.zeros_like(self.mean)
+
 
 def calibrate(
     model: LanguageModel, texts: Texts, hook_points: Sequence[str], batch_texts: int
 ) -> dict[str, Calibration]:
-    """Mean activation and massive-norm limit of each hook point, position 0 and special tokens left out."""
+    """Mean activation and massive-norm limit of each hook point, over the measured tokens."""
     chosen = _chosen_texts(texts)
     sums: dict[str, Tensor] = {}
     norms: dict[str, list[Tensor]] = {hook_point: [] for hook_point in hook_points}

@@ -1,4 +1,4 @@
-"""The one loop over texts: a clean pass per batch, shared by all SAEs; each resumes from its own tap.
+"""The one loop over texts: a clean pass per batch for all SAEs; each resumes from its own tap.
 
 Per batch and SAE: encode and decode in pieces that fit the cache, then the blocks from the tap on.
 Final hidden states are kept, not logits: the unembedding runs piece by piece for the clean model
@@ -35,8 +35,8 @@ class Settings:
     """How to measure, as far as it changes figures.
 
     Attributes:
-        replace_special: whether BOS and its like are replaced by their reconstruction too (the study
-            did so) or left alone (as sae_lens's evals do). They are in no mean either way.
+        replace_special: whether BOS and its like are replaced by their reconstruction too (the
+            study did so) or left alone (as sae_lens's evals do). They are in no mean either way.
         batch_tokens: tokens per forward pass; changes no figure beyond rounding.
     """
 
@@ -56,7 +56,8 @@ def bind_saes(model: LanguageModel, saes: Sequence[LoadedSae]) -> dict[str, str]
         if width != sae.ref.d_in:
             failures[sae.ref.sae_id] = (
                 f"SAE {sae.ref.sae_id!r} takes activations of width {sae.ref.d_in}, but "
-                f"{sae.ref.hook_point!r} of the model is {width} wide; is it the right model (--sae-model)?"
+                f"{sae.ref.hook_point!r} of the model is {width} wide; is it the right model "
+                "(--sae-model)?"
             )
     return failures
 
@@ -156,10 +157,8 @@ class _Batch:
             piece = slice(start, start + UNEMBED_TOKENS)
             text, position = places[piece].unbind(-1)
             target = targets[piece]
-            clean = metrics.LossBaseline.of(self.model.unembed(self.clean.final[text, position]))
-            columns = {
-                "ce_clean": metrics.cross_entropy(clean.logits, target, clean.log_normalizer)
-            }
+            clean = metrics.LossBaseline.of(self._log_p(self.clean.final, text, position))
+            columns = {"ce_clean": metrics.cross_entropy(clean.log_probabilities, target)}
             floor_columns = {
                 hook_point: {
                     f.column: f.cross_entropy(final, text, position, target)
@@ -186,12 +185,14 @@ class _Batch:
     ) -> dict[str, Tensor]:
         if final is None:
             return {}
-        logits = self.model.unembed(final[text, position])  # (N, V)
-        log_normalizer = torch.logsumexp(logits, dim=-1)
-        columns = {"ce_sae": metrics.cross_entropy(logits, target, log_normalizer)}
+        log_p = self._log_p(final, text, position)  # (N, V)
+        columns = {"ce_sae": metrics.cross_entropy(log_p, target)}
         if "kl" in self.plan.columns:
-            columns["kl"] = metrics.kl_divergence(clean, logits, log_normalizer)
+            columns["kl"] = metrics.kl_divergence(clean, log_p)
         return columns
+
+    def _log_p(self, final: Tensor, text: Tensor, position: Tensor) -> Tensor:
+        return metrics.log_probabilities(self.model.unembed(final[text, position]))
 
 
 def _pieces(x: Tensor, sequence_aware: bool) -> Iterator[tuple[slice, slice]]:

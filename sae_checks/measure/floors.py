@@ -1,8 +1,8 @@
 """Zero and mean ablation: the floors against which recovered cross-entropy is measured.
 
-Replace a whole residual stream by one constant and the rest of the network sees no tokens at all: its
-prediction is the same at every position of every text. One short pass finds that, and then a floor costs a
-look-up per token. At other sites (MLP, attention) the pass is resumed per batch.
+Replace a whole residual stream by one constant and the rest of the network sees no tokens at all:
+its prediction is the same at every position of every text. One short pass finds that, and then a
+floor costs a look-up per token. At other sites (MLP, attention) the pass is resumed per batch.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from sae_checks.measure import metrics
 from sae_checks.measure.calibration import Calibration
 from sae_checks.measure.plan import Plan
 
+# Tokens of the short pass: enough to see whether the prediction depends on the position.
+_SHORT = 16
 # Final hidden states count as equal at all positions up to rounding.
 _EQUAL = 1e-4
 
@@ -51,17 +53,22 @@ class Floor:
             raise ValueError(
                 "an ablation whose prediction depends on the tokens needs its resumed pass"
             )
-        return metrics.cross_entropy(self.model.unembed(final[text, position]), target)
+        return metrics.cross_entropy(
+            metrics.log_probabilities(self.model.unembed(final[text, position])), target
+        )
 
 
 def prepare_floors(
     model: LanguageModel, calibrations: Mapping[str, Calibration], plan: Plan, texts: Texts
 ) -> dict[str, list[Floor]]:
     """The floors that the plan needs, by hook point; empty lists where it needs none."""
-    constants = {"ce_zero": lambda mean: torch.zeros_like(mean), "ce_mean": lambda mean: mean}
+    if not plan.floors:
+        return {hook_point: [] for hook_point in calibrations}
+    tokens = torch.from_numpy(texts.tokens[:1, :_SHORT]).to(model.device)  # (1, t)
+    clean = model.clean(tokens, list(calibrations))
     return {
         hook_point: [
-            _prepare(model, texts, column, hook_point, constants[column](calibration.mean))
+            _prepare(model, clean, column, hook_point, calibration.ablation(column))
             for column in plan.floors
         ]
         for hook_point, calibration in calibrations.items()
@@ -70,15 +77,13 @@ def prepare_floors(
 
 @torch.inference_mode()
 def _prepare(
-    model: LanguageModel, texts: Texts, column: str, hook_point: str, constant: Tensor
+    model: LanguageModel, clean: CleanPass, column: str, hook_point: str, constant: Tensor
 ) -> Floor:
     log_probabilities = None
     if is_residual_stream(hook_point):
-        tokens = torch.from_numpy(texts.tokens[:1]).to(model.device)  # (1, T)
-        clean = model.clean(tokens, [hook_point])
         tap = clean.taps[hook_point]
         final = model.resume(clean, hook_point, constant.to(tap.dtype).expand_as(tap))
-        # Tried rather than taken for granted: attention sinks learnt by some models count positions.
+        # Tried, not taken for granted: attention sinks learnt by some models count positions.
         spread = (final - final[:, :1]).abs().max()
         if spread <= _EQUAL * final.abs().max().clamp(min=1.0):
             log_probabilities = model.unembed(final[0, 0]).log_softmax(dim=-1)  # (V,)

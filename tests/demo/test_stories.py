@@ -37,7 +37,7 @@ LEARNED = {
     ),
     "animal": (r"(\w+) had a (\w+)", r"(\w+) kept a (\w+)", r"(\w+) bought a (\w+)"),
     "food": (r"(\w+) loved (\w+)", r"brought (\w+) (\w+)"),
-    "colour": (r"the (\w+) was (\w+)", r"painted the (\w+) (\w+)"),
+    "colour": (r"(?<!that )the (\w+) was (\w+)", r"painted the (\w+) (\w+)"),
 }
 GRANTED = {
     "place": (

@@ -254,7 +254,10 @@ LEGAL = (
             "blocks.1.attn.hook_pattern",
             f"hook point 'blocks.1.attn.hook_pattern' is not in GPT2Model; {LEGAL}",
         ),
-        ("ln_final.hook_scale", f"hook point 'ln_final.hook_scale' is in no block of the model; {LEGAL}"),
+        (
+            "ln_final.hook_scale",
+            f"hook point 'ln_final.hook_scale' is in no block of the model; {LEGAL}",
+        ),
     ],
 )
 def test_hook_points_that_the_model_lacks(hook_point, message):
@@ -271,8 +274,8 @@ def test_a_model_whose_blocks_cannot_be_bypassed_is_refused():
     with pytest.raises(ModelError) as raised:
         model.bind("blocks.1.hook_resid_pre")
     assert str(raised.value) == (
-        "hook point 'blocks.1.hook_resid_pre' of GPT2LMHeadModel: unembedding the final hidden states "
-        "is off by 1 from the model's own pass; this architecture is not supported"
+        "hook point 'blocks.1.hook_resid_pre' of GPT2LMHeadModel: unembedding the final hidden "
+        "states is off by 1 from the model's own pass; this architecture is not supported"
     )
 
 
@@ -284,3 +287,13 @@ def test_a_model_without_a_list_of_blocks_is_refused():
     assert str(raised.value) == (
         "GPT2Model has no list of 5 blocks; only models made of one list of blocks are supported"
     )
+
+
+def test_a_spelled_out_gelu_is_fused():
+    plain = hugging_face_model("gpt2")
+    x = 5 * noise_like(torch.empty(1000))
+    expected = plain.transformer.h[0].mlp.act(x)
+    assert type(plain.transformer.h[0].mlp.act).__name__ == "NewGELUActivation"
+    fused = LanguageModel(plain, None).hf.transformer.h[0].mlp.act
+    assert isinstance(fused, torch.nn.GELU)
+    torch.testing.assert_close(fused(x), expected, rtol=1e-6, atol=1e-6)

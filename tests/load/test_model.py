@@ -52,15 +52,15 @@ def test_options_that_change_nothing(folder):
 @pytest.mark.parametrize("option", ["fold_value_biases", "refactor_factored_attn_matrices"])
 def test_options_that_would_change_what_saes_see(folder, option):
     assert message_of(loading(folder, **{option: True})) == (
-        f"model '{folder}' wants to be loaded with {option}=True, which changes what its SAEs see and "
-        "which sae-checks does not reproduce; supported is center_writing_weights"
+        f"model '{folder}' wants to be loaded with {option}=True, which changes what its SAEs see "
+        "and which sae-checks does not reproduce; supported is center_writing_weights"
     )
 
 
 def test_a_model_class_that_is_not_supported(folder):
     assert message_of(loading(folder, "HookedProxyLM")) == (
-        f"model '{folder}' wants the model class 'HookedProxyLM'; supported are HookedTransformer and "
-        "AutoModelForCausalLM"
+        f"model '{folder}' wants the model class 'HookedProxyLM'; supported are HookedTransformer "
+        "and AutoModelForCausalLM"
     )
 
 

@@ -56,7 +56,7 @@ def test_a_batchtopk_sae_is_a_jumprelu_one(tmp_path):
     trained.save_inference_model(tmp_path)
     loaded = load(tmp_path)
     assert loaded.sae.cfg.architecture() == "jumprelu"
-    features = loaded.encode(torch.randn(100, D_MODEL))
+    features = loaded.encode(10 * torch.randn(100, D_MODEL))
     assert features[features != 0].min() > 0.3
 
 

@@ -244,11 +244,13 @@ def test_saes_that_do_not_fit_the_model():
     assert bind_saes(language_model(), [fitting, wide, beyond]) == {
         "blocks.1.hook_resid_pre": (
             "SAE 'blocks.1.hook_resid_pre' takes activations of width 768, but "
-            "'blocks.1.hook_resid_pre' of the model is 32 wide; is it the right model (--sae-model)?"
+            "'blocks.1.hook_resid_pre' of the model is 32 wide; is it the right model "
+            "(--sae-model)?"
         ),
         "blocks.7.hook_resid_pre": (
             "SAE 'blocks.7.hook_resid_pre': hook point 'blocks.7.hook_resid_pre' is beyond the "
             "model's 3 layers; supported are blocks.0 to blocks.2 with hook_resid_pre, "
-            "hook_resid_mid, hook_resid_post, hook_mlp_out, hook_attn_out, attn.hook_z, and hook_embed"
+            "hook_resid_mid, hook_resid_post, hook_mlp_out, hook_attn_out, attn.hook_z, and "
+            "hook_embed"
         ),
     }

@@ -59,7 +59,7 @@ def test_floors_equal_ablation_by_hooks(hook_point, center):
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt_neox", "gemma2", "gpt_neo", "qwen3"])
 def test_one_short_pass_for_a_residual_stream(architecture, monkeypatch):
-    """The loss under ablation, from one text's first position, is that of the whole ablated pass."""
+    """The loss under ablation, from one text's beginning, is that of the whole ablated pass."""
     hook_point = "blocks.1.hook_resid_pre"
     texts, model = random_texts(), language_model(architecture)
     model.bind(hook_point)

@@ -12,46 +12,53 @@ from torch import Tensor
 class LossBaseline:
     """The clean model's prediction on some tokens, kept while spliced predictions are compared."""
 
-    logits: Tensor  # (N, V)
-    log_normalizer: Tensor  # (N,), log Σ_v exp(logit)
+    log_probabilities: Tensor  # (N, V)
     probabilities: Tensor  # (N, V)
 
     @classmethod
-    def of(cls, logits: Tensor) -> LossBaseline:
-        log_normalizer = torch.logsumexp(logits, dim=-1)
-        return cls(logits, log_normalizer, torch.exp(logits - log_normalizer.unsqueeze(-1)))
+    def of(cls, log_probabilities: Tensor) -> LossBaseline:
+        """From ln p over the vocabulary, (N, V)."""
+        return cls(log_probabilities, log_probabilities.exp())
 
 
-def cross_entropy(logits: Tensor, targets: Tensor, log_normalizer: Tensor | None = None) -> Tensor:
-    """−ln p(target), in nats: log Σ_v exp(logit_v) − logit_target.
+def log_probabilities(logits: Tensor) -> Tensor:
+    """Natural logarithms of p over the vocabulary, (N, V), of logits (N, V).
+
+    log_softmax keeps a token's logits in the cache from its maximum to its result: two thirds of
+    the time of a logsumexp, which goes through memory once for each step.
+    """
+    return torch.log_softmax(logits, dim=-1)
+
+
+def cross_entropy(log_p: Tensor, targets: Tensor) -> Tensor:
+    """−ln p(target), in nats.
 
     Args:
-        logits: (N, V) in float32.
+        log_p: ln p over the vocabulary, (N, V) in float32.
         targets: (N,) int64, the next tokens.
-        log_normalizer: (N,) where it is known already.
 
     Returns:
         (N,).
+
     """
-    if log_normalizer is None:
-        log_normalizer = torch.logsumexp(logits, dim=-1)
-    return log_normalizer - logits.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+    return -log_p.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
 
 
-def kl_divergence(clean: LossBaseline, logits: Tensor, log_normalizer: Tensor) -> Tensor:
-    """KL(p_clean ‖ p) over the vocabulary, in nats.
+def kl_divergence(clean: LossBaseline, log_p: Tensor) -> Tensor:
+    """KL(p_clean ‖ p) = Σ_v p_clean (ln p_clean − ln p) over the vocabulary, in nats.
 
-    Σ_v p_clean (logit_clean − logit) + log Z − log Z_clean. Differences of logits are taken before the
-    sum, so that close distributions do not cancel and equal ones give exactly 0.
+    Differences of logarithms are taken before the sum, so that close distributions do not cancel
+    and equal ones give exactly 0.
 
     Args:
         clean: the unpatched prediction on N tokens.
-        logits: (N, V) of the spliced model; overwritten.
-        log_normalizer: (N,), its log Σ_v exp(logit).
+        log_p: ln p of the spliced model, (N, V); overwritten.
 
     Returns:
         (N,); never negative but for rounding, which is cut at 0.
+
     """
-    difference = torch.sub(clean.logits, logits, out=logits)  # (N, V)
-    mean_difference = torch.linalg.vecdot(clean.probabilities, difference)
-    return (mean_difference + log_normalizer - clean.log_normalizer).clamp(min=0.0)
+    difference = torch.sub(clean.log_probabilities, log_p, out=log_p)  # (N, V)
+    # One dot product per token, as a product of matrices: vecdot would write all V products down.
+    sums = torch.bmm(clean.probabilities.unsqueeze(1), difference.unsqueeze(2))  # (N, 1, 1)
+    return sums.flatten().clamp(min=0.0)

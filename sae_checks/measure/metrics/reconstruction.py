@@ -8,7 +8,8 @@ from torch import Tensor
 
 def norm(x: Tensor) -> Tensor:
     """‖x‖₂ of activations (..., d); (...), in units of activation."""
-    return torch.linalg.vector_norm(x, dim=-1, dtype=torch.float32)
+    length: Tensor = torch.linalg.vector_norm(x, dim=-1, dtype=torch.float32)
+    return length
 
 
 def squared_distance(x: Tensor, y: Tensor) -> Tensor:
@@ -18,10 +19,12 @@ def squared_distance(x: Tensor, y: Tensor) -> Tensor:
     variance that explained variance divides by.
 
     Args:
-        x, y: (..., d), or broadcastable to it.
+        x: (..., d).
+        y: (..., d), or broadcastable to it.
 
     Returns:
         (...), in activation².
     """
     difference = x.float() - y.float()
-    return torch.linalg.vecdot(difference, difference)
+    distance: Tensor = torch.linalg.vecdot(difference, difference)
+    return distance

@@ -5,9 +5,9 @@
 Twelve SAEs of 24,576 features, one at the input of each block of a model of gpt2-small's shape, on
 two texts of 1024 tokens; weights are random, and each encoder's bias lets some 50 features through
 per token. Both sides see the same weights and tokens, and must agree to 1e-3. Each runs in a
-process of its own, so that its peak memory is its own; only the measuring is timed, not the building
-of models. The run_evals side takes five minutes and more on two cores. Time is printed and never
-asserted.
+process of its own, so that its peak memory is its own; only the measuring is timed, not the
+building of models. The run_evals side takes five minutes and more on two cores. Time is printed
+and never asserted.
 """
 
 from __future__ import annotations

@@ -54,9 +54,9 @@ def _sequences(tokenizer: Any, seed: int) -> Iterator[Tensor]:
         yield torch.tensor(tokenizer(document, add_special_tokens=False)["input_ids"])
 
 
-def cut(model: Any, blocks: int) -> nn.Module:
+def cut(model: Any, blocks: int) -> Any:
     """The model's first blocks alone, with no final norm: none after the deepest SAE need run."""
-    trunk: nn.Module = model.model
+    trunk = model.model
     trunk.layers = trunk.layers[:blocks]
     trunk.norm = nn.Identity()
     return trunk
@@ -80,7 +80,7 @@ def collect(model: Any, tokenizer: Any, layers: Sequence[int], tokens: Tensor) -
     trunk = cut(model, max(layers))
     special = torch.tensor(get_special_token_ids(tokenizer))
     parts: dict[int, list[Tensor]] = {layer: [] for layer in layers}
-    for part in tokens.split(READ_AT_ONCE):
+    for part in torch.split(tokens, READ_AT_ONCE):
         keep = ~torch.isin(part, special)  # [text, position]
         for layer, stream in read(trunk, layers, part).items():
             parts[layer].append(stream[keep])

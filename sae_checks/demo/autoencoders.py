@@ -39,7 +39,7 @@ class Effort:
     """How much one SAE is trained: stories read, Adam steps, and activations per step."""
 
     stories: int = 5000
-    steps: int = 2000
+    steps: int = 1600
     batch: int = 1024
     lr: float = 2e-3
 

@@ -66,8 +66,13 @@ class Stage:
     length: int
 
 
-# Short texts first: there the same time buys more steps, and copying is learned from steps.
-STAGES = (Stage(steps=900, batch=24, length=96), Stage(steps=600, batch=12, length=CONTEXT))
+# A cycle is a run of stages with an optimizer of its own, whose rate rises, stays and falls.
+# Short texts come first: there the same time buys more steps, and copying is learned from steps.
+# The second cycle is for the far positions, which the first sees too little of.
+CYCLES = (
+    (Stage(steps=900, batch=24, length=96), Stage(steps=600, batch=12, length=CONTEXT)),
+    (Stage(steps=600, batch=16, length=CONTEXT),),
+)
 
 
 def build_model(seed: int) -> GPT2LMHeadModel:
@@ -149,9 +154,7 @@ def build_optimizer(model: GPT2LMHeadModel) -> torch.optim.Optimizer:
     )
 
 
-def train_model(
-    model: GPT2LMHeadModel, source: Iterator[Story], stages: Sequence[Stage] = STAGES
-) -> None:
+def train_cycle(model: GPT2LMHeadModel, source: Iterator[Story], stages: Sequence[Stage]) -> None:
     """Train in place, stage after stage, on stories none of which is seen twice."""
     optimizer = build_optimizer(model)
     model.train()

@@ -24,7 +24,7 @@ THREADS = 1
 class Plan:
     """How much to train; the defaults make the bundled release."""
 
-    model: tuple[language_model.Stage, ...] = language_model.STAGES
+    cycles: tuple[tuple[language_model.Stage, ...], ...] = language_model.CYCLES
     sae: autoencoders.Effort = field(default_factory=autoencoders.Effort)
     quality_stories: int = 64
 
@@ -33,7 +33,9 @@ def build(out: Path, plan: Plan) -> None:
     """Train model and SAEs, write them under `out`, and print how good they are."""
     torch.set_num_threads(THREADS)
     model = language_model.build_model(MODEL_SEED)
-    language_model.train_model(model, stories(MODEL_SEED), plan.model)
+    told = stories(MODEL_SEED)
+    for stages in plan.cycles:
+        language_model.train_cycle(model, told, stages)
     language_model.save_model(model, out / "model")
     for hook_name in HOOK_NAMES:
         sae = autoencoders.train_sae(model, hook_name, stories(SAE_SEED), SAE_SEED, plan.sae)

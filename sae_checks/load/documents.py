@@ -130,6 +130,8 @@ def _open_dataset(request: CorpusRequest) -> Any:
                 reader, data_files=str(path), split="train", streaming=True, **whole
             )
         return datasets.load_dataset(name, split="train", streaming=True, revision=request.revision)
+    except StopIteration as error:  # what datasets makes of an empty JSON file
+        raise CorpusError(f"corpus {name!r} is empty") from error
     except (OSError, ValueError, RuntimeError) as error:
         raise CorpusError(_unreadable(name, error)) from error
 
@@ -148,6 +150,6 @@ def _unreadable(name: str, error: Exception) -> str:
     first_line = str(error).strip().split("\n")[0].rstrip(".")
     return (
         f"corpus {name!r} cannot be read ({type(error).__name__}: {first_line}); --sae-corpus "
-        "takes a data set id, a local .parquet, .jsonl or .txt file, pydoc, or tales, and only the last "
-        "three need no network"
+        "takes a data set id, a local .parquet, .jsonl or .txt file, pydoc, or tales, and only the "
+        "last three need no network"
     )

@@ -2,8 +2,8 @@
 
 The Hugging Face model does the arithmetic (its fused attention is about three times as fast as
 HookedTransformer's on a CPU) and hook points keep TransformerLens's names and values. Resuming
-needs no surgery: for the length of one call, the blocks before the tap return their input unchanged. What
-an architecture really does is not assumed but tried when a hook point is bound
+needs no surgery: for the length of one call, the blocks before the tap return their input
+unchanged. What an architecture really does is not assumed but tried when a hook point is bound
 (`LanguageModel.bind`).
 """
 

@@ -1,6 +1,6 @@
 """Hub repos: which commit they stand at, and their small files; from the network or the cache.
 
-A run asks the hub once per repo. Where it does not answer, the rest of the run is as with
+Asking for a repo's commit tells whether the hub answers. If not, the rest of the run is as with
 HF_HUB_OFFLINE=1: what is cached is used at once, instead of after five tries per file.
 """
 

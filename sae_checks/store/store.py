@@ -145,12 +145,12 @@ def read_measurement(folder: Path) -> Measurement:
         StoreError: no manifest, other definitions, or no table.
     """
     path = folder / _MANIFEST
-    if not path.is_file():
+    manifest = _read_json(path) if path.is_file() else {}
+    if "provenance" not in manifest:
         raise StoreError(
-            f"--sae-measurements {folder} is no stored measurement (it has no {_MANIFEST}); "
-            "a run says in its summary where it stored its tables"
+            f"--sae-measurements {folder} is no stored measurement (it has no {_MANIFEST} of "
+            "sae-checks); a run says in its summary where it stored its tables"
         )
-    manifest = _read_json(path)
     version = manifest["provenance"]["definitions"]
     if version != DEFINITIONS_VERSION:
         raise StoreError(

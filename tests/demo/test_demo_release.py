@@ -186,7 +186,7 @@ def miniature(tmp_path_factory: Any) -> tuple[Path, Path]:
     from sae_checks.demo.train import Plan, build
 
     plan = Plan(
-        model=(Stage(steps=1, batch=2, length=32), Stage(steps=1, batch=2, length=CONTEXT)),
+        cycles=((Stage(1, batch=2, length=32), Stage(1, batch=2, length=CONTEXT)),),
         sae=Effort(stories=8, steps=10, batch=128),
         quality_stories=2,
     )

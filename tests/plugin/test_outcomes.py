@@ -226,8 +226,8 @@ def test_nothing_collected_is_not_success(tmp_path):
         ),
         (
             ["--sae-measurements=tests"],
-            "is no stored measurement (it has no manifest.json); a run says in its summary where it "
-            "stored its tables",
+            "is no stored measurement (it has no manifest.json of sae-checks); a run says in its "
+            "summary where it stored its tables",
         ),
         (
             ["--sae=gemma-scope-2b-pt-transcoders"],

@@ -1,0 +1,181 @@
+"""Configurations of SAEs, in the layouts of before and after sae_lens 6.0, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sae_checks.errors import ReleaseError
+from sae_checks.records import ModelLoading, Release, SaeRef
+from sae_checks.resolve import Entry, Listing, describe, find
+from tests.resolve.saes import FLAT, NESTED, nested, write_sae
+
+
+def described(tmp_path: Path, *configs: object, **options: Any) -> Release:
+    for number, config in enumerate(configs):
+        write_sae(tmp_path / "mine" / f"sae-{number}", config)
+    return describe(find(str(tmp_path / "mine")), **options)
+
+
+def refusal(tmp_path: Path, *configs: object, **options: Any) -> str:
+    with pytest.raises(ReleaseError) as caught:
+        described(tmp_path, *configs, **options)
+    return str(caught.value)
+
+
+def test_the_flat_layout(tmp_path: Path):
+    release = described(tmp_path, FLAT)
+    (sae,) = release.saes
+    loading = ModelLoading("gpt2-small")
+    assert release == Release("mine", "folder", loading, (sae,))
+    assert sae == SaeRef(
+        sae_id="sae-0",
+        hook_point="blocks.3.hook_resid_pre",
+        layer=3,
+        site="hook_resid_pre",
+        training_context=128,
+        d_in=768,
+        d_sae=24576,
+        architecture="standard",
+        loading=loading,
+        location=str(tmp_path / "mine" / "sae-0"),
+        weights_key=sae.weights_key,
+        dataset="Skylion007/openwebtext",
+    )
+
+
+def test_the_layout_with_metadata(tmp_path: Path):
+    (sae,) = described(tmp_path, NESTED).saes
+    assert sae == SaeRef(
+        sae_id="sae-0",
+        hook_point="blocks.12.hook_resid_post",
+        layer=12,
+        site="hook_resid_post",
+        training_context=1024,
+        d_in=2304,
+        d_sae=16384,
+        architecture="jumprelu",
+        loading=ModelLoading(
+            "gemma-2-2b",
+            from_pretrained_kwargs=(("center_writing_weights", True), ("n_devices", 1)),
+            prepend_bos=False,
+        ),
+        location=str(tmp_path / "mine" / "sae-0"),
+        weights_key=sae.weights_key,
+        dataset="monology/pile-uncopyrighted",
+        neuronpedia_id="gemma-2-2b/12-res",
+    )
+
+
+@pytest.mark.parametrize("config", [FLAT, NESTED], ids=["flat", "metadata"])
+def test_the_directory_overrides(tmp_path: Path, config: object):
+    folder = write_sae(tmp_path / "sae", config)
+    overrides = {
+        "dataset_path": "an/other",
+        "model_from_pretrained_kwargs": {"center_writing_weights": False},
+    }
+    entry = Entry("sae", str(folder), overrides, neuronpedia_id="of/directory")
+    (sae,) = describe(Listing("mine", "folder", (entry,), model="a model")).saes
+    assert sae.dataset == "an/other"
+    assert sae.loading.from_pretrained_kwargs == (("center_writing_weights", False),)
+    assert sae.neuronpedia_id == "of/directory"
+
+
+def test_the_model_is_the_directorys_where_the_sae_names_none(tmp_path: Path):
+    config = {key: value for key, value in FLAT.items() if key != "model_name"}
+    entry = Entry("sae", str(write_sae(tmp_path / "sae", config)))
+    listing = Listing("mine", "folder", (entry,), model="gpt2-small")
+    assert describe(listing).loading == ModelLoading("gpt2-small")
+
+
+def test_the_model_is_the_one_asked_for(tmp_path: Path):
+    config = {key: value for key, value in FLAT.items() if key != "model_name"}
+    assert described(tmp_path, config, model="my/gpt2").loading == ModelLoading("my/gpt2")
+
+
+def test_a_model_option_that_is_no_scalar_can_be_compared(tmp_path: Path):
+    config = nested(model_from_pretrained_kwargs={"hf_config": {"a": 1}})
+    (sae,) = described(tmp_path, config).saes
+    assert hash(sae.loading)
+    assert sae.loading.from_pretrained_kwargs == (("hf_config", '{"a": 1}'),)
+
+
+def test_weights_and_configuration_make_the_key(tmp_path: Path):
+    first, second = described(tmp_path, FLAT, FLAT).saes
+    assert first.weights_key == second.weights_key
+    write_sae(tmp_path / "mine" / "sae-1", FLAT, weights=b"weightz")
+    again, changed = describe(find(str(tmp_path / "mine"))).saes
+    assert again == first
+    assert changed.weights_key != second.weights_key
+    assert replace(changed, weights_key="") == replace(second, weights_key="")
+    third, _ = described(tmp_path, FLAT | {"normalize_activations": "layer_norm"}).saes
+    assert third.weights_key != first.weights_key
+
+
+@pytest.mark.parametrize("key", ["model_name", "hook_point", "d_in", "d_sae"])
+def test_a_missing_key(tmp_path: Path, key: str):
+    config = {name: value for name, value in FLAT.items() if name != key}
+    named = {"hook_point": "hook_name"}.get(key, key)
+    assert refusal(tmp_path, config) == (
+        f"the cfg.json of SAE 'sae-0' of 'mine' lacks '{named}', which sae-checks needs to know"
+    )
+
+
+def test_no_training_context(tmp_path: Path):
+    config = nested(context_size=None)
+    assert refusal(tmp_path, config) == (
+        "SAE 'sae-0' of 'mine' does not say its training context; say it with "
+        "--sae-training-context TOKENS"
+    )
+    assert described(tmp_path, config, training_context=64).saes[0].training_context == 64
+    assert described(tmp_path, FLAT, training_context=64).saes[0].training_context == 64
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        NESTED | {"architecture": "jumprelu_skip_transcoder"},
+        nested(hook_name_out="blocks.12.hook_mlp_out"),
+    ],
+    ids=["architecture", "hook_name_out"],
+)
+def test_a_transcoder(tmp_path: Path, config: object):
+    assert refusal(tmp_path, config) == (
+        "SAE 'sae-0' of 'mine' is a transcoder, which maps one hook point to another; sae-checks "
+        "gates SAEs only, for now"
+    )
+
+
+@pytest.mark.parametrize("config", [FLAT | {"hook_point_head_index": 0}, nested(hook_head_index=0)])
+def test_a_single_head(tmp_path: Path, config: object):
+    assert refusal(tmp_path, config) == (
+        "SAE 'sae-0' of 'mine' reads a single attention head (hook_head_index 0); sae-checks "
+        "measures whole hook points"
+    )
+
+
+def test_saes_that_want_their_model_loaded_differently(tmp_path: Path):
+    centred = FLAT | {"model_from_pretrained_kwargs": {"center_writing_weights": True}}
+    other = nested(model_class_name="AutoModelForCausalLM", model_from_pretrained_kwargs={})
+    assert refusal(tmp_path, FLAT, centred, FLAT, other) == (
+        "the SAEs of 'mine' need their model loaded in 3 different ways (gpt2-small (unprocessed) "
+        "for sae-0, sae-2; gpt2-small (center_writing_weights=True) for sae-1; gemma-2-2b (as "
+        "AutoModelForCausalLM, without BOS) for sae-3); gate them one group at a time with "
+        "--sae-ids"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"d_in": ', "not valid JSON: Expecting value: line 1 column 10 (char 9)"),
+        ("[1, 2]", "no JSON object but a list"),
+    ],
+)
+def test_broken_json(tmp_path: Path, text: str, reason: str):
+    assert refusal(tmp_path, text) == (
+        f"{tmp_path}/mine/sae-0/cfg.json cannot be read ({reason}); save the SAE again"
+    )

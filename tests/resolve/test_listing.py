@@ -1,0 +1,121 @@
+"""Names: the demo, folders, releases of the directory, and what is none of these."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sae_checks import demo
+from sae_checks.errors import ReleaseError
+from sae_checks.resolve import Entry, Listing, choose, find
+from tests.resolve.saes import write_sae
+
+
+def refusal(question) -> str:
+    with pytest.raises(ReleaseError) as caught:
+        question()
+    return str(caught.value)
+
+
+def test_without_a_name_it_is_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(demo, "SAES_FOLDER", tmp_path)
+    folder = write_sae(tmp_path / "blocks.0.hook_resid_pre")
+    entry = Entry("blocks.0.hook_resid_pre", str(folder))
+    notes = ("the bundled demo, since --sae is absent",)
+    assert find(None) == Listing("tales", "demo", (entry,), notes=notes)
+    assert find("tales").notes == ()
+
+
+def test_a_folder_that_is_one_sae(tmp_path: Path):
+    folder = write_sae(tmp_path / "mine")
+    entry = Entry(sae_id="mine", location=str(folder))
+    assert find(str(folder)) == Listing("mine", "folder", (entry,))
+
+
+def test_a_folder_of_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for name in ("b", "a/deep", "a/deeper"):
+        write_sae(tmp_path / "mine" / name)
+    (tmp_path / "mine" / "notes").mkdir()
+    monkeypatch.chdir(tmp_path)  # a relative name is as good
+    listing = find("mine")
+    assert listing.name == "mine"
+    assert [(e.sae_id, e.location) for e in listing.entries] == [
+        (name, str(tmp_path / "mine" / name)) for name in ("a/deep", "a/deeper", "b")
+    ]
+
+
+@pytest.mark.parametrize(("configs", "found"), [(0, "no cfg.json"), (2, "2 cfg.json")])
+def test_a_folder_of_none(tmp_path: Path, configs: int, found: str):
+    for number in range(configs):
+        (write_sae(tmp_path / str(number)) / "sae_weights.safetensors").unlink()
+    assert refusal(lambda: find(str(tmp_path))) == (
+        f"folder {tmp_path} holds no SAE: an SAE saved by sae_lens is a cfg.json beside a "
+        f"sae_weights.safetensors, and {found} is all that was found in it"
+    )
+
+
+def test_a_release_of_the_directory():
+    listing = find("gpt2-small-res-jb")
+    assert (listing.source, listing.model, listing.conversion) == ("directory", "gpt2-small", None)
+    assert len(listing.entries) == 13
+    assert listing.entries[3] == Entry(
+        sae_id="blocks.3.hook_resid_pre",
+        location="jbloom/GPT2-Small-SAEs-Reformatted:blocks.3.hook_resid_pre",
+        overrides={"model_from_pretrained_kwargs": {"center_writing_weights": True}},
+        neuronpedia_id="gpt2-small/3-res-jb",
+    )
+
+
+def test_the_repo_of_one_release():
+    listing = find("jbloom/GPT2-Small-SAEs-Reformatted")
+    release = find("gpt2-small-res-jb")
+    assert listing.entries == release.entries
+    assert listing.name == "gpt2-small-res-jb"
+    assert listing.notes == ("release gpt2-small-res-jb of the directory, by its repo id",)
+
+
+def test_the_repo_of_several_releases():
+    assert refusal(lambda: find("google/gemma-scope-2b-pt-res")) == (
+        "hub repo 'google/gemma-scope-2b-pt-res' holds 2 releases of sae_lens's directory; choose "
+        "one by its name: gemma-scope-2b-pt-res, gemma-scope-2b-pt-res-canonical"
+    )
+
+
+def test_a_release_of_transcoders():
+    assert refusal(lambda: find("gemma-scope-2b-pt-transcoders")) == (
+        "release 'gemma-scope-2b-pt-transcoders' holds transcoders, which map one hook point to "
+        "another; sae-checks gates SAEs only, for now"
+    )
+
+
+def test_an_unknown_name():
+    assert refusal(lambda: find("gpt2-small-res-jp")) == (
+        "--sae 'gpt2-small-res-jp' is no release of sae_lens's directory, no folder of SAEs and "
+        "no hub repo id (owner/name); did you mean gpt2-small-res-jb or gpt2-small-res_sll-ajt or "
+        "gpt2-small-res_sle-ajt?"
+    )
+    assert refusal(lambda: find("/no/such/folder")) == (
+        "--sae '/no/such/folder' is no release of sae_lens's directory, no folder of SAEs and "
+        "no hub repo id (owner/name)."
+    )
+
+
+LISTING = find("gpt2-small-res-jb")
+
+
+def test_globs():
+    assert choose(LISTING, ()) == LISTING
+    chosen = choose(LISTING, ("blocks.1.*", "*_post"))
+    assert [e.sae_id for e in chosen.entries] == [
+        "blocks.1.hook_resid_pre",
+        "blocks.11.hook_resid_post",
+    ]
+
+
+def test_globs_that_match_nothing():
+    assert refusal(lambda: choose(LISTING, ("blocks.12.*", "Blocks.1.*"))) == (
+        "--sae-ids blocks.12.*,Blocks.1.* matches no SAE of 'gpt2-small-res-jb'; it has "
+        "blocks.0.hook_resid_pre, blocks.1.hook_resid_pre, blocks.2.hook_resid_pre, "
+        "blocks.3.hook_resid_pre, blocks.4.hook_resid_pre, … (13 in all)"
+    )

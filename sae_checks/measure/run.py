@@ -10,6 +10,7 @@ from sae_checks.measure.plan import Plan
 from sae_checks.measure.progress import Progress
 from sae_checks.records import Measurement, Release, SaeRef, SaeTable
 from sae_checks.store import Provenance, Store
+from sae_checks.wording import counted
 
 if TYPE_CHECKING:
     from sae_checks.load.sae import LoadedSae
@@ -85,7 +86,7 @@ def _measure(
     from sae_checks.measure.engine import Settings, bind_saes, measure
 
     torch_device(options.device)
-    progress.phase(f"loading {len(saes)} SAEs")
+    progress.phase(f"loading {counted(len(saes), 'SAE')}")
     loaded, failures = _load_saes(release, saes, options)
     if not loaded:
         return {}, failures, {}
@@ -99,7 +100,9 @@ def _measure(
     request = CorpusRequest.of(provenance)
     texts = load_texts(request, model.tokenizer, prepend_bos=release.loading.prepend_bos)
     count = len(texts.tokens)
-    progress.start(f"measuring {len(loaded)} SAEs on {count} texts", len(loaded) * count)
+    progress.start(
+        f"measuring {counted(len(loaded), 'SAE')} on {counted(count, 'text')}", len(loaded) * count
+    )
     settings = Settings(provenance.replace_special, options.batch_tokens)
     tables = measure(model, loaded, texts, plan, settings, progress.advance)
     return tables, failures, {**texts.description, "fingerprint": texts.fingerprint}

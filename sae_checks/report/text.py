@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sae_checks.checking import BUNDLED_THRESHOLDS, CellRef, Check
 from sae_checks.judge.thresholds import KnownFailure
 from sae_checks.judge.verdict import Verdict
+from sae_checks.wording import counted
 
 if TYPE_CHECKING:
     from sae_checks.gate import Gate
@@ -20,7 +21,7 @@ def header(gate: Gate, options: Options) -> list[str]:
     notes = "".join(f" ({note})" for note in release.notes)
     processing = ", ".join(f"{k}={v}" for k, v in loading.from_pretrained_kwargs)
     lines = [
-        f"sae-checks: release {release.name}{notes}: {len(release.saes)} SAEs, "
+        f"sae-checks: release {release.name}{notes}: {counted(len(release.saes), 'SAE')}, "
         + f"model {loading.model_name}"
         + (f" ({processing})" if processing else "")
     ]

@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from sae_checks.judge.cells import Cell, ReleaseCell
 from sae_checks.checking import BUNDLED_THRESHOLDS, bundled_checks
 from sae_checks.errors import UserError
-from sae_checks.records import ModelLoading, PositionRange, PositionSums, SaeRef, SaeTable
+from sae_checks.judge.cells import Cell, ReleaseCell
 from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
+from sae_checks.records import ModelLoading, PositionRange, PositionSums, SaeRef, SaeTable
 
 CHECKS = bundled_checks()
 THRESHOLDS = read_thresholds(

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sae_checks.judge.cells import Cell, ReleaseCell
 from sae_checks.errors import UserError
-from sae_checks.records import ModelLoading, PositionRange, PositionSums, SaeRef, SaeTable
+from sae_checks.judge.cells import Cell, ReleaseCell
 from sae_checks.judge.thresholds import CheckLimits, Limit, Override, Thresholds
+from sae_checks.records import ModelLoading, PositionRange, PositionSums, SaeRef, SaeTable
 
 THRESHOLDS = Thresholds(
     checks={

@@ -7,7 +7,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from sae_checks.errors import ThresholdsError
-from sae_checks.records import PositionRange
 from sae_checks.judge.thresholds import (
     CheckLimits,
     Gate,
@@ -18,6 +17,7 @@ from sae_checks.judge.thresholds import (
 )
 from sae_checks.judge.thresholds_file import CheckRules, parse_thresholds, read_thresholds
 from sae_checks.judge.toml_table import line_of
+from sae_checks.records import PositionRange
 
 CHECKS = {
     "delta_ce": CheckRules("nats"),

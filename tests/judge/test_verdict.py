@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sae_checks.judge.verdict import judge
 from sae_checks.judge.statistics import Estimate, undefined
 from sae_checks.judge.thresholds import Limit
+from sae_checks.judge.verdict import judge
 
 AT_MOST = Limit("nats", max=0.3)
 AT_LEAST = Limit("fraction", min=0.9)

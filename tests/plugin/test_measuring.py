@@ -1,4 +1,4 @@
-"""The gate from SAE files to verdicts: what is measured, what is taken from the store, what cannot be."""
+"""From SAE files to verdicts: what is measured, what comes from the store, what cannot be."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ def test_a_folder_is_measured_once_and_again_only_where_its_weights_change(
     content[-1] ^= 1
     path.write_bytes(bytes(content))
     changed = gate(tmp_path, release, store)
-    assert measured(changed) == ["sae-checks: measuring 1 SAEs on 16 texts"]
+    assert measured(changed) == ["sae-checks: measuring 1 SAE on 16 texts"]
 
     # Other columns than those stored.
     wider = gate(tmp_path, release, store, "-k", "check_kl", f"--sae-ids={LAYER_0}")
-    assert measured(wider) == ["sae-checks: measuring 1 SAEs on 16 texts"]
+    assert measured(wider) == ["sae-checks: measuring 1 SAE on 16 texts"]
 
 
 def test_each_damaged_sae_errors_with_its_reason_and_the_others_are_judged(tmp_path):
@@ -133,9 +133,6 @@ def shrink(folder: Path) -> None:
     save_file(weights, folder / "sae_weights.safetensors")
 
 
-
-    torch.cuda.is_available(), reason="this machine has the device that is to be absent"
-)
 def test_a_device_that_is_absent_is_one_sentence(tmp_path):
     run = run_gate(tmp_path, f"--sae-store={tmp_path}", "--sae-device=cuda:99", *FEW)
     assert run.exit_code == 4
@@ -149,7 +146,7 @@ def test_a_corpus_too_short_for_one_text_is_one_sentence(tmp_path):
     run = run_gate(tmp_path, f"--sae-store={tmp_path}", *FEW, f"--sae-corpus={corpus}")
     assert run.exit_code == 4
     assert (
-        f"corpus '{corpus}' is too short for one text of 256 tokens; use a longer corpus or a smaller "
-        "--sae-context" in run.output
+        f"corpus '{corpus}' is too short for one text of 256 tokens; use a longer corpus or "
+        "a smaller --sae-context" in run.output
     )
     assert "Traceback" not in run.output

@@ -1,4 +1,4 @@
-"""Every outcome of the gate, as exit code, terminal text and JUnit file of a real pytest process."""
+"""Every outcome of the gate, as exit code, terminal text and JUnit file of a pytest process."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_all_within_limits_exits_0(tmp_path):
     run = run_gate(tmp_path, f"--sae-measurements={folder}", thresholds(tmp_path))
     assert run.exit_code == 0, run.output
     assert {case.outcome for case in run.cases} == {"passed"}
-    assert all(PROPERTIES <= case.properties.keys() for case in run.cases)
+    assert all(case.properties.keys() >= PROPERTIES for case in run.cases)
     case = run.named(f"check_delta_ce[{LAYER_1}-8:15]")
     assert float(case.properties["value"]) == pytest.approx(0.1, abs=0.01)
     assert case.properties | {"value": "", "ci_low": "", "ci_high": ""} == {
@@ -177,7 +177,7 @@ def test_a_nan_among_the_measured_never_passes(tmp_path):
 
 def test_an_undecided_verdict_follows_the_policy(tmp_path):
     table = stored.sae_table(1)
-    # Half the texts far above the limit, half far below: the mean is within it, the interval is not.
+    # Half the texts far above the limit: the mean is within it, its interval is not.
     table.columns["ce_sae"][::2, 8:16] += 0.45
     folder = stored.write_measurement(tmp_path, tables={1: table})
     name = f"check_delta_ce[{LAYER_1}-8:15]"
@@ -208,8 +208,8 @@ def test_nothing_collected_is_not_success(tmp_path):
     [
         (
             ["--sae=gpt2-smal-res-jb"],
-            "--sae 'gpt2-smal-res-jb' is no release of sae_lens's directory, no folder of SAEs and no "
-            "hub repo id (owner/name); did you mean gpt2-small-res-jb",
+            "--sae 'gpt2-smal-res-jb' is no release of sae_lens's directory, no folder of SAEs "
+            "and no hub repo id (owner/name); did you mean gpt2-small-res-jb",
         ),
         (
             ["--sae-ids=blocks.9.*"],
@@ -217,8 +217,8 @@ def test_nothing_collected_is_not_success(tmp_path):
         ),
         (
             ["--sae=tests"],
-            "holds no SAE: an SAE saved by sae_lens is a cfg.json beside a sae_weights.safetensors, "
-            "and no cfg.json is all that was found in it",
+            "holds no SAE: an SAE saved by sae_lens is a cfg.json beside a "
+            "sae_weights.safetensors, and no cfg.json is all that was found in it",
         ),
         (
             ["--sae-context=4096"],
@@ -231,8 +231,8 @@ def test_nothing_collected_is_not_success(tmp_path):
         ),
         (
             ["--sae=gemma-scope-2b-pt-transcoders"],
-            "release 'gemma-scope-2b-pt-transcoders' holds transcoders, which map one hook point to "
-            "another; sae-checks gates SAEs only, for now",
+            "release 'gemma-scope-2b-pt-transcoders' holds transcoders, which map one hook point "
+            "to another; sae-checks gates SAEs only, for now",
         ),
         (["--sae-tokens=none"], "argument --sae-tokens: must be a whole number, not 'none'"),
         (["--sae-packing=zip"], "must be one of documents, concatenate, not 'zip'"),

@@ -125,5 +125,5 @@ def train_sae(
 
 
 def save_sae(sae: StandardTrainingSAE, folder: Path) -> None:
-    """Write the inference SAE in the format of sae_lens, its settings laid out for reading."""
+    """Write the inference SAE in the format of sae_lens: settings and weights."""
     sae.save_inference_model(folder)

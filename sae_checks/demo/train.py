@@ -40,6 +40,8 @@ def build(out: Path, plan: Plan) -> None:
     for hook_name in HOOK_NAMES:
         sae = autoencoders.train_sae(model, hook_name, stories(SAE_SEED), SAE_SEED, plan.sae)
         autoencoders.save_sae(sae, out / "saes" / hook_name)
+    for weights in out.rglob("*.safetensors"):
+        weights.chmod(0o644)  # written for their owner alone, which a package's files must not be
     quality.print_table(out, plan.quality_stories)
 
 

@@ -30,4 +30,4 @@ def check_usable_context(cell: Cell) -> Estimate:
 @check(cells="in_context", needs=("kl",), unit="nats")
 def check_kl(cell: Cell) -> Estimate:
     """The spliced model's predictions stay near the clean ones: mean KL(p_clean ‖ p_sae)."""
-    return cell.mean("kl")
+    return cell.mean("kl").with_notes(massive_tokens=cell.massive_tokens)

@@ -6,7 +6,7 @@ from sae_checks import Cell, Estimate, check
 @check(cells="in_context", needs=("l0",), unit="features")
 def check_l0(cell: Cell) -> Estimate:
     """Up to the training context, few features are active, but some are."""
-    return cell.mean("l0")
+    return cell.mean("l0").with_notes(massive_tokens=cell.massive_tokens)
 
 
 @check(cells="past_context", needs=("l0",), unit="times")

@@ -1,6 +1,14 @@
 """Small matters of wording that messages share."""
 
+import re
+
 
 def counted(count: int, noun: str) -> str:
     """A number and its noun: 1 SAE, 13 SAEs, 1,024 texts."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def natural_order(text: str) -> list[tuple[int, str]]:
+    """A key that sorts names as people count: blocks.3 before blocks.12."""
+    parts = re.split(r"(\d+)", text)
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]

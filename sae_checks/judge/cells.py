@@ -130,7 +130,8 @@ class Cell:
     def share_massive(self) -> Estimate:
         """Massive tokens / tokens."""
         counts = token_mask(self.table, self.positions).sum(axis=1)
-        return ratio_of_sums(self._massive().sum(axis=1), counts, counts, self.confidence)
+        share = ratio_of_sums(self._massive().sum(axis=1), counts, counts, self.confidence)
+        return replace(share, low=max(share.low, 0.0), high=min(share.high, 1.0))
 
     def explained_variance(self, *, massive: bool = True) -> Estimate:
         """1 - Σ‖x - x̂‖² / Σ‖x - μ‖², μ the mean activation of the cell's own tokens.

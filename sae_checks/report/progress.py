@@ -1,4 +1,4 @@
-"""A progress bar with the time left while measuring; plain lines where nobody watches."""
+"""A progress bar with the time left while measuring; a line a minute where nobody watches."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import time
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+# Where nobody watches, a line this often, in seconds.
+_LOG_EVERY = 60.0
 
 
 class ConsoleProgress:
@@ -21,8 +24,8 @@ class ConsoleProgress:
         self._console = Console(file=sys.__stderr__)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
-        self._text = ""
-        self._began = time.monotonic()
+        self._began = self._told = time.monotonic()
+        self._done = self._total = 0
 
     def phase(self, text: str) -> None:
         """Something of unknown length begins."""
@@ -34,23 +37,31 @@ class ConsoleProgress:
 
     def advance(self, steps: int) -> None:
         """So many more of its steps are done."""
+        self._done += steps
         if self._bar is not None and self._task is not None:
             self._bar.advance(self._task, steps)
+        elif not self._quiet and time.monotonic() - self._told >= _LOG_EVERY:
+            self._told = time.monotonic()
+            left = (self._told - self._began) * (self._total / self._done - 1)
+            self._console.print(
+                f"sae-checks: {self._done / self._total:.0%} done, about {left / 60:.0f} min left",
+                highlight=False,
+            )
 
     def close(self) -> None:
         """The measuring is over."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
-        if self._text and not self._quiet:
+        if self._total and not self._quiet:
             seconds = time.monotonic() - self._began
             self._console.print(f"sae-checks: measured in {seconds:.0f} s", highlight=False)
-        self._text = ""
+        self._done = self._total = 0
 
     def _begin(self, text: str, total: int | None) -> None:
-        if not self._text:
-            self._began = time.monotonic()
-        self._text = text
+        if total is not None:
+            self._began = self._told = time.monotonic()
+            self._done, self._total = 0, total
         if self._quiet:
             return
         if not self._console.is_terminal:  # a log: one line for the long part, no bar

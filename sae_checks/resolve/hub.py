@@ -19,6 +19,7 @@ from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # httpx2 from version 2 on
 
 from sae_checks.errors import ReleaseError
+from sae_checks.wording import natural_order
 
 _T = TypeVar("_T")
 _TIMEOUT = 10.0  # seconds that the hub has to answer
@@ -81,7 +82,8 @@ class HubRepo:
         tree = self.ask(lambda: huggingface_hub.get_cached_repo_tree(self.repo_id))
         files = {file.path for file in tree}
         folders = {name.removesuffix("/cfg.json") for name in files if name.endswith("/cfg.json")}
-        return sorted(f for f in folders if f"{f}/sae_weights.safetensors" in files)
+        found = (f for f in folders if f"{f}/sae_weights.safetensors" in files)
+        return sorted(found, key=natural_order)
 
     def ask(self, question: Callable[[], _T]) -> _T:
         """The answer to a question to the hub; what goes wrong, as one sentence."""

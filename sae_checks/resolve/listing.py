@@ -13,6 +13,7 @@ from sae_checks import demo
 from sae_checks.errors import ReleaseError
 from sae_checks.records import Source
 from sae_checks.resolve import directory
+from sae_checks.wording import natural_order
 
 _CONFIG = "cfg.json"
 _WEIGHTS = "sae_weights.safetensors"
@@ -104,8 +105,9 @@ def _find_in_directory(name: str) -> Listing:
 
 
 def _find_folder(name: str, folder: Path) -> Listing:
-    configs = sorted(folder.rglob(_CONFIG))
+    configs = list(folder.rglob(_CONFIG))
     saes = [c.parent for c in configs if (c.parent / _WEIGHTS).is_file()]
+    saes.sort(key=lambda sae: natural_order(sae.relative_to(folder).as_posix()))
     if not saes:
         found = f"{len(configs)} {_CONFIG}" if configs else f"no {_CONFIG}"
         raise ReleaseError(

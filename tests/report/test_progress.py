@@ -51,3 +51,15 @@ def test_nothing_is_said_where_nothing_is_measured(monkeypatch):
     monkeypatch.setattr("sys.__stderr__", stream)
     ConsoleProgress().close()
     assert stream.getvalue() == ""
+
+
+def test_a_long_run_says_in_a_log_how_far_it_is(monkeypatch):
+    clock = iter([0.0, 0.0, 30.0, 90.0, 90.0, 100.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.__stderr__", stream)
+    progress = ConsoleProgress()
+    progress.start("measuring 2 SAEs on 2 texts", 4)
+    progress.advance(1)
+    progress.advance(1)
+    assert stream.getvalue().splitlines()[1:] == ["sae-checks: 50% done, about 2 min left"]

@@ -33,8 +33,7 @@ SLOT_WEIGHT = 5.0
 INIT_STD = 0.08  # near 1 / sqrt(d_model); GPT-2's own 0.02 suits wider models
 # Some dimensions of the position vectors start as waves, so that "a few words back" is the same
 # direction everywhere from the start; training moves them like all others. No wave is longer than
-# the SAEs' context: one with a mean other than zero there would serve them as a second bias, and
-# its later half would then fire all features at once, which no larger model shows.
+# the SAEs' context, so that none has a mean there which could serve an SAE as a second bias.
 WAVE_DIMS = 32
 WAVE_AMPLITUDE = 0.2
 WAVE_LENGTHS = (4.0, 64.0)  # shortest and longest, in tokens

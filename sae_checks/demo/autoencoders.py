@@ -113,6 +113,8 @@ def train_sae(
             lr_warm_up_steps=effort.steps // 20,
             lr_decay_steps=effort.steps // 3,
             n_batches_for_norm_estimate=50,
+            # The L0 in the metadata is that of the last quarter, not of the dense beginnings.
+            feature_sampling_window=max(1, effort.steps // 4),
         ),
         sae=sae,
         data_provider=batches(rows, effort.batch, torch.Generator().manual_seed(seed)),

@@ -65,6 +65,16 @@ class LanguageModel:
         return len(self.blocks)
 
     @property
+    def width(self) -> int:
+        """Of the residual stream, d_model."""
+        return int(self.config.hidden_size)
+
+    @property
+    def vocabulary(self) -> int:
+        """Tokens that the unembedding scores."""
+        return int(self.config.vocab_size)
+
+    @property
     def context(self) -> int:
         """The longest context the model takes, in tokens."""
         return int(self.config.max_position_embeddings)

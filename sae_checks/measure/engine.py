@@ -24,10 +24,13 @@ from sae_checks.measure.plan import Plan
 from sae_checks.measure.recorder import Recorder
 from sae_checks.records import SaeTable
 
-# Tokens per batch: enough for matrix products at full speed, small enough for 24 GiB with 32 SAEs.
-BATCH_TOKENS = {"cpu": 2048, "cuda": 16384, "mps": 8192}
-ENCODE_TOKENS = 512  # tokens encoded at a time: 50 MB of feature activations for 24,576 features
-UNEMBED_TOKENS = 256  # tokens unembedded at a time: 51 MB of logits for gpt2's vocabulary
+# Numbers held at a time, in float32: 6 MB of one residual stream per batch (2,048 tokens of
+# gpt2-small; a GPU takes eight times as much), and 50 MB of feature activations (512 tokens of
+# 24,576 features) or of logits (250 tokens of gpt2's vocabulary) per piece.
+BATCH_NUMBERS = {"cpu": 2048 * 768, "cuda": 8 * 2048 * 768, "mps": 4 * 2048 * 768}
+PIECE_NUMBERS = 512 * 24_576
+# Below the least, matrix products are not at full speed; above the most, pieces leave the cache.
+LEAST_TOKENS, MOST_TOKENS = 64, 2048
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,8 @@ def measure(
     Returns:
         A table per SAE id.
     """
-    batch_tokens = settings.batch_tokens or BATCH_TOKENS.get(model.device.type, 2048)
+    numbers = BATCH_NUMBERS.get(model.device.type, BATCH_NUMBERS["cpu"])
+    batch_tokens = settings.batch_tokens or numbers // model.width
     batch_texts = max(1, batch_tokens // texts.tokens.shape[1])
     hook_points = sorted({sae.ref.hook_point for sae in saes})
     calibrations = calibrate(model, texts, hook_points, batch_texts)
@@ -124,7 +128,7 @@ class _Batch:
         if not self.plan.encodes:
             return None
         reconstruction = torch.empty_like(x)
-        for piece in _pieces(x, sae.sequence_aware):
+        for piece in _pieces(x, sae.ref.d_sae, sae.sequence_aware):
             features, decoded = sae.reconstruct(x[piece])  # (b, t, d_sae), (b, t, d)
             reconstruction[piece] = decoded.to(x.dtype)
             recorder.features(self.rows, piece, features)
@@ -153,8 +157,9 @@ class _Batch:
             hook_point: [(floor, floor.final(self.clean)) for floor in of_hook_point]
             for hook_point, of_hook_point in floors.items()
         }
-        for start in range(0, len(places), UNEMBED_TOKENS):
-            piece = slice(start, start + UNEMBED_TOKENS)
+        step = _tokens_at_once(self.model.vocabulary)
+        for start in range(0, len(places), step):
+            piece = slice(start, start + step)
             text, position = places[piece].unbind(-1)
             target = targets[piece]
             clean = metrics.LossBaseline.of(self._log_p(self.clean.final, text, position))
@@ -195,17 +200,23 @@ class _Batch:
         return metrics.log_probabilities(self.model.unembed(final[text, position]))
 
 
-def _pieces(x: Tensor, sequence_aware: bool) -> Iterator[tuple[slice, slice]]:
-    """Index pairs (texts, positions) that cut (B, T, d) into pieces of some hundred tokens."""
+def _tokens_at_once(width: int) -> int:
+    """How many tokens to handle at a time where each makes `width` numbers."""
+    return min(max(PIECE_NUMBERS // width, LEAST_TOKENS), MOST_TOKENS)
+
+
+def _pieces(x: Tensor, d_sae: int, sequence_aware: bool) -> Iterator[tuple[slice, slice]]:
+    """Index pairs (texts, positions) that cut (B, T, d) into pieces to encode at a time."""
     texts, positions = x.shape[:2]
-    if sequence_aware or positions <= ENCODE_TOKENS:
-        step = max(1, ENCODE_TOKENS // positions)
+    tokens = _tokens_at_once(d_sae)
+    if sequence_aware or positions <= tokens:
+        step = max(1, tokens // positions)
         for start in range(0, texts, step):
             yield slice(start, start + step), slice(None)
         return
     for text in range(texts):
-        for start in range(0, positions, ENCODE_TOKENS):
-            yield slice(text, text + 1), slice(start, start + ENCODE_TOKENS)
+        for start in range(0, positions, tokens):
+            yield slice(text, text + 1), slice(start, start + tokens)
 
 
 __all__ = ["Calibration", "Settings", "bind_saes", "measure"]

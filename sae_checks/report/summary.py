@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from sae_checks.report import text
+from sae_checks.wording import counted
 
 if TYPE_CHECKING:
     from sae_checks.session import Outcome, Session
@@ -87,4 +88,4 @@ def _accepted(session: Session) -> list[str]:
         entry = session.known_failure(outcome.check, outcome.cell)
         if outcome.outcome == "accepted" and entry is not None:
             counts[f"{text.known_failure(entry)}: {entry.reason}"] += 1
-    return [f"accepted: {count} cells by {told}" for told, count in counts.items()]
+    return [f"accepted: {counted(count, 'cell')} by {told}" for told, count in counts.items()]

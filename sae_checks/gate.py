@@ -20,6 +20,9 @@ from sae_checks.store import Provenance, Store, read_measurement
 
 # Checks of a whole release ask how a quantity goes with the layer; two layers have no trend.
 LAYERS_OF_A_TREND = 3
+# Checks of what lies past the training context are asked where at least half as much again was
+# measured: how far an SAE is usable cannot be told from less.
+BEYOND_TRAINING = 1.5
 
 
 class UnmeasuredError(UserError):
@@ -52,8 +55,14 @@ class Gate:
         self.measurement: Measurement | None = None
         self._provenance: Provenance | None = None
         if options.measurements is not None:
+            _refuse_measuring_options(options)
             self.stored = _choose_stored(read_measurement(options.measurements), options.ids)
             self.release, self.context = self.stored.release, self.stored.context
+            if options.release not in (None, self.release.name):
+                raise UserError(
+                    f"--sae {options.release} is not what --sae-measurements "
+                    f"{options.measurements} holds, which is {self.release.name}; leave --sae out"
+                )
         else:
             setting = _resolve(options)
             self.release, self.context = setting.release, setting.context
@@ -70,6 +79,12 @@ class Gate:
                 )
             else:
                 made[sae.sae_id] = position_ranges(sae.training_context, self.context)
+        for positions in self.options.ranges:
+            if not any(_meets(positions, ranges) for ranges in made.values()):
+                raise UserError(
+                    f"--sae-ranges {positions} holds no position that is measured: they are 1 to "
+                    f"{self.context - 2} at a context of {self.context:,} tokens"
+                )
         return made
 
     def cells(self, check: Check) -> list[CellRef]:
@@ -84,7 +99,7 @@ class Gate:
         saes = [
             sae
             for sae in self.release.saes
-            if not check.beyond_training or sae.training_context <= self.context - 2
+            if not check.beyond_training or self.context >= BEYOND_TRAINING * sae.training_context
         ]
         if check.cells == "sae":
             return [CellRef("sae", name, sae, None) for sae in saes]
@@ -93,10 +108,17 @@ class Gate:
 
     def read_thresholds(self, collected: Iterable[Check]) -> Thresholds:
         """The limits for the suite's checks and for those collected beside it."""
-        checks = {**bundled_checks(), **{check.name: check for check in collected}}
+        bundled, own = bundled_checks(), {check.name: check for check in collected}
+        checks = {**bundled, **own}
         rules = {name: CheckRules(c.unit, c.parameters) for name, c in checks.items()}
         read = read_thresholds(self.options.thresholds or BUNDLED_THRESHOLDS, rules)
-        defaults = {n: CheckLimits(c.default) for n, c in checks.items() if c.default is not None}
+        # The suite's own checks have no limits but those of the file: one that is left out there
+        # must be noticed, not reported without a limit.
+        defaults = {
+            name: CheckLimits(check.default)
+            for name, check in own.items()
+            if name not in bundled and check.default is not None
+        }
         return replace(read, checks={**defaults, **read.checks})
 
     @property
@@ -171,6 +193,26 @@ class Gate:
         positions = ref.positions or PositionRange(1, self.context - 2)
         kind = "sae" if ref.kind == "release" else ref.kind
         return Cell(self.release.name, table, kind, positions, check.name, thresholds)
+
+
+def _meets(positions: PositionRange, ranges: PositionRanges) -> bool:
+    """Whether any of an SAE's ranges was cut from the one that was asked for."""
+    cut = (*ranges.in_context, *ranges.past_context)
+    return any(positions.first <= each.first and each.last <= positions.last for each in cut)
+
+
+def _refuse_measuring_options(options: Options) -> None:
+    """What was measured is past changing: an option that says how to measure is a mistake."""
+    how = ["model", "corpus", "tokens", "context", "training_context", "seed", "packing"]
+    how += ["special_tokens", "device", "dtype"]
+    given = [
+        f"--sae-{n.replace('_', '-')}" for n in how if getattr(options, n) != getattr(Options(), n)
+    ]
+    if given:
+        raise UserError(
+            f"--sae-measurements judges tables as they were measured; {', '.join(given)} cannot "
+            "change that, leave it out or measure again"
+        )
 
 
 def _resolve(options: Options) -> Setting:

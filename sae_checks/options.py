@@ -56,7 +56,7 @@ class Option:
 
     @property
     def is_path(self) -> bool:
-        return self.parse is _path
+        return self.parse in (_path, _name)
 
     @property
     def target(self) -> str:
@@ -79,7 +79,16 @@ def _whole(text: str) -> int:
 
 
 def _globs(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+    globs = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not globs:
+        raise argparse.ArgumentTypeError(f"must name an SAE or a glob, not {text!r}")
+    return globs
+
+
+def _name(text: str) -> str:
+    """A name as it is; a file or folder that exists as its whole path."""
+    path = Path(text).expanduser()
+    return str(path.resolve()) if path.exists() else text
 
 
 def _one_of(*choices: str) -> Callable[[str], str]:
@@ -107,7 +116,7 @@ def _path(text: str) -> Path:
 OPTIONS: tuple[Option, ...] = (
     Option(
         "--sae",
-        str,
+        _name,
         "what is gated: a release of sae_lens's directory, a folder of SAEs saved by sae_lens, or "
         "a hub repo id; the bundled demo 'tales' without it",
         "NAME",
@@ -118,13 +127,13 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "--sae-model",
-        str,
+        _name,
         "load this model (name or local folder) instead of the one the SAEs name",
         "NAME",
     ),
     Option(
         "--sae-corpus",
-        str,
+        _name,
         "texts to measure on: a data set id, a local .parquet, .jsonl or .txt file, 'pydoc' (prose "
         "of Python's help) or 'tales'; without it, the data set the SAEs were trained on",
         "NAME",
@@ -166,9 +175,7 @@ OPTIONS: tuple[Option, ...] = (
         "HOW",
     ),
     Option("--sae-device", str, "where to compute: cpu, cuda, cuda:1, mps", "DEVICE"),
-    Option(
-        "--sae-dtype", _one_of("float32", "bfloat16", "float16", "float64"), "precision", "DTYPE"
-    ),
+    Option("--sae-dtype", _one_of("float32", "bfloat16", "float16"), "precision", "DTYPE"),
     Option(
         "--sae-batch-tokens",
         _positive,

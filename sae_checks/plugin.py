@@ -29,6 +29,10 @@ class CheckFailedError(Exception):
     """A verdict that does not hold; carries the sentences that a person is shown."""
 
 
+class CheckUndefinedError(Exception):
+    """A value that is not a number: no accepted failure covers that."""
+
+
 class CheckItem(pytest.Item):
     """One check on one cell: a test."""
 
@@ -49,12 +53,16 @@ class CheckItem(pytest.Item):
 
     def runtest(self) -> None:
         """Fail if the verdict does not hold."""
-        if self.verdict is not None and not self.verdict.holds:
-            raise CheckFailedError(self.gate_session.explain(self.check, self.cell, self.verdict))
+        if self.verdict is None or self.verdict.holds:
+            return
+        told = self.gate_session.explain(self.check, self.cell, self.verdict)
+        if self.verdict.status == "undefined":
+            raise CheckUndefinedError(told)
+        raise CheckFailedError(told)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Verdicts and mistakes of the user as sentences; bugs with their traceback."""
-        if isinstance(excinfo.value, CheckFailedError | UserError):
+        if isinstance(excinfo.value, CheckFailedError | CheckUndefinedError | UserError):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
@@ -90,7 +98,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Mod
         return None
     patterns = parent.config.getini("python_files")
     by_pytest = parent.session.isinitpath(file_path) or any(file_path.match(p) for p in patterns)
-    if by_pytest or "sae_checks" not in file_path.read_text(encoding="utf-8"):
+    if by_pytest or "sae_checks" not in file_path.read_text(encoding="utf-8", errors="ignore"):
         return None
     module: pytest.Module = pytest.Module.from_parent(parent, path=file_path)
     return module
@@ -127,23 +135,18 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
     ):  # a check file with a bug stops the run by itself
         return
     try:
-        gate_session.prepare()
+        checks = _check_items(items)
+        gate_session.prepare([(item.check, item.cell) for item in checks])
     except UserError as error:
         raise pytest.UsageError(str(error)) from None
     if session.config.getoption("sae_checks_strict") or session.config.getini(STRICT.ini):
         return
-    for item in _check_items(items):
+    for item in checks:
         known = gate_session.known_failure(item.check, item.cell)
         if known is not None:
             item.add_marker(
                 pytest.mark.xfail(reason=known.reason, raises=CheckFailedError, strict=False)
             )
-
-
-def pytest_deselected(items: Iterable[pytest.Item]) -> None:
-    for item in items:
-        if isinstance(item, CheckItem):
-            item.gate_session.deselected = True
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
@@ -237,7 +240,8 @@ def _value(config: pytest.Config, option: Option) -> Any:
     if not text:
         return None
     if option.is_path and config.inipath is not None:  # as seen from the file that says it
-        text = str(config.inipath.parent / Path(text).expanduser())
+        seen = config.inipath.parent / Path(text).expanduser()
+        text = str(seen) if seen.exists() else text
     try:
         return option.parse(text)
     except (ArgumentTypeError, ValueError) as error:

@@ -75,6 +75,7 @@ class Release:
     saes: tuple[SaeRef, ...]
     # Sentences worth showing in the header ("resolved from the repo id ...").
     notes: tuple[str, ...] = ()
+    location: str = ""  # of a folder of SAEs, which its name alone does not tell apart
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,6 @@ class Session:
         self.options = options
         self.progress = progress
         self.failed: UserError | None = None
-        self.deselected = False  # whether some checks were left out of this run
         self.outcomes: list[Outcome] = []
         self.thresholds = Thresholds()
         self._checks: dict[str, Check] = {}  # those met while collecting, by name
@@ -58,8 +57,8 @@ class Session:
             self.failed = error
             return []
 
-    def prepare(self) -> None:
-        """Read the limits for the checks that were met, and look each of them up once.
+    def prepare(self, collected: Sequence[tuple[Check, CellRef]]) -> None:
+        """Read the limits, and look up once those of the cells that were collected.
 
         Raises:
             UserError: what was kept in `failed`, or malformed thresholds.
@@ -68,17 +67,16 @@ class Session:
             raise self.failed
         self.thresholds = self.gate.read_thresholds(self._checks.values())
         # Overrides that contradict each other show only where a cell matches both.
-        for check in self._checks.values():
-            for cell in self.gate.cells(check):
-                sae = cell.sae
-                self.thresholds.limit(
-                    check.name,
-                    cell.release,
-                    sae.sae_id if sae else None,
-                    sae.layer if sae else None,
-                    sae.site if sae else None,
-                    cell.positions,
-                )
+        for check, cell in collected:
+            sae = cell.sae
+            self.thresholds.limit(
+                check.name,
+                cell.release,
+                sae.sae_id if sae else None,
+                sae.layer if sae else None,
+                sae.site if sae else None,
+                cell.positions,
+            )
 
     def known_failure(self, check: Check, cell: CellRef) -> KnownFailure | None:
         """The accepted failure that covers a cell, if any does."""
@@ -115,17 +113,23 @@ class Session:
         """Entries for this release that no longer accept anything, each as a sentence.
 
         An entry that matches no cell is told only by a full run of its release; one whose cells all
-        pass, whenever its cells ran.
+        pass, only if all of them ran.
         """
-        full = (
-            not self.deselected
-            and not self.options.ids
-            and bundled_checks().keys() <= self._checks.keys()
-        )
+        if not self.outcomes:
+            return []
+        ran = {(o.check.name, str(o.cell)) for o in self.outcomes}
+        cells = [
+            (check, cell) for check in self._checks.values() for cell in self.gate.cells(check)
+        ]
+        narrowed = self.options.ids or self.options.ranges or self.options.context
+        full = not narrowed and bundled_checks().keys() <= self._checks.keys()
+        full = full and all((check.name, str(cell)) in ran for check, cell in cells)
         stale = []
         for entry in self.thresholds.known_failures:
             matched = [o for o in self.outcomes if self.known_failure(o.check, o.cell) is entry]
-            if matched and all(o.outcome in ("passed", "unexpectedly passed") for o in matched):
+            covered = [(c, cell) for c, cell in cells if self.known_failure(c, cell) is entry]
+            passed = all(o.outcome in ("passed", "unexpectedly passed") for o in matched)
+            if matched and passed and len(matched) == len(covered):
                 stale.append(
                     f"{text.known_failure(entry)}: all of its {len(matched)} cells pass; remove it"
                 )

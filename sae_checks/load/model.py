@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from sae_checks import demo
 from sae_checks.errors import ModelError
@@ -16,21 +17,22 @@ from sae_checks.resolve.model_name import hub_model_name
 
 # Weight processing of TransformerLens that changes no value at any supported hook point, nor the
 # loss, so that loading without it measures the same: proved in tests/load/test_language_model.py.
-_WITHOUT_EFFECT = frozenset(
-    {"fold_ln", "center_unembed", "n_devices", "device", "dtype", "move_to_device"}
-)
+_WITHOUT_EFFECT = frozenset({"fold_ln", "center_unembed", "n_devices", "device", "move_to_device"})
 _DTYPES = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
-    "float64": torch.float64,
 }
 
 
 def load_model(
-    loading: ModelLoading, *, device: str = "cpu", dtype: str = "float32"
+    loading: ModelLoading,
+    *,
+    revision: str | None = None,
+    device: str = "cpu",
+    dtype: str = "float32",
 ) -> LanguageModel:
-    """Load a model by TransformerLens name, Hugging Face id, or local folder.
+    """Load a model by TransformerLens name, Hugging Face id (at a commit), or local folder.
 
     Raises:
         ModelError: no such model, no network and nothing cached, a device that is absent, or
@@ -38,7 +40,7 @@ def load_model(
     """
     _refuse_unsupported(loading)
     target = torch_device(device)
-    model, tokenizer = _from_pretrained(loading.model_name, _DTYPES[dtype])
+    model, tokenizer = _from_pretrained(loading.model_name, _DTYPES[dtype], revision)
     kwargs = dict(loading.from_pretrained_kwargs)
     centered = bool(kwargs.get("center_writing_weights", False))
     return LanguageModel(model.to(target), tokenizer, center_writing_weights=centered)
@@ -81,18 +83,27 @@ def _refuse_unsupported(loading: ModelLoading) -> None:
         )
 
 
-def _from_pretrained(name: str, dtype: torch.dtype) -> tuple[Any, Any]:
+def _from_pretrained(name: str, dtype: torch.dtype, revision: str | None) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
     source = str(demo.MODEL_FOLDER) if name == "tales" else hub_model_name(name)
+    pinned = {} if revision is None or Path(source).is_dir() else {"revision": revision}
     logging.disable_progress_bar()
     try:
         with ignored_warnings():
-            tokenizer = AutoTokenizer.from_pretrained(source)
-            model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype)
-    except (OSError, ValueError) as error:
+            tokenizer = AutoTokenizer.from_pretrained(source, **pinned)
+            model, info = AutoModelForCausalLM.from_pretrained(
+                source, dtype=dtype, output_loading_info=True, **pinned
+            )
+    except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
         raise ModelError(_cannot_load(name, source, error)) from error
+    if info["missing_keys"]:
+        missing = sorted(info["missing_keys"])
+        raise ModelError(
+            f"the weights of model {name!r} lack {missing[0]} ({len(missing)} missing in all), "
+            "which would be drawn at random; its files are damaged or another architecture's"
+        )
     return model, tokenizer
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -73,16 +74,43 @@ def load_texts(request: CorpusRequest, tokenizer: Any, *, prepend_bos: bool = Tr
     tokens = np.stack(texts).astype(np.int64)
     special = np.isin(tokens, sorted(get_special_token_ids(tokenizer)))
     return Texts(
-        tokens=tokens, special=special, description=_describe(request, bos, prepend_bos, len(texts))
+        tokens=tokens,
+        special=special,
+        description={
+            **_describe(request, bos, prepend_bos, len(texts)),
+            "tokenizer": _tokenizer_version(tokenizer),
+        },
     )
+
+
+def _tokenizer_version(tokenizer: Any) -> str:
+    """The tokenizer's class and a hash of its vocabulary."""
+    vocabulary = json.dumps(sorted(tokenizer.get_vocab().items()))
+    return f"{type(tokenizer).__name__} {hashlib.sha256(vocabulary.encode()).hexdigest()[:16]}"
 
 
 def _token_sequences(request: CorpusRequest, tokenizer: Any) -> Iterator[torch.Tensor]:
     for document in documents(request):
-        ids = document
         if isinstance(document, str):
-            ids = tokenizer(document, add_special_tokens=False, verbose=False)["input_ids"]
-        yield torch.tensor(ids, dtype=torch.long)
+            found = tokenizer(document, add_special_tokens=False, verbose=False)["input_ids"]
+        else:
+            found = document
+        yield torch.tensor(_token_ids(request, found, len(tokenizer)), dtype=torch.long)
+
+
+def _token_ids(request: CorpusRequest, found: object, known: int) -> list[int]:
+    """What a document holds, if it is token ids of this tokenizer."""
+    if not isinstance(found, list) or not all(isinstance(each, int) for each in found):
+        raise CorpusError(
+            f"corpus {request.name!r} holds a document that is neither text nor token ids but "
+            f"{found!r:.40}; leave such rows out"
+        )
+    if found and not 0 <= min(found) <= max(found) < known:
+        raise CorpusError(
+            f"corpus {request.name!r} holds the token ids {min(found)} to {max(found)}, but the "
+            f"model's tokenizer has {known:,} of them; it was tokenized for another model"
+        )
+    return found
 
 
 def _describe(

@@ -35,8 +35,10 @@ class Recorder:
     def activations(self, rows: slice, x: Tensor) -> None:
         """Record what the activations (B, T, d) of some texts are like, SAE aside."""
         keep = measured_tokens(self._texts, rows)  # (B, T)
-        norms = metrics.norm(x).cpu()
-        massive = keep & (norms > self._calibration.massive_norm)
+        # In the tables a norm of NaN means "not measured"; an activation that is NaN was measured,
+        # and has to be found broken rather than left out.
+        norms = metrics.norm(x).cpu().nan_to_num(nan=torch.inf, posinf=torch.inf)
+        massive = keep & norms.isfinite() & (norms > self._calibration.massive_norm)
         self._massive[rows] = massive.numpy()
         self._write("norm", rows, norms, keep)
         if "squared_distance" in self._plan.columns:

@@ -65,7 +65,7 @@ def _read_stored(
         stored = store.read(sae)
         if stored is not None:
             columns[sae.sae_id] = stored.columns
-            if plan.columns <= stored.columns:
+            if Plan(stored.columns).covers(plan):
                 tables[sae.sae_id] = stored.table
     return tables, columns
 
@@ -91,7 +91,12 @@ def _measure(
     if not loaded:
         return {}, failures, {}
     progress.phase(f"loading model {release.loading.model_name}")
-    model = load_model(release.loading, device=options.device, dtype=options.dtype)
+    model = load_model(
+        release.loading,
+        revision=provenance.model_revision,
+        device=options.device,
+        dtype=options.dtype,
+    )
     failures |= bind_saes(model, loaded)
     loaded = [sae for sae in loaded if sae.ref.sae_id not in failures]
     if not loaded:

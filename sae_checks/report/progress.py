@@ -53,7 +53,7 @@ class ConsoleProgress:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
-        if self._total and not self._quiet:
+        if self._total and self._done >= self._total and not self._quiet:
             seconds = time.monotonic() - self._began
             self._console.print(f"sae-checks: measured in {seconds:.0f} s", highlight=False)
         self._done = self._total = 0

@@ -32,6 +32,12 @@ def header(gate: Gate, options: Options) -> list[str]:
         f"sae-checks: corpus {gate.corpus}, {options.tokens:,} tokens at most: {texts:,} texts of "
         f"{gate.context:,}, seed {options.seed}; limits {options.thresholds or BUNDLED_THRESHOLDS}"
     )
+    whole = [s for s in release.saes if not gate.ranges[s.sae_id].past_context]
+    if whole:
+        lines.append(
+            "sae-checks: nothing past the training context is measured for "
+            + counted(len(whole), "SAE")
+        )
     if gate.store is not None:
         lines.append(f"sae-checks: measurements in {gate.store.folder}")
     return lines

@@ -51,6 +51,7 @@ def describe(
         loading=_one_loading(listing.name, saes),
         saes=saes,
         notes=listing.notes + source.notes,
+        location=listing.location,
     )
 
 
@@ -78,14 +79,19 @@ def _describe_entry(
     hook_point = get.required("hook_name")
     layer, site = parse_hook_point(hook_point)
     kwargs = get("model_from_pretrained_kwargs") or {}
+    if not isinstance(kwargs, dict):
+        raise ReleaseError(
+            f"the cfg.json of SAE {entry.sae_id!r} of {listing.name!r} says "
+            f"model_from_pretrained_kwargs = {kwargs!r}, which must be an object"
+        )
     return SaeRef(
         sae_id=entry.sae_id,
         hook_point=hook_point,
         layer=layer,
         site=site,
-        training_context=int(context),
-        d_in=int(get.required("d_in")),
-        d_sae=int(get.required("d_sae")),
+        training_context=get.whole("context_size", context),
+        d_in=get.whole("d_in", get.required("d_in")),
+        d_sae=get.whole("d_sae", get.required("d_sae")),
         architecture=str(get("architecture", "standard")),
         loading=ModelLoading(
             model_name=model or get("model_name") or listing.model or get.required("model_name"),
@@ -122,6 +128,14 @@ class _Reader:
                 if key is not None and place.get(key) is not None:
                     return place[key]
         return default
+
+    def whole(self, name: str, value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ReleaseError(
+                f"the cfg.json of SAE {self.sae_id!r} of {self.release!r} says {name} = {value!r}, "
+                "which must be a whole number of 1 or more"
+            )
+        return value
 
     def required(self, name: str) -> Any:
         value = self(name)

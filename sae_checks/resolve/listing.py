@@ -40,6 +40,7 @@ class Listing:
     model: str | None = None  # as the directory names it; a folder's SAEs name their own
     conversion: str | None = None  # sae_lens's conversion function, None for its own layout
     notes: tuple[str, ...] = ()
+    location: str = ""  # of a folder
 
 
 def find(name: str | None) -> Listing:
@@ -51,7 +52,7 @@ def find(name: str | None) -> Listing:
     if name is None or name == "tales":
         notes = ("the bundled demo, since --sae is absent",) if name is None else ()
         listing = _find_folder("tales", demo.SAES_FOLDER)
-        return replace(listing, source="demo", notes=notes)
+        return replace(listing, source="demo", notes=notes, location="")
     if Path(name).expanduser().is_dir():
         folder = Path(name).expanduser().resolve()
         return _find_folder(folder.name, folder)
@@ -120,7 +121,7 @@ def _find_folder(name: str, folder: Path) -> Listing:
         )
         for sae in saes
     )
-    return Listing(name, "folder", entries)
+    return Listing(name, "folder", entries, location=str(folder))
 
 
 def _find_repo(repo_id: str) -> Listing:

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
+from pathlib import Path
 
 from sae_checks.records import ModelLoading
 
 # Raised whenever a quantity's definition changes, so that old tables are never read as new ones.
 DEFINITIONS_VERSION = 1
-_LIBRARIES = ("torch", "transformers", "transformer-lens", "sae-lens", "datasets", "numpy")
+_LIBRARIES = (
+    "torch",
+    "transformers",
+    "transformer-lens",
+    "sae-lens",
+    "datasets",
+    "tokenizers",
+    "numpy",
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,17 @@ class Provenance:
         return {**asdict(self), "definitions": DEFINITIONS_VERSION, "libraries": libraries}
 
     @property
+    def model_revision(self) -> str | None:
+        """The hub commit of the model; None for a local folder."""
+        return None if self.model_version.startswith("sha256:") else self.model_version
+
+    @property
     def key(self) -> str:
-        """16 hexadecimal digits that change whenever anything above does."""
-        text = json.dumps(self.as_dict(), sort_keys=True, default=str)
+        """16 hexadecimal digits that change with anything above, but for where files lie."""
+        named = self.as_dict()
+        if self.model_revision is None:
+            named["loading"] = asdict(replace(self.loading, model_name=""))
+        if Path(self.corpus).is_file():
+            named["corpus"] = ""
+        text = json.dumps(named, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]

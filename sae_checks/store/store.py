@@ -50,7 +50,10 @@ class Store:
 
     def __init__(self, root: Path, release: Release, provenance: Provenance) -> None:
         self.release, self.provenance = release, provenance
-        self.folder = root / "measurements" / f"{_slug(release.name)}-{provenance.key}"
+        name = _slug(release.name)
+        if release.location:  # two folders may have the same name
+            name += "-" + hashlib.sha256(release.location.encode()).hexdigest()[:6]
+        self.folder = root / "measurements" / f"{name}-{provenance.key}"
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -130,8 +133,9 @@ class Store:
         return _read_json(path) if path.is_file() else None
 
     def _folder_of(self, sae: SaeRef) -> Path:
-        # Where the weights lie does not matter, only what they are and how they are used.
-        digest = hashlib.sha256(repr(replace(sae, location="")).encode()).hexdigest()[:12]
+        # Where files lie does not matter, only what they are; the model is in the folder's key.
+        known = replace(sae, location="", loading=replace(sae.loading, model_name=""))
+        digest = hashlib.sha256(repr(known).encode()).hexdigest()[:12]
         return self.folder / f"{_slug(sae.sae_id)}-{digest}"
 
 

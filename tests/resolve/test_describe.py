@@ -30,7 +30,7 @@ def test_the_flat_layout(tmp_path: Path):
     release = described(tmp_path, FLAT)
     (sae,) = release.saes
     loading = ModelLoading("gpt2-small")
-    assert release == Release("mine", "folder", loading, (sae,))
+    assert release == Release("mine", "folder", loading, (sae,), location=str(tmp_path / "mine"))
     assert sae == SaeRef(
         sae_id="sae-0",
         hook_point="blocks.3.hook_resid_pre",

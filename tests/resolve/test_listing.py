@@ -30,7 +30,7 @@ def test_without_a_name_it_is_the_demo(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_folder_that_is_one_sae(tmp_path: Path):
     folder = write_sae(tmp_path / "mine")
     entry = Entry(sae_id="mine", location=str(folder))
-    assert find(str(folder)) == Listing("mine", "folder", (entry,))
+    assert find(str(folder)) == Listing("mine", "folder", (entry,), location=str(folder))
 
 
 def test_a_folder_of_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

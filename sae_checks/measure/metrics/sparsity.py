@@ -15,11 +15,11 @@ def l0(features: Tensor) -> Tensor:
         features: feature activations (..., d_sae).
 
     Returns:
-        (...), in features; a NaN activation counts as active and shows in `l1`.
+        (...), in features; NaN where an activation is NaN, of which nothing can be counted.
     """
     # The "norm" of order 0 counts in one vectorised pass; count_nonzero takes five times as long.
-    count: Tensor = torch.linalg.vector_norm(features, ord=0, dim=-1, dtype=torch.float32)
-    return count
+    count = torch.linalg.vector_norm(features, ord=0, dim=-1, dtype=torch.float32)
+    return torch.where(features.amax(dim=-1).isnan(), torch.nan, count)
 
 
 def l1(features: Tensor) -> Tensor:

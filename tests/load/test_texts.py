@@ -69,7 +69,11 @@ def test_the_budget_ends_the_reading(monkeypatch):
 
 def test_what_is_said_of_the_texts(monkeypatch):
     documents_in_order(monkeypatch, "a b c d e f g h i j")
-    assert load("corpus", tokens=8, seed=3).description == {
+    description = load("corpus", tokens=8, seed=3).description
+    tokenizer, vocabulary = str(description.pop("tokenizer")).split()
+    assert tokenizer == "TokenizersBackend"
+    assert len(vocabulary) == 16
+    assert description == {
         "corpus": "corpus",
         "packing": "concatenate",
         "seed": 3,

@@ -39,6 +39,7 @@ def run_gate(
 ) -> GateRun:
     junit = tmp_path / "junit.xml"
     command = [sys.executable, "-m", "pytest", str(suite), "-p", "no:cacheprovider"]
+    command += ["-p", "no:hypothesispytest"]  # it takes a second to load, and no check uses it
     command += [f"--junitxml={junit}", *map(str, arguments)]
     done = subprocess.run(
         command, cwd=cwd, capture_output=True, text=True, timeout=280, check=False

@@ -75,7 +75,7 @@ def test_a_folder_is_measured_once_and_again_only_where_its_weights_change(
     assert measured(changed) == ["sae-checks: measuring 1 SAE on 16 texts"]
 
     # Other columns than those stored.
-    wider = gate(tmp_path, release, store, "-k", "check_kl", f"--sae-ids={LAYER_0}")
+    wider = gate(tmp_path, release, store, "-k", "explained", f"--sae-ids={LAYER_0}")
     assert measured(wider) == ["sae-checks: measuring 1 SAE on 16 texts"]
 
 

@@ -175,6 +175,64 @@ def test_a_nan_among_the_measured_never_passes(tmp_path):
     assert "undefined: ce_sae is not finite on 1 token of 1 text" in failed.message
 
 
+def test_an_activation_that_is_nan_never_passes(tmp_path):
+    """The model's own activation overflowed: nothing of that token is a number."""
+    table = stored.sae_table(1)
+    table.columns["norm"][3, 9] = np.inf  # as the recorder writes it
+    for column in ("ce_clean", "ce_sae", "mse", "squared_distance"):
+        table.columns[column][3, 9] = np.nan
+    folder = stored.write_measurement(tmp_path, tables={1: table})
+    run = run_gate(
+        tmp_path, f"--sae-measurements={folder}", thresholds(tmp_path), "-k", "8:15 or norm_growth"
+    )
+    failed = {case.name for case in run.with_outcome("failed")}
+    expected = {"delta_ce", "ce_recovered", "ce_recovered_mean", "explained_variance", "mse"}
+    assert {f"check_{name}[{LAYER_1}-8:15]" for name in expected} <= failed
+    assert f"check_norm_growth[{LAYER_1}-16:19]" in failed
+
+
+def test_an_accepted_failure_does_not_cover_what_is_undefined(tmp_path):
+    table = stored.sae_table(0, stored.broken_past_context)
+    table.columns["ce_sae"][3, 18] = np.nan
+    folder = stored.write_measurement(tmp_path, tables={0: table})
+    run = run_gate(tmp_path, f"--sae-measurements={folder}", thresholds(tmp_path, ACCEPT_GROWTH))
+    assert run.exit_code == 1
+    broken = run.named(f"check_delta_ce_growth[{LAYER_0}-16:19]")
+    assert (broken.outcome, broken.properties["verdict"]) == ("failed", "undefined")
+    assert run.named(f"check_delta_ce_growth[{LAYER_0}-20:23]").outcome == "xfailed"
+
+
+def test_a_check_of_the_suite_that_the_limits_leave_out_is_refused(tmp_path):
+    folder = stored.write_measurement(tmp_path)
+    limits = tmp_path / "limits.toml"
+    limits.write_text('[checks.kl]\nmax = 1\nunit = "nats"\n', encoding="utf-8")
+    arguments = (f"--sae-measurements={folder}", f"--sae-thresholds={limits}")
+    run = run_gate(tmp_path, *arguments)
+    assert run.exit_code == 4
+    assert "the thresholds have no table [checks." in run.output
+    assert run_gate(tmp_path, *arguments, "-k", "check_kl").exit_code == 0
+
+
+def test_stored_tables_are_judged_as_they_were_measured(tmp_path):
+    folder = stored.write_measurement(tmp_path)
+    other = run_gate(tmp_path, f"--sae-measurements={folder}", "--sae=gpt2-small-res-jb")
+    assert other.exit_code == 4
+    assert "holds, which is made-up; leave --sae out" in other.output
+    tokens = run_gate(tmp_path, f"--sae-measurements={folder}", "--sae-tokens=5")
+    assert tokens.exit_code == 4
+    assert "--sae-tokens cannot change that, leave it out or measure again" in tokens.output
+
+
+def test_ranges_that_hold_nothing_measured_are_refused(tmp_path):
+    folder = stored.write_measurement(tmp_path)
+    run = run_gate(tmp_path, f"--sae-measurements={folder}", "--sae-ranges=1:7,5000:6000")
+    assert run.exit_code == 4
+    assert (
+        "--sae-ranges 5000:6000 holds no position that is measured: they are 1 to 62 at a context "
+        "of 64 tokens" in run.output
+    )
+
+
 def test_an_undecided_verdict_follows_the_policy(tmp_path):
     table = stored.sae_table(1)
     # Half the texts far above the limit: the mean is within it, its interval is not.

@@ -217,6 +217,7 @@ def _refuse_measuring_options(options: Options) -> None:
 
 def _resolve(options: Options) -> Setting:
     from sae_checks import resolve
+    from sae_checks.load.documents import default_packing
     from sae_checks.resolve.model_config import read_model_config
 
     listing = resolve.choose(resolve.find(options.release), options.ids)
@@ -231,7 +232,7 @@ def _resolve(options: Options) -> Setting:
         model_version=model.version,
         corpus=corpus,
         corpus_version=_corpus_version(corpus, options),
-        packing=options.packing or ("documents" if corpus == "tales" else "concatenate"),
+        packing=options.packing or default_packing(corpus),
         seed=options.seed,
         tokens=options.tokens,
         context=context,

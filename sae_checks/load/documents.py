@@ -51,7 +51,12 @@ class CorpusRequest:
 
     @property
     def packed(self) -> Packing:
-        return self.packing or ("documents" if self.name == "tales" else "concatenate")
+        return self.packing or default_packing(self.name)
+
+
+def default_packing(name: str) -> Packing:
+    """One story a text for the demo's, whose model knows nothing else; all others run together."""
+    return "documents" if name == "tales" else "concatenate"
 
 
 def is_local(name: str) -> bool:
@@ -60,9 +65,10 @@ def is_local(name: str) -> bool:
 
 
 def corpus_version(name: str) -> str:
-    """What identifies a corpus's content: a file's hash, the topics', or "" for a hub data set.
+    """What identifies the content of a corpus that needs no network: a hash of it.
 
-    A hub data set's revision is asked for where the texts are read, since that needs the network.
+    Raises:
+        CorpusError: there is no such file.
     """
     if name == "tales":
         from sae_checks.demo import stories
@@ -71,12 +77,10 @@ def corpus_version(name: str) -> str:
     if name == "pydoc":
         return hashlib.sha256("\0".join(_pydoc_topics()).encode()).hexdigest()[:16]
     path = Path(name).expanduser()
-    if path.is_file():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
-    if is_local(name):
+    if not path.is_file():
         raise CorpusError(f"--sae-corpus {name!r}: there is no such file")
-    return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def documents(request: CorpusRequest) -> Iterator[str | list[int]]:

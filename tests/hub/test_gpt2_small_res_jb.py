@@ -107,7 +107,7 @@ def test_a_hub_repo_outside_of_the_directory(online: Online):
     """
     run = online.my_saes
     assert not run.with_outcome("error"), run.output
-    assert {case.properties["sae"] for case in run.cases} <= {"layer-3", ""}
+    assert {case.properties["sae"] for case in run.cases} == {"layer-3"}
     assert f"release {contents.MY_SAES}: 1 SAE, model gpt2\n" in run.output
     centred = table(online.machine, "gpt2-small-res-jb", contents.MY_HOOK_POINT)
     plain = table(online.machine, contents.MY_SAES.replace("/", "_"), "layer-3")

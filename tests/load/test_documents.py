@@ -88,7 +88,8 @@ def test_the_version_is_of_the_content(tmp_path):
     assert corpus_version(str(first)) == corpus_version(str(second))
     second.write_text("other text")
     assert corpus_version(str(first)) != corpus_version(str(second))
-    assert corpus_version("some/dataset") == ""
+    with pytest.raises(CorpusError, match="there is no such file"):
+        corpus_version("some/dataset")
     assert corpus_version("pydoc") != corpus_version("tales") != ""
 
 

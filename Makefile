@@ -12,7 +12,7 @@ gate: $(VENV)/.gate
 	$(BIN)/pytest checks/ $(ARGS)
 
 test: $(VENV)/.dev
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --timeout=300 $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

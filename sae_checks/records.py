@@ -13,9 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 Source = Literal["directory", "folder", "hub", "demo", "stored"]
+# Which tokens of an answer count: its first one, as in the study, or all of them.
+AnswerScoring = Literal["first_token", "whole"]
+
+FEATURE_WINDOW = 32  # last prompt tokens on which a feature counts as active; the study's own
+# Items are dealt out to this many groups, one of which at a time is left out for intervals.
+ITEM_GROUPS = 20
 
 
 @dataclass(frozen=True, order=True)
@@ -62,7 +69,13 @@ class SaeRef:
     # What the weights are: changes whenever a byte of them does.
     weights_key: str
     dataset: str | None = None
-    neuronpedia_id: str | None = None
+    neuronpedia_id: str | None = None  # of its features' dashboards: "gpt2-small/0-res-jb"
+
+    def feature_link(self, feature: int) -> str | None:
+        """Where a feature's dashboard is; None for an SAE that has none."""
+        if self.neuronpedia_id is None:
+            return None
+        return f"https://www.neuronpedia.org/{self.neuronpedia_id}/{feature}"
 
 
 @dataclass(frozen=True)
@@ -116,6 +129,82 @@ class SaeTable:
 
 
 @dataclass(frozen=True)
+class TaskRef:
+    """One task, described but not loaded: everything that determines which items are measured."""
+
+    name: str  # in reports and thresholds
+    columns: frozenset[str]  # the item columns that it has: some tasks have no candidates
+    version: str  # what its items are made of: a hub commit, or a hash
+    items: int  # at most so many
+    seed: int
+    answer: AnswerScoring
+    location: str = ""  # the file, data set or corpus that it is made of
+    # A feature is active on an item where it is on any of this many last prompt tokens.
+    feature_window: int = FEATURE_WINDOW
+    made_by: str = ""  # a hash of the code that makes items of questions
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """What the features of one SAE do on one task; a row per feature that is active on an item.
+
+    A feature is active on an item where it is on any of the last prompt tokens (the task's
+    `feature_window`); its strength there is the mean of |f| over them. Sums are over the items it
+    is active on.
+    """
+
+    feature: IntArray  # (n,) index of the feature, rising
+    items: IntArray  # (n,)
+    delta_ln_p: FloatArray  # (n,) Σ Δ ln p, nats
+    score: IntArray  # (n,) Σ of +1 where Δ ln p >= 0, -1 where < 0
+    strength: FloatArray  # (n,) Σ strength, activation
+    weighted_delta_ln_p: FloatArray  # (n,) Σ strength · Δ ln p
+    weighted_score: FloatArray  # (n,) Σ strength · (±1)
+    # The same counts for each of `ITEM_GROUPS` groups of items, of which intervals are made.
+    group_items: IntArray  # (n, groups)
+    group_score: IntArray  # (n, groups)
+
+
+@dataclass(frozen=True)
+class AblationTable:
+    """What ablating single features does; a row per feature and item on which it is active."""
+
+    feature: IntArray  # (n,)
+    best: BoolArray  # (n,) whether the feature is one of the best by score, or one of the worst
+    item: IntArray  # (n,) row of the item in the task's table
+    delta_ln_p: FloatArray  # (n,) ln p(answer) spliced without the feature - ln p(answer) spliced
+    asked: int = 0  # how many of the best, and how many of the worst, were asked for
+
+
+@dataclass(frozen=True)
+class TaskTable:
+    """What was measured of one SAE on one task: arrays over items, NaN where undefined.
+
+    `columns` maps a name of the items table (docs/quantities.md) to an (items,) array.
+    """
+
+    sae: SaeRef
+    task: TaskRef
+    columns: dict[str, FloatArray]
+    prompt_tokens: IntArray  # (items,) tokens of the prompt, BOS included
+    sources: tuple[str, ...]  # (items,) where each item comes from
+    features: FeatureTable | None = None
+    ablations: AblationTable | None = None
+    # (items,) which of them share a document; None: none do. Clusters are what is independent.
+    clusters: IntArray | None = None
+
+    @property
+    def items(self) -> int:
+        return len(self.sources)
+
+    @property
+    def groups(self) -> IntArray:
+        """(items,) the group of each item, 0 .. ITEM_GROUPS - 1; a cluster's are of one group."""
+        clusters = np.arange(self.items) if self.clusters is None else self.clusters
+        return clusters % ITEM_GROUPS
+
+
+@dataclass(frozen=True)
 class Measurement:
     """All that was measured of a release in one setting, and what it was measured with."""
 
@@ -124,3 +213,7 @@ class Measurement:
     tables: dict[str, SaeTable]  # by SAE id
     failures: dict[str, str] = field(default_factory=dict)  # SAE id -> why it could not be measured
     manifest: dict[str, object] = field(default_factory=dict)
+    # By task name, then by SAE id.
+    tasks: dict[str, dict[str, TaskTable]] = field(default_factory=dict)
+    # Task name -> why it could not be measured on any SAE.
+    task_failures: dict[str, str] = field(default_factory=dict)

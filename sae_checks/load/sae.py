@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import redirect_stdout
 from typing import Any
 
 from torch import Tensor
@@ -36,7 +37,8 @@ class LoadedSae:
         What `encode` scaled is scaled back. A temporal SAE's are without what it predicts from
         earlier tokens; see `reconstruct`.
         """
-        reconstruction: Tensor = self.sae.decode(features)
+        with redirect_stdout(None):  # a temporal SAE prints, each time, what is said above
+            reconstruction: Tensor = self.sae.decode(features)
         return reconstruction
 
     def reconstruct(self, x: Tensor) -> tuple[Tensor, Tensor]:

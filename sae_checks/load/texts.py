@@ -78,12 +78,12 @@ def load_texts(request: CorpusRequest, tokenizer: Any, *, prepend_bos: bool = Tr
         special=special,
         description={
             **_describe(request, bos, prepend_bos, len(texts)),
-            "tokenizer": _tokenizer_version(tokenizer),
+            "tokenizer": tokenizer_version(tokenizer),
         },
     )
 
 
-def _tokenizer_version(tokenizer: Any) -> str:
+def tokenizer_version(tokenizer: Any) -> str:
     """The tokenizer's class and a hash of its vocabulary."""
     vocabulary = json.dumps(sorted(tokenizer.get_vocab().items()))
     return f"{type(tokenizer).__name__} {hashlib.sha256(vocabulary.encode()).hexdigest()[:16]}"

@@ -20,17 +20,10 @@ from sae_checks.load.texts import Texts
 from sae_checks.measure import metrics
 from sae_checks.measure.calibration import Calibration, calibrate, measured_tokens
 from sae_checks.measure.floors import Floor, prepare_floors
+from sae_checks.measure.pieces import batch_tokens, spans, tokens_at_once
 from sae_checks.measure.plan import Plan
 from sae_checks.measure.recorder import Recorder
 from sae_checks.records import SaeTable
-
-# Numbers held at a time, in float32: 6 MB of one residual stream per batch (2,048 tokens of
-# gpt2-small; a GPU takes eight times as much), and 50 MB of feature activations (512 tokens of
-# 24,576 features) or of logits (250 tokens of gpt2's vocabulary) per piece.
-BATCH_NUMBERS = {"cpu": 2048 * 768, "cuda": 8 * 2048 * 768, "mps": 4 * 2048 * 768}
-PIECE_NUMBERS = 512 * 24_576
-# Below the least, matrix products are not at full speed; above the most, pieces leave the cache.
-LEAST_TOKENS, MOST_TOKENS = 64, 2048
 
 
 @dataclass(frozen=True)
@@ -86,9 +79,8 @@ def measure(
     Returns:
         A table per SAE id.
     """
-    numbers = BATCH_NUMBERS.get(model.device.type, BATCH_NUMBERS["cpu"])
-    batch_tokens = settings.batch_tokens or numbers // model.width
-    batch_texts = max(1, batch_tokens // texts.tokens.shape[1])
+    at_once = settings.batch_tokens or batch_tokens(model.device, model.width)
+    batch_texts = max(1, at_once // texts.tokens.shape[1])
     hook_points = sorted({sae.ref.hook_point for sae in saes})
     calibrations = calibrate(model, texts, hook_points, batch_texts)
     floors = prepare_floors(model, calibrations, plan, texts)
@@ -157,9 +149,7 @@ class _Batch:
             hook_point: [(floor, floor.final(self.clean)) for floor in of_hook_point]
             for hook_point, of_hook_point in floors.items()
         }
-        step = _tokens_at_once(self.model.vocabulary)
-        for start in range(0, len(places), step):
-            piece = slice(start, start + step)
+        for piece in spans(len(places), tokens_at_once(self.model.vocabulary)):
             text, position = places[piece].unbind(-1)
             target = targets[piece]
             clean = metrics.LossBaseline.of(self._log_p(self.clean.final, text, position))
@@ -200,23 +190,17 @@ class _Batch:
         return metrics.log_probabilities(self.model.unembed(final[text, position]))
 
 
-def _tokens_at_once(width: int) -> int:
-    """How many tokens to handle at a time where each makes `width` numbers."""
-    return min(max(PIECE_NUMBERS // width, LEAST_TOKENS), MOST_TOKENS)
-
-
 def _pieces(x: Tensor, d_sae: int, sequence_aware: bool) -> Iterator[tuple[slice, slice]]:
     """Index pairs (texts, positions) that cut (B, T, d) into pieces to encode at a time."""
     texts, positions = x.shape[:2]
-    tokens = _tokens_at_once(d_sae)
+    tokens = tokens_at_once(d_sae)
     if sequence_aware or positions <= tokens:
-        step = max(1, tokens // positions)
-        for start in range(0, texts, step):
-            yield slice(start, start + step), slice(None)
+        for some in spans(texts, max(1, tokens // positions)):
+            yield some, slice(None)
         return
     for text in range(texts):
-        for start in range(0, positions, tokens):
-            yield slice(text, text + 1), slice(start, start + tokens)
+        for stretch in spans(positions, tokens):
+            yield slice(text, text + 1), stretch
 
 
 __all__ = ["Calibration", "Settings", "bind_saes", "measure"]

@@ -69,7 +69,7 @@ def test_batch_size_changes_nothing(architecture, monkeypatch):
     single = measured(saes, texts, settings=Settings(batch_tokens=1))
     uneven = measured(saes, texts, settings=Settings(batch_tokens=4 * CONTEXT))
     # Pieces of a text, the last one shorter.
-    monkeypatch.setattr(engine, "_tokens_at_once", lambda width: 7)
+    monkeypatch.setattr(engine, "tokens_at_once", lambda width: 7)
     pieces = measured(saes, texts, settings=Settings(batch_tokens=6 * CONTEXT))
     for other in (single, uneven, pieces):
         assert_same(other["blocks.1.hook_resid_pre"], whole["blocks.1.hook_resid_pre"])

@@ -1,5 +1,6 @@
 """Pure tensor functions, by topic; sums over features, width and vocabulary are one token's."""
 
+from sae_checks.measure.metrics.answers import margin, rank
 from sae_checks.measure.metrics.loss import (
     LossBaseline,
     cross_entropy,
@@ -16,6 +17,8 @@ __all__ = [
     "l0",
     "l1",
     "log_probabilities",
+    "margin",
     "norm",
+    "rank",
     "squared_distance",
 ]

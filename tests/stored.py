@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from sae_checks.records import ModelLoading, PositionSums, Release, SaeRef, SaeTable
-from sae_checks.store import Provenance, Store
+from sae_checks.records import (
+    ITEM_GROUPS,
+    AblationTable,
+    FeatureTable,
+    ModelLoading,
+    PositionSums,
+    Release,
+    SaeRef,
+    SaeTable,
+    TaskRef,
+    TaskTable,
+)
+from sae_checks.store import MeasuredTask, Provenance, Store
 
 TRAINING_CONTEXT, CONTEXT, TEXTS, WIDTH = 16, 64, 12, 4
 LOADING = ModelLoading("made-up")
@@ -88,6 +99,107 @@ def sae_table(
     )
 
 
+def task_table(
+    layer: int, task: str = "made-up-task", items: int = 40, **columns: np.ndarray
+) -> TaskTable:
+    """An SAE on a task that it costs little: accuracy falls by a few points, ln p by 0.1 nats.
+
+    Arguments beyond these take the place of columns of the same name.
+    """
+    generator = np.random.default_rng(1000 + layer)
+    row = np.arange(items)
+    clean_ln_p = -generator.exponential(1.0, items)
+    difference = generator.normal(3, 1, items)
+    loss = generator.normal(4, 0.3, items)
+    made = {
+        "clean_ln_p": clean_ln_p,
+        "sae_ln_p": clean_ln_p + generator.normal(-0.1, 0.3, items),
+        # Of every five items three are right; spliced, a few less the deeper the layer.
+        "clean_rank": 1.0 + (row % 5 >= 3),
+        "sae_rank": 1.0 + ((row % 5 >= 3) | (row % (50 - layer % 20) == 1)),
+        "clean_candidate_right": (row % 5 < 4).astype(float),
+        "sae_candidate_right": (row % 5 < 4).astype(float),
+        "clean_logit_difference": difference,
+        "sae_logit_difference": 0.95 * difference,
+        "prompt_l0": generator.normal(20, 2, items),
+        "prompt_l1": generator.normal(50, 5, items),
+        "prompt_mse": generator.normal(0.2, 0.02, items),
+        "prompt_norm": generator.normal(2, 0.1, items),
+        "prompt_ce_clean": loss,
+        "prompt_ce_sae": loss + generator.normal(0.1, 0.02, items),
+    }
+    made |= columns
+    delta = made["sae_ln_p"] - made["clean_ln_p"]
+    return TaskTable(
+        sae_ref(layer),
+        task_ref(task, frozenset(made), items),
+        made,
+        12 + row % 5,
+        tuple(f"item {index}" for index in row),
+        feature_table(delta),
+        ablation_table(delta),
+    )
+
+
+def task_ref(name: str, columns: frozenset[str] = frozenset(), items: int = 40) -> TaskRef:
+    return TaskRef(name, columns | {"features"}, "0", items, 0, "first_token", f"{name}.jsonl")
+
+
+def described(task: TaskRef) -> dict[str, object]:
+    """What is said of a task's items."""
+    return {
+        "task": task.name,
+        "location": task.location,
+        "answer": task.answer,
+        "items": task.items,
+        "seed": task.seed,
+        "left_out": {"duplicates": 2},
+        "cut": 1,
+        "several_token_answers": 3,
+        "longest_prompt": 16,
+        "tokenizer": "made up",
+        "fingerprint": "made up",
+    }
+
+
+def feature_table(delta_ln_p: np.ndarray, active: np.ndarray | None = None) -> FeatureTable:
+    """Features 3, 4, ... on these items, (features, items); their strength is 2.
+
+    Unless told, they are eight: the first on every item, the next on every second one, and so on.
+    """
+    items = len(delta_ln_p)
+    if active is None:
+        active = np.arange(items) % np.arange(1, 9)[:, None] == 0
+        active = active[active.any(axis=1)]
+    score = np.where(delta_ln_p >= 0, 1, -1)
+    groups = np.arange(items) % ITEM_GROUPS == np.arange(ITEM_GROUPS)[:, None]  # (groups, items)
+    present = active.astype(np.int64)
+    return FeatureTable(
+        feature=np.arange(3, 3 + len(active)),
+        items=present.sum(axis=1),
+        delta_ln_p=active @ delta_ln_p,
+        score=present @ score,
+        strength=2.0 * present.sum(axis=1),
+        weighted_delta_ln_p=2 * (active @ delta_ln_p),
+        weighted_score=2.0 * (present @ score),
+        group_items=present @ groups.T.astype(np.int64),
+        group_score=present @ (groups * score).T,
+    )
+
+
+def ablation_table(delta_ln_p: np.ndarray, asked: int = 2) -> AblationTable:
+    """Features 9 and 10 are the best, without which answers lose 0.05; 3 and 4 the worst."""
+    rows = [
+        (feature, best, item, -0.05 if best else 0.2)
+        for feature, best in ((9, True), (10, True), (3, False), (4, False))
+        for item in range(0, len(delta_ln_p), feature - 2)
+    ]
+    feature, best, item, delta = np.array(rows, dtype=float).reshape(-1, 4).T
+    return AblationTable(
+        feature.astype(np.int64), best.astype(np.bool_), item.astype(np.int64), delta, asked
+    )
+
+
 def provenance(**changes: object) -> Provenance:
     settings: dict[str, object] = {
         "loading": LOADING,
@@ -113,8 +225,13 @@ def write_measurement(
     layers: int = 2,
     failures: dict[int, str] | None = None,
     tables: dict[int, SaeTable] | None = None,
+    tasks: Sequence[TaskTable] = (),
+    task_failures: Mapping[str, str] | None = None,
 ) -> Path:
-    """Store a made-up release's measurement; returns what --sae-measurements takes."""
+    """Store a made-up release's measurement; returns what --sae-measurements takes.
+
+    Of the tasks, each table is one SAE's; `task_failures` names those without any, and why.
+    """
     failures, tables = failures or {}, tables or {}
     release = Release(name, "folder", LOADING, tuple(sae_ref(layer) for layer in range(layers)))
     store = Store(root, release, provenance())
@@ -123,5 +240,13 @@ def write_measurement(
             if layer not in failures:
                 store.write(tables.get(layer) or sae_table(layer, delta_ce), COLUMNS)
         reasons = {sae_ref(layer).sae_id: reason for layer, reason in failures.items()}
-        store.write_manifest({"corpus": "tales", "texts": TEXTS}, reasons)
+        for table in tasks:
+            store.write_task(table)
+        refs = {table.task.name: table.task for table in tasks}
+        measured = [MeasuredTask(ref, described(ref)) for ref in refs.values()]
+        measured += [
+            MeasuredTask(task_ref(task), {}, reason)
+            for task, reason in (task_failures or {}).items()
+        ]
+        store.write_manifest({"corpus": "tales", "texts": TEXTS}, reasons, measured)
     return store.folder

@@ -1,6 +1,7 @@
 """Store: tables as Parquet beside a manifest of all that determined their numbers; no torch."""
 
+from sae_checks.store.measurement import read_measurement, task_refs
 from sae_checks.store.provenance import Provenance
-from sae_checks.store.store import Store, Stored, read_measurement
+from sae_checks.store.store import MeasuredTask, Store, Stored
 
-__all__ = ["Provenance", "Store", "Stored", "read_measurement"]
+__all__ = ["MeasuredTask", "Provenance", "Store", "Stored", "read_measurement", "task_refs"]

@@ -2,19 +2,19 @@
 
     <store>/measurements/<release>-<key>/manifest.json          one run's setting
                                         /<sae>-<weights>/sae.json, tokens.parquet, ...
+                                        /tasks/<task>-<key>/<sae>-<weights>/task.json, ...
 
-The key covers everything but the SAEs; an SAE's folder is named after its weights, so that one
-changed byte measures that SAE again and no other.
+The key covers everything but the SAEs and the tasks; an SAE's folder is named after its weights, so
+that one changed byte measures that SAE again and no other; a task's is named after its own key.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,13 +22,28 @@ from typing import Any
 
 from filelock import FileLock
 
-from sae_checks.errors import StoreError
-from sae_checks.records import Measurement, ModelLoading, Release, SaeRef, SaeTable
-from sae_checks.store.provenance import DEFINITIONS_VERSION, Provenance
+from sae_checks.records import (
+    Release,
+    SaeRef,
+    SaeTable,
+    TaskRef,
+    TaskTable,
+)
+from sae_checks.store.files import (
+    MANIFEST,
+    SAE,
+    TASK,
+    StoredTask,
+    read_json,
+    read_task,
+    slug,
+    task_as_json,
+    task_columns,
+    write_json,
+)
+from sae_checks.store.provenance import Provenance
 from sae_checks.store.tables import read_table, write_table
-
-_MANIFEST = "manifest.json"
-_SAE = "sae.json"
+from sae_checks.store.task_tables import write_task_table
 
 
 @dataclass(frozen=True)
@@ -37,6 +52,15 @@ class Stored:
 
     table: SaeTable
     columns: frozenset[str]
+
+
+@dataclass(frozen=True)
+class MeasuredTask:
+    """What a run found out about a task: what its items are, or why it has none."""
+
+    ref: TaskRef
+    description: Mapping[str, object]  # empty if this run read no items
+    failure: str | None = None
 
 
 class Store:
@@ -50,7 +74,7 @@ class Store:
 
     def __init__(self, root: Path, release: Release, provenance: Provenance) -> None:
         self.release, self.provenance = release, provenance
-        name = _slug(release.name)
+        name = slug(release.name)
         if release.location:  # two folders may have the same name
             name += "-" + hashlib.sha256(release.location.encode()).hexdigest()[:6]
         self.folder = root / "measurements" / f"{name}-{provenance.key}"
@@ -65,38 +89,72 @@ class Store:
     def read(self, sae: SaeRef) -> Stored | None:
         """The stored table of an SAE with these very weights, or None."""
         folder = self._folder_of(sae)
-        if not (folder / _SAE).is_file():
+        if not (folder / SAE).is_file():
             return None
-        described = _read_json(folder / _SAE)
+        described = read_json(folder / SAE)
         shape = (described["texts"], described["context"])
         return Stored(read_table(folder, sae, shape), frozenset(described["columns"]))
 
     def write(self, table: SaeTable, columns: frozenset[str]) -> None:
         """Store a table, all or nothing, in the place of what was there for the same weights."""
-        target = self._folder_of(table.sae)
+        described = {
+            "sae": asdict(table.sae),
+            "columns": sorted(columns),
+            "texts": table.texts,
+            "context": table.context,
+        }
+        with self._writing(self._folder_of(table.sae)) as folder:
+            write_table(folder, table)
+            write_json(folder / SAE, described)
+
+    def read_task(self, task: TaskRef, sae: SaeRef) -> StoredTask | None:
+        """The stored table of an SAE with these very weights on this very task, or None."""
+        return read_task(self.task_folder(task) / self._folder_of(sae).name, task, sae)
+
+    def write_task(self, table: TaskTable) -> None:
+        """Store a task's table, all or nothing, in the place of what was there before."""
+        described = {
+            "sae": table.sae.sae_id,
+            "task": table.task.name,
+            "columns": sorted(task_columns(table)),
+            "ablated": table.ablations.asked if table.ablations is not None else 0,
+        }
+        target = self.task_folder(table.task) / self._folder_of(table.sae).name
+        with self._writing(target) as folder:
+            write_task_table(folder, table)
+            write_json(folder / TASK, described)
+
+    def task_folder(self, task: TaskRef) -> Path:
+        """Where a task's tables lie, one folder per SAE in it."""
+        # Where its data lie does not matter, only what they are.
+        known = task_as_json(replace(task, location=""))
+        digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:12]
+        return self.folder / "tasks" / f"{slug(task.name)}-{digest}"
+
+    @contextmanager
+    def _writing(self, target: Path) -> Iterator[Path]:
+        """A folder to write into, which then takes the target's place."""
         with tempfile.TemporaryDirectory(dir=self.folder, prefix=".writing-") as scratch:
             folder = Path(scratch) / "table"
             folder.mkdir()
-            write_table(folder, table)
-            described = {
-                "sae": asdict(table.sae),
-                "columns": sorted(columns),
-                "texts": table.texts,
-                "context": table.context,
-            }
-            _write_json(folder / _SAE, described)
+            yield folder
             if target.exists():
                 shutil.rmtree(target)
+            target.parent.mkdir(parents=True, exist_ok=True)
             folder.rename(target)
 
     def write_manifest(
-        self, texts: Mapping[str, object], failures: Mapping[str, str]
+        self,
+        texts: Mapping[str, object],
+        failures: Mapping[str, str],
+        tasks: Sequence[MeasuredTask] = (),
     ) -> dict[str, object]:
-        """Record the setting, the texts, and for each SAE its folder or why it has none.
+        """Record the setting, the texts, for each SAE its folder or why it has none, and the tasks.
 
         Args:
             texts: what the texts are; empty if this run read none, so that what was recorded stays.
             failures: why SAEs could not be measured in this run, by SAE id.
+            tasks: of this run; a task of the same name recorded earlier gives way.
         """
         recorded = self.read_manifest() or {}
         manifest: dict[str, object] = {
@@ -106,8 +164,9 @@ class Store:
             "provenance": self.provenance.as_dict(),
             "texts": dict(texts or recorded.get("texts", {})),
             "saes": self._entries(recorded.get("saes", []), failures),
+            "tasks": self._task_entries(recorded.get("tasks", []), tasks),
         }
-        _write_json(self.folder / _MANIFEST, manifest)
+        write_json(self.folder / MANIFEST, manifest)
         return manifest
 
     def _entries(
@@ -122,86 +181,39 @@ class Store:
             known = before.pop(sae.sae_id, None)
             if failure is None and known and known["folder"] == folder.name:
                 failure = known["failure"]  # this run did not ask for it
-            if (folder / _SAE).is_file():
+            if (folder / SAE).is_file() or any(self.folder.glob(f"tasks/*/{folder.name}")):
                 failure = None
             entries.append({"ref": asdict(sae), "folder": folder.name, "failure": failure})
         return entries + list(before.values())
 
+    def _task_entries(
+        self, recorded: list[dict[str, Any]], tasks: Sequence[MeasuredTask]
+    ) -> list[dict[str, Any]]:
+        """The tasks of this run, and after them those of other names from earlier ones."""
+        before = {entry["ref"]["name"]: entry for entry in recorded}
+        entries = []
+        for task in tasks:
+            known = before.pop(task.ref.name, None)
+            folder = self.task_folder(task.ref).relative_to(self.folder).as_posix()
+            same = known is not None and known["folder"] == folder
+            description = task.description or (known["description"] if known and same else {})
+            entries.append(
+                {
+                    "ref": task_as_json(task.ref),
+                    "folder": folder,
+                    "failure": task.failure,
+                    "description": dict(description),
+                }
+            )
+        return entries + list(before.values())
+
     def read_manifest(self) -> dict[str, Any] | None:
         """What was recorded, or None before anything was."""
-        path = self.folder / _MANIFEST
-        return _read_json(path) if path.is_file() else None
+        path = self.folder / MANIFEST
+        return read_json(path) if path.is_file() else None
 
     def _folder_of(self, sae: SaeRef) -> Path:
         # Where files lie does not matter, only what they are; the model is in the folder's key.
         known = replace(sae, location="", loading=replace(sae.loading, model_name=""))
         digest = hashlib.sha256(repr(known).encode()).hexdigest()[:12]
-        return self.folder / f"{_slug(sae.sae_id)}-{digest}"
-
-
-def read_measurement(folder: Path) -> Measurement:
-    """A run's measurement from its folder alone: neither model, SAEs nor torch are needed.
-
-    Args:
-        folder: what `--sae-measurements` names, a folder with a manifest.json.
-
-    Raises:
-        StoreError: no manifest, other definitions, or no table.
-    """
-    path = folder / _MANIFEST
-    manifest = _read_json(path) if path.is_file() else {}
-    if "provenance" not in manifest:
-        raise StoreError(
-            f"--sae-measurements {folder} is no stored measurement (it has no {_MANIFEST} of "
-            "sae-checks); a run says in its summary where it stored its tables"
-        )
-    version = manifest["provenance"]["definitions"]
-    if version != DEFINITIONS_VERSION:
-        raise StoreError(
-            f"{folder} was measured by version {version} of the definitions, this is version "
-            f"{DEFINITIONS_VERSION}; measure again"
-        )
-    tables: dict[str, SaeTable] = {}
-    failures: dict[str, str] = {}
-    saes = tuple(_sae_ref(entry["ref"]) for entry in manifest["saes"])
-    for sae, entry in zip(saes, manifest["saes"], strict=True):
-        stored = folder / entry["folder"]
-        if (stored / _SAE).is_file():
-            described = _read_json(stored / _SAE)
-            tables[sae.sae_id] = read_table(stored, sae, (described["texts"], described["context"]))
-        else:
-            failures[sae.sae_id] = (
-                entry["failure"] or f"SAE {sae.sae_id!r} has no table in {folder}"
-            )
-    if not tables:
-        raise StoreError(f"{folder} holds no table of any SAE; measure again")
-    release = Release(manifest["release"], "stored", saes[0].loading, saes)
-    return Measurement(release, int(manifest["context"]), tables, failures, manifest)
-
-
-def _sae_ref(described: dict[str, Any]) -> SaeRef:
-    loading = described["loading"]
-    pairs = tuple((key, value) for key, value in loading["from_pretrained_kwargs"])
-    return SaeRef(
-        **{**described, "loading": ModelLoading(**{**loading, "from_pretrained_kwargs": pairs})}
-    )
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", name).strip("_.") or "sae"
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StoreError(
-            f"{path} cannot be read ({error}); delete its folder to measure again"
-        ) from error
-    return content
-
-
-def _write_json(path: Path, content: Mapping[str, object]) -> None:
-    scratch = path.with_suffix(".tmp")
-    scratch.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
-    scratch.replace(path)
+        return self.folder / f"{slug(sae.sae_id)}-{digest}"

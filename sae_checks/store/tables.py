@@ -11,10 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from sae_checks.errors import StoreError
 from sae_checks.records import FloatArray, PositionSums, SaeRef, SaeTable
+from sae_checks.store.parquet import read_rows, readable, write_rows
 
 _TOKENS = "tokens.parquet"
 _POSITION_SUMS = "position_sums.parquet"
@@ -34,9 +33,9 @@ def write_table(folder: Path, table: SaeTable) -> None:
         # Measured in float32; wider columns would store nothing more.
         **{name: c[text, position].astype(np.float32) for name, c in table.columns.items()},
     }
-    _write(pa.table(columns), folder / _TOKENS)
+    write_rows(pa.table(columns), folder / _TOKENS)
     if table.position_sums is not None:
-        _write(_position_rows(table.position_sums), folder / _POSITION_SUMS)
+        write_rows(_position_rows(table.position_sums), folder / _POSITION_SUMS)
 
 
 def read_table(folder: Path, sae: SaeRef, shape: tuple[int, int]) -> SaeTable:
@@ -45,15 +44,14 @@ def read_table(folder: Path, sae: SaeRef, shape: tuple[int, int]) -> SaeTable:
     Raises:
         StoreError: a file is missing or damaged.
     """
-    try:
-        rows = _read(folder / _TOKENS)
+    with readable(folder):
+        rows = read_rows(folder / _TOKENS)
         sums_file = folder / _POSITION_SUMS
-        sums = _read(sums_file) if sums_file.exists() else None
-    except (OSError, pa.ArrowException) as error:
-        raise StoreError(
-            f"the stored measurement {folder} cannot be read ({error}); "
-            "delete that folder to measure again"
-        ) from error
+        sums = read_rows(sums_file) if sums_file.exists() else None
+        return _table(sae, rows, sums, shape)
+
+
+def _table(sae: SaeRef, rows: pa.Table, sums: pa.Table | None, shape: tuple[int, int]) -> SaeTable:
     place = (rows["text"].to_numpy(), rows["position"].to_numpy())
     columns = {}
     for name in rows.column_names:
@@ -64,14 +62,6 @@ def read_table(folder: Path, sae: SaeRef, shape: tuple[int, int]) -> SaeTable:
     massive[place] = rows["massive"].to_numpy(zero_copy_only=False)
     position_sums = None if sums is None else _position_sums(sums, shape[1], sae.d_in)
     return SaeTable(sae, columns, massive, position_sums)
-
-
-def _write(rows: pa.Table, path: Path) -> None:
-    pq.write_table(rows, path, compression="zstd", write_page_checksum=True)
-
-
-def _read(path: Path) -> pa.Table:
-    return pq.read_table(path, partitioning=None, page_checksum_verification=True)
 
 
 def _position_rows(sums: PositionSums) -> pa.Table:

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from sae_checks.errors import UserError
+from sae_checks.judge.held import Held
 from sae_checks.judge.ranges import in_context_range, past_context_range
 from sae_checks.judge.statistics import (
     Estimate,
@@ -21,7 +21,7 @@ from sae_checks.judge.statistics import (
     ratio_of_sums,
     undefined,
 )
-from sae_checks.judge.thresholds import Limit, Thresholds
+from sae_checks.judge.thresholds import Limit, Place, Thresholds
 from sae_checks.judge.tokens import (
     Quantity,
     Tokens,
@@ -32,12 +32,12 @@ from sae_checks.judge.tokens import (
 )
 from sae_checks.records import BoolArray, FloatArray, PositionRange, SaeTable
 
-CellKind = Literal["in_context", "past_context", "sae", "release"]
+CellKind = Literal["in_context", "past_context", "sae", "release", "task", "task_release"]
 Regime = Literal["in_context", "past_context"]
 
 
 @dataclass(frozen=True)
-class Cell:
+class Cell(Held):
     """One SAE × position range, as a check sees it."""
 
     release: str
@@ -48,9 +48,11 @@ class Cell:
     thresholds: Thresholds
 
     @property
-    def confidence(self) -> float:
-        """Of the two-sided intervals."""
-        return self.thresholds.gate.confidence
+    def place(self) -> Place:
+        """Its SAE and positions; a whole SAE lies in no range, so overrides for ranges miss it."""
+        sae = self.table.sae
+        positions = None if self.kind == "sae" else self.positions
+        return Place(self.release, sae.sae_id, sae.layer, sae.site, positions)
 
     @property
     def in_context(self) -> PositionRange:
@@ -70,25 +72,6 @@ class Cell:
     def over(self, positions: PositionRange) -> Cell:
         """The same SAE in another range."""
         return replace(self, positions=positions)
-
-    def limit(self, check: str | None = None) -> Limit:
-        """What this cell is held to by its own check, or by another one."""
-        sae = self.table.sae
-        # A whole SAE lies in no range, so overrides for ranges are not for it.
-        positions = None if self.kind == "sae" else self.positions
-        return self.thresholds.limit(
-            check or self.check, self.release, sae.sae_id, sae.layer, sae.site, positions
-        )
-
-    def parameter(self, name: str) -> float:
-        """A parameter of this check, from its table in the thresholds."""
-        parameters = dict(self.limit().parameters)
-        if name not in parameters:
-            raise UserError(
-                f'{self.check} has no parameter "{name}": name it in the check\'s parameters and '
-                f"give it in [checks.{self.check}]"
-            )
-        return parameters[name]
 
     def mean(self, quantity: Quantity, *, massive: bool = True) -> Estimate:
         """Σ quantity / number of tokens: every token weighs the same, whatever its text."""
@@ -245,7 +228,7 @@ class ReleaseCell:
     def limit(self) -> Limit:
         """What the release is held to by its check."""
         first = self.cells[0]
-        return first.thresholds.limit(first.check, first.release)
+        return first.thresholds.limit(first.check, Place(first.release))
 
     def depth_trend(self, quantity: Quantity, regime: Regime) -> Estimate:
         """Spearman's rank correlation over SAEs: layer ↔ mean of the quantity in the regime.

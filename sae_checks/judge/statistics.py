@@ -18,8 +18,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import stdtrit
+from scipy.special import ndtri, stdtrit
 
+from sae_checks.judge.ranks import spearman, why_unranked
 from sae_checks.records import FloatArray
 
 Note = tuple[str, float | int | str]
@@ -37,6 +38,8 @@ class Estimate:
     tokens: int
     reason: str = ""
     notes: tuple[Note, ...] = ()  # further figures for the report
+    # What `texts` counts: the independent units. Of items, `tokens` are those of their prompts.
+    unit_name: str = "text"
 
     def with_notes(self, **notes: float | int | str) -> Estimate:
         """The same estimate with further figures for the report."""
@@ -115,23 +118,40 @@ def rank_correlation(
     """
     left, right, without = _float64(x), _float64(y), np.atleast_2d(_float64(y_without))
     texts = len(without)
-    if len(left) < 3:
-        return undefined(
-            f"a rank correlation needs 3 values or more, got {len(left)}", texts, tokens
-        )
-    for name, values in (("first", left), ("second", right)):
-        if np.all(values == values[0]):
-            return undefined(
-                f"a rank correlation needs values that differ, but the {name} are all the same",
-                texts,
-                tokens,
-            )
-    rho = float(_spearman(left, right))
-    jackknife = _spearman(left, without)
+    if why := why_unranked(left, right):
+        return undefined(why, texts, tokens)
+    rho = float(spearman(left, right))
+    jackknife = spearman(left, without)
     # The jackknife's deviations are influences up to the factor (texts - 1)/texts.
     influence = (jackknife - jackknife.mean()) * (texts - 1) / texts
     estimate = _interval(rho, influence, texts, tokens, confidence)
     return replace(estimate, low=max(estimate.low, -1.0), high=min(estimate.high, 1.0))
+
+
+def difference_of_shares(
+    only_first: int, only_second: int, items: int, confidence: float
+) -> Estimate:
+    """Share of items with a first property - share with a second one, paired on each item.
+
+    With b items that have only the first and c that have only the second, the value is (b - c)/n.
+    Its interval is that of Bonett & Price (2012), "Adjusted Wald confidence interval for a
+    difference of binomial proportions based on paired data", Journal of Educational and Behavioral
+    Statistics 37(4): with p = (b + 1)/(n + 2), q = (c + 1)/(n + 2) and d = p - q,
+
+        d ± z · sqrt( (p + q - d²)/(n + 2) ),     cut at ±1.
+
+    Unlike value ± z · standard error it is not of zero width where no item differs.
+    """
+    if items == 0:
+        return undefined("no items were measured")
+    value = (only_first - only_second) / items
+    p, q = (only_first + 1) / (items + 2), (only_second + 1) / (items + 2)
+    middle = p - q
+    error = math.sqrt((p + q - middle**2) / (items + 2))
+    reach = float(ndtri((1 + confidence) / 2)) * error
+    # The middle lies between 0 and the value, which a low confidence might not reach.
+    low, high = min(middle - reach, value), max(middle + reach, value)
+    return Estimate(value, max(low, -1.0), min(high, 1.0), error, items, items, unit_name="item")
 
 
 def _float64(values: ArrayLike) -> FloatArray:
@@ -146,24 +166,3 @@ def _interval(
     error = math.sqrt(texts / (texts - 1) * float(np.square(influence).sum()))
     reach = float(stdtrit(texts - 1, (1 + confidence) / 2)) * error
     return Estimate(value, value - reach, value + reach, error, texts, tokens)
-
-
-def _ranks(values: FloatArray) -> FloatArray:
-    """Ranks 1 .. n along the last axis, ties sharing their mean rank.
-
-    As scipy.stats.rankdata gives them, whose import takes longer than judging a whole release.
-    """
-    one, other = values[..., :, None], values[..., None, :]  # (..., n, n) when compared
-    ranks: FloatArray = (one > other).sum(axis=-1) + ((one == other).sum(axis=-1) + 1) / 2
-    return ranks
-
-
-def _spearman(x: FloatArray, y: FloatArray) -> FloatArray:
-    """Pearson's correlation of the ranks of x (n,) with those of each row of y (..., n)."""
-    a, b = _ranks(x) - (len(x) + 1) / 2, _ranks(y) - (len(x) + 1) / 2
-    spread = np.sqrt(np.square(a).sum() * np.square(b).sum(axis=-1))
-    # A row that is constant by leaving a text out ranks nothing: correlation 0.
-    rho: FloatArray = np.divide(
-        (a * b).sum(axis=-1), spread, out=np.zeros_like(spread), where=spread > 0
-    )
-    return rho

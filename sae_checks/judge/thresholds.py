@@ -25,6 +25,22 @@ class Gate:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a cell lies, as far as limits ask; what the cell lacks is None."""
+
+    release: str
+    sae: str | None = None  # None: the whole release
+    layer: int | None = None
+    site: str | None = None
+    positions: PositionRange | None = None  # None: all that was measured, or a task
+    task: str | None = None
+
+    def __str__(self) -> str:
+        parts = (self.sae or self.release, self.positions, self.task)
+        return " ".join(str(part) for part in parts if part is not None)
+
+
+@dataclass(frozen=True)
 class Limit:
     """What one cell of one check is held to, after overrides; both ends are allowed values."""
 
@@ -45,27 +61,22 @@ class Override:
     layer: tuple[int, ...] | None = None
     site: str | None = None  # glob
     positions: PositionRange | None = None  # matches cells that lie wholly inside
+    task: str | None = None  # glob
     min: float | None = None  # None leaves the number as it was
     max: float | None = None
     report_only: bool | None = None
     parameters: tuple[tuple[str, float], ...] = ()
     reason: str = ""
 
-    def matches(
-        self,
-        release: str,
-        sae: str | None,
-        layer: int | None,
-        site: str | None,
-        positions: PositionRange | None,
-    ) -> bool:
+    def matches(self, place: Place) -> bool:
         """Whether the cell is one this override is for; what a cell lacks matches no selector."""
         return (
-            _matches(self.release, release)
-            and _matches(self.sae, sae)
-            and (self.layer is None or layer in self.layer)
-            and _matches(self.site, site)
-            and _inside(positions, self.positions)
+            _matches(self.release, place.release)
+            and _matches(self.sae, place.sae)
+            and (self.layer is None or place.layer in self.layer)
+            and _matches(self.site, place.site)
+            and _inside(place.positions, self.positions)
+            and _matches(self.task, place.task)
         )
 
     def apply(self, limit: Limit) -> Limit:
@@ -102,16 +113,16 @@ class KnownFailure:
     reason: str
     sae: str = "*"  # glob
     positions: PositionRange | None = None  # covers cells that lie wholly inside
+    task: str | None = None  # glob; None: cells of all tasks and of none
 
-    def matches(
-        self, check: str, release: str, sae: str | None, positions: PositionRange | None
-    ) -> bool:
+    def matches(self, check: str, place: Place) -> bool:
         """Whether a cell is covered. A cell of the whole release has no SAE: only "*" covers it."""
         return (
             check == self.check
-            and fnmatchcase(release, self.release)
-            and (self.sae == "*" or _matches(self.sae, sae))
-            and _inside(positions, self.positions)
+            and fnmatchcase(place.release, self.release)
+            and (self.sae == "*" or _matches(self.sae, place.sae))
+            and _inside(place.positions, self.positions)
+            and _matches(self.task, place.task)
         )
 
 
@@ -123,15 +134,7 @@ class Thresholds:
     checks: dict[str, CheckLimits] = field(default_factory=dict)
     known_failures: tuple[KnownFailure, ...] = ()
 
-    def limit(
-        self,
-        check: str,
-        release: str,
-        sae: str | None = None,
-        layer: int | None = None,
-        site: str | None = None,
-        positions: PositionRange | None = None,
-    ) -> Limit:
+    def limit(self, check: str, place: Place) -> Limit:
         """What a cell is held to: the check's limit, then every override that matches, in order."""
         if check not in self.checks:
             raise ThresholdsError(
@@ -140,22 +143,19 @@ class Thresholds:
             )
         limit = self.checks[check].limit
         for override in self.checks[check].overrides:
-            if override.matches(release, sae, layer, site, positions):
+            if override.matches(place):
                 limit = override.apply(limit)
         if limit.min is not None and limit.max is not None and limit.min > limit.max:
-            cell = " ".join(str(part) for part in (sae or release, positions) if part is not None)
             raise ThresholdsError(
-                f"the overrides of {check} that match {cell} leave min {limit.min:g} above max "
+                f"the overrides of {check} that match {place} leave min {limit.min:g} above max "
                 f"{limit.max:g}: change one of them"
             )
         return limit
 
-    def known_failure(
-        self, check: str, release: str, sae: str | None, positions: PositionRange | None
-    ) -> KnownFailure | None:
+    def known_failure(self, check: str, place: Place) -> KnownFailure | None:
         """The first accepted failure that covers a cell, if any does."""
         for each in self.known_failures:
-            if each.matches(check, release, sae, positions):
+            if each.matches(check, place):
                 return each
         return None
 

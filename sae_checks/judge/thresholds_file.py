@@ -107,7 +107,7 @@ def _check(table: TomlTable, rules: CheckRules) -> CheckLimits:
 
 
 def _override(table: TomlTable, limit: Limit, rules: CheckRules) -> Override:
-    selectors = ("release", "sae", "layer", "site", "positions")
+    selectors = ("release", "sae", "layer", "site", "positions", "task")
     settings = ("min", "max", "report_only", *rules.parameters)
     table.allow(*selectors, *settings, "reason")
     if not set(selectors) & set(table.values):
@@ -121,6 +121,7 @@ def _override(table: TomlTable, limit: Limit, rules: CheckRules) -> Override:
         layer=table.integers("layer"),
         site=table.text("site"),
         positions=table.positions("positions"),
+        task=table.text("task"),
         min=minimum,
         max=maximum,
         report_only=report_only,
@@ -136,7 +137,7 @@ def _override(table: TomlTable, limit: Limit, rules: CheckRules) -> Override:
 
 
 def _known_failure(table: TomlTable, checks: Mapping[str, CheckRules]) -> KnownFailure:
-    table.allow("check", "release", "sae", "positions", "reason")
+    table.allow("check", "release", "sae", "positions", "task", "reason")
     check, release, reason = (table.text(key) for key in ("check", "release", "reason"))
     if not check or not release or not reason:
         missing = [key for key in ("check", "release", "reason") if not table.values.get(key)]
@@ -150,6 +151,7 @@ def _known_failure(table: TomlTable, checks: Mapping[str, CheckRules]) -> KnownF
         reason=reason,
         sae="*" if sae is None else sae,
         positions=table.positions("positions"),
+        task=table.text("task"),
     )
 
 

@@ -60,7 +60,7 @@ def token_mask(
     """(texts, positions): the tokens on which the quantity counts, with massive ones or without."""
     here = span(positions)
     mask: BoolArray = ~np.isnan(column(table, "norm")[:, here])
-    if LOSS_COLUMNS.intersection(_columns(quantity)):
+    if LOSS_COLUMNS.intersection(columns_of(quantity)):
         mask[:, table.context - 1 - here.start :] = False
     return mask if massive else mask & ~table.massive[:, here]
 
@@ -72,7 +72,7 @@ def tokens_of(
     mask = token_mask(table, positions, quantity, massive)
     counts = mask.sum(axis=1).astype(np.float64)
     sums = np.zeros(table.texts)
-    for sign, name in zip((1.0, -1.0), _columns(quantity), strict=False):
+    for sign, name in zip((1.0, -1.0), columns_of(quantity), strict=False):
         values = column(table, name)[:, span(positions)]
         broken = mask & ~np.isfinite(values)
         if broken.any():
@@ -104,7 +104,8 @@ def mean_square_offset(
     return float(np.square(offset / tokens).sum()) if tokens else 0.0
 
 
-def _columns(quantity: Quantity) -> tuple[str, ...]:
+def columns_of(quantity: Quantity) -> tuple[str, ...]:
+    """The columns that a quantity is made of."""
     return (quantity,) if isinstance(quantity, str) else quantity
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from sae_checks.judge.statistics import Estimate
 from sae_checks.judge.thresholds import Limit, UndecidedPolicy
+from sae_checks.wording import counted
 
 Status = Literal["pass", "fail", "undecided", "undefined", "reported"]
 
@@ -52,7 +53,9 @@ class Verdict:
 
     def _evidence(self) -> str:
         each = self.estimate
-        counts = f"{each.texts:,} text{'s' * (each.texts != 1)}, {each.tokens:,} tokens"
+        of_items = each.unit_name == "item"
+        tokens = f"{each.tokens:,} {'prompt ' * of_items}tokens"
+        counts = f"{counted(each.texts, each.unit_name)}, {tokens}"
         if each.low == -math.inf and each.high == math.inf:
             return f"no interval from {counts}"
         low = _number(each.low) if math.isfinite(each.low) else "unbounded"

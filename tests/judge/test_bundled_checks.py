@@ -1,4 +1,7 @@
-"""Each check of the suite, on a release made of two plain numbers: one in context, one past it."""
+"""Each check of the suite, on a release made of plain numbers.
+
+On texts there are two per quantity, one in context, one past it; on tasks, one per item.
+"""
 
 from __future__ import annotations
 
@@ -10,32 +13,41 @@ import pytest
 from sae_checks.checking import BUNDLED_THRESHOLDS, bundled_checks
 from sae_checks.errors import UserError
 from sae_checks.judge.cells import Cell, ReleaseCell
+from sae_checks.judge.ranks import rank_association, rank_effect
+from sae_checks.judge.task_cells import TaskCell
+from sae_checks.judge.task_release import TaskReleaseCell
 from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
-from sae_checks.records import ModelLoading, PositionRange, PositionSums, SaeRef, SaeTable
+from sae_checks.measure.plan import TEXT_NEEDS
+from sae_checks.records import (
+    ModelLoading,
+    PositionRange,
+    PositionSums,
+    SaeRef,
+    SaeTable,
+    TaskRef,
+    TaskTable,
+)
+from tests.stored import ablation_table, feature_table
 
 CHECKS = bundled_checks()
 THRESHOLDS = read_thresholds(
     BUNDLED_THRESHOLDS, {name: CheckRules(c.unit, c.parameters) for name, c in CHECKS.items()}
 )
-TEXTS, TRAINING_CONTEXT, CONTEXT = 3, 16, 64
+TEXTS, TRAINING_CONTEXT, CONTEXT, ITEMS = 3, 16, 64, 40
+ROW = np.arange(ITEMS)
+CHANGE = np.where(ROW % 2, -ROW / 10, 0.1)
+
+
+def sae(layer: int) -> SaeRef:
+    hook = f"blocks.{layer}.hook_resid_pre"
+    loading = ModelLoading("tiny")
+    return SaeRef(
+        hook, hook, layer, "hook_resid_pre", TRAINING_CONTEXT, 2, 8, "standard", loading, "", ""
+    )
 
 
 def table(layer: int, needs: frozenset[str]) -> SaeTable:
     """Only what a check says it needs; past the training context figures are tenfold."""
-    hook = f"blocks.{layer}.hook_resid_pre"
-    ref = SaeRef(
-        hook,
-        hook,
-        layer,
-        "hook_resid_pre",
-        TRAINING_CONTEXT,
-        2,
-        8,
-        "standard",
-        ModelLoading("tiny"),
-        "",
-        "",
-    )
     times = np.where(np.arange(CONTEXT) < TRAINING_CONTEXT, 1.0, 10.0)
     per_position = {
         "l0": 5 * times,
@@ -65,9 +77,45 @@ def table(layer: int, needs: frozenset[str]) -> SaeTable:
     ordinary[0] = 0
     nothing = np.zeros((CONTEXT, 2))
     sums = PositionSums(ordinary, nothing, massive.sum(axis=0).astype(float), nothing)
-    return SaeTable(ref, columns, massive, sums if "position_sums" in needs else None)
+    return SaeTable(sae(layer), columns, massive, sums if "position_sums" in needs else None)
 
 
+def task_table(layer: int, needs: frozenset[str]) -> TaskTable:
+    """Only what a check says it needs; items 0 to 9 are right clean, of which layer l loses l + 1.
+
+    The odd items' ln p falls by their row / 10, the even ones' rises by 0.1.
+    """
+    row, change = ROW, CHANGE
+    columns = {
+        "clean_ln_p": np.full(ITEMS, -2.0),
+        "sae_ln_p": change - 2,
+        "clean_rank": np.where(row < 10, 1.0, 7.0),
+        "sae_rank": np.where((row < 10) & (row > layer), 1.0, 9.0),
+        "clean_candidate_right": (row < 20).astype(float),
+        "sae_candidate_right": (row < 18).astype(float),
+        "clean_logit_difference": np.full(ITEMS, 3.0),
+        "sae_logit_difference": np.full(ITEMS, 2.7),
+        "prompt_norm": row + 5.0,
+        "prompt_mse": row % 20.0,
+        "prompt_l0": -row.astype(float),
+        "prompt_l1": row * 2.0,
+        "prompt_ce_clean": np.full(ITEMS, 4.0),
+        "prompt_ce_sae": 4 + row / 100,
+    }
+    chosen = {name: values for name, values in columns.items() if name in needs}
+    ref = TaskRef("made-up", frozenset(chosen), "", ITEMS, 0, "first_token")
+    return TaskTable(
+        sae(layer),
+        ref,
+        chosen,
+        np.full(ITEMS, 12),
+        ("",) * ITEMS,
+        feature_table(change) if "features" in needs else None,
+        ablation_table(change) if "ablations" in needs else None,
+    )
+
+
+CLASSES = [(ROW > 0) & (ROW < 10), ROW == 0, ROW >= 10]
 POSITIONS = {"in_context": (1, 15), "past_context": (32, 62), "sae": (1, 62), "release": (1, 62)}
 EXPECTED = {
     "delta_ce": 0.1,
@@ -86,7 +134,44 @@ EXPECTED = {
     "massive_activations": 1 / (TEXTS * 62),
     "depth_trend_in_context": 1,
     "depth_trend_past_context": 1,
+    "accuracy_drop": 100 * 1 / ITEMS,
+    "candidate_accuracy_drop": 100 * 2 / ITEMS,
+    "delta_ln_p": (20 * 0.1 - 0.1 * (1 + 39) * 10) / ITEMS,
+    "prompt_delta_ce": 39 / 2 / 100,
+    "logit_difference_kept": 0.9,
+    "norm_correlation_l0": -1,
+    "norm_correlation_l1": 1,
+    "norm_correlation_mse": rank_association(ROW * 1.0, ROW % 20.0),
+    "norm_correlation_delta_ln_p": rank_association(ROW * 1.0, CHANGE),
+    # Of the classes, both holds items 1 to 9, clean_only item 0, and neither 10 to 39.
+    "class_effect_mse": rank_effect(ROW % 20.0, CLASSES),
+    "class_effect_delta_ce": rank_effect(ROW / 100, CLASSES),
+    "class_effect_delta_ln_p": rank_effect(CHANGE, CLASSES),
+    # Features are active on every 1st to 8th item, from item 0 on: the even ones only where ln p
+    # rises; 1, 3, 5 and 7 on 20, 7, 4 and 3 rising items of 40, 14, 8 and 6.
+    "positive_features": 4 / 8,
+    "always_active_harmful": 0,
+    "ablated_best": -0.05,
+    "ablated_worst": 0.2,
+    "layer_agreement": rank_association(CHANGE, CHANGE),  # of ties, half the items
+    "rank_agreement": 1,
 }
+
+
+def task_cell(name: str, layer: int = 0, needs: frozenset[str] | None = None) -> TaskCell:
+    needs = CHECKS[name].needs if needs is None else needs
+    return TaskCell("tiny-release", task_table(layer, needs), name, THRESHOLDS)
+
+
+def task_release(name: str, needs: frozenset[str] | None = None) -> TaskReleaseCell:
+    needs = CHECKS[name].needs if needs is None else needs
+    positions = PositionRange(*POSITIONS["release"])
+    texts = (
+        Cell("tiny-release", table(layer, needs), "sae", positions, name, THRESHOLDS)
+        for layer in range(4)
+    )
+    cells = tuple(task_cell(name, layer, needs) for layer in range(4))
+    return TaskReleaseCell(cells, tuple(texts) if needs & TEXT_NEEDS else ())
 
 
 def cell(name: str, layer: int = 0) -> Cell:
@@ -101,6 +186,10 @@ def test_check_measures_what_it_says(name) -> None:
     check = CHECKS[name]
     if check.cells == "release":
         estimate = check.function(ReleaseCell(tuple(cell(name, layer) for layer in range(4))))
+    elif check.cells == "task":
+        estimate = check.function(task_cell(name))
+    elif check.cells == "task_release":
+        estimate = check.function(task_release(name))
     else:
         estimate = check.function(cell(name))
     assert estimate.reason == ""
@@ -115,6 +204,12 @@ def test_check_needs_no_less_than_it_names(name) -> None:
     if check.cells == "release":
         return
     for column in check.needs:
+        if check.cells.startswith("task"):
+            make = task_cell if check.cells == "task" else task_release
+            poorer = make(name, needs=check.needs - {column})
+            with pytest.raises(UserError, match=f"{column} was not measured"):
+                check.function(poorer)
+            continue
         full = cell(name)
         columns = {key: values for key, values in full.table.columns.items() if key != column}
         sums = None if column == "position_sums" else full.table.position_sums

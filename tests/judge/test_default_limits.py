@@ -16,7 +16,8 @@ import pytest
 from sae_checks.checking import BUNDLED_THRESHOLDS, bundled_checks
 from sae_checks.judge.cells import Cell
 from sae_checks.judge.ranges import position_ranges
-from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.statistics import Estimate, difference_of_shares
+from sae_checks.judge.thresholds import Place
 from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
 from sae_checks.judge.verdict import judge
 from sae_checks.records import ModelLoading, PositionRange, SaeRef, SaeTable
@@ -157,6 +158,47 @@ WINDOWS = """
 """
 
 
+# On tasks, 1000 items each: items that only the clean model answers right, those that only the
+# spliced one does, mean Δ ln p, Spearman's correlation of Δ ln p and mean norm; layers 0 to 11.
+TASKS = {
+    "lambada": """
+    22 12 0.007 -0.019
+    35 17 -0.090 -0.046
+    65 23 -0.425 0.010
+    79 24 -0.667 -0.014
+    85 22 -0.702 -0.014
+    102 8 -0.913 -0.033
+    105 17 -0.915 -0.013
+    101 17 -0.947 -0.048
+    111 14 -1.003 -0.017
+    133 15 -1.220 0.050
+    143 9 -1.613 0.062
+    168 8 -1.871 0.013
+""",
+    "cbt": """
+    419 1 -7.762 -0.220
+    416 1 -5.923 -0.081
+    419 0 -11.239 -0.501
+    418 1 -10.901 -0.625
+    417 0 -8.235 -0.546
+    397 4 -5.473 -0.303
+    380 9 -3.965 -0.077
+    335 25 -3.179 -0.064
+    268 33 -2.381 0.003
+    239 36 -2.075 -0.023
+    210 34 -1.743 0.043
+    176 33 -1.413 0.093
+""",
+}
+# Layers that fail, of accuracy_drop, delta_ln_p and norm_correlation_delta_ln_p.
+FAILING_TASKS = {
+    "lambada": [range(3, 12), range(3, 12), range(0)],
+    "cbt": [LAYERS, LAYERS, range(2, 5)],
+}
+# Mean over pairs of layers of Spearman's correlation of Δ ln p over items.
+AGREEMENT = {"lambada": 0.3874, "cbt": 0.4687}
+
+
 def rows(text: str) -> list[list[float]]:
     return [[float(number) for number in line.split()] for line in text.strip().splitlines()]
 
@@ -170,7 +212,7 @@ def sae(layer: int) -> SaeRef:
 def holds(check: str, layer: int, positions: PositionRange | None, value: float) -> bool:
     ref = sae(layer)
     release = "gpt2-small-res-jb"
-    limit = THRESHOLDS.limit(check, release, ref.sae_id, layer, ref.site, positions)
+    limit = THRESHOLDS.limit(check, Place(release, ref.sae_id, layer, ref.site, positions))
     point = Estimate(value, value, value, 0.0, 100, 100)
     return judge(point, limit, THRESHOLDS.gate.undecided).holds
 
@@ -211,6 +253,28 @@ def test_the_usable_context_of_early_layers_fails() -> None:
     ]  # fmt: skip
     failing = [layer for layer in LAYERS if not holds("usable_context", layer, None, usable[layer])]
     assert failing == [0, 1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_study_on_tasks(task) -> None:
+    table = np.array(rows(TASKS[task]))
+    drops = 100 * (table[:, 0] - table[:, 1]) / 1000
+    checks = ("accuracy_drop", "delta_ln_p", "norm_correlation_delta_ln_p")
+    for check, values, failing in zip(
+        checks, (drops, table[:, 2], table[:, 3]), FAILING_TASKS[task], strict=True
+    ):
+        found = [layer for layer in LAYERS if not holds(check, layer, None, values[layer])]
+        assert found == list(failing), check
+    assert holds("layer_agreement", 0, None, AGREEMENT[task])
+
+
+def test_which_layers_accuracy_decides_on_a_thousand_items() -> None:
+    """Its interval is a point or two wide each way: near the limit, layers stay undecided."""
+    status = []
+    for only_clean, only_sae, *_ in rows(TASKS["lambada"]):
+        drop = difference_of_shares(int(only_clean), int(only_sae), 1000, 0.95)
+        status.append("pass" if drop.high <= 0.05 else "fail" if drop.low > 0.05 else "undecided")
+    assert status == ["pass"] * 2 + ["undecided"] * 3 + ["fail"] * 7
 
 
 def test_the_head_room_that_the_limits_state() -> None:

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 from scipy.stats import t as student_t
 
-from sae_checks.judge.statistics import rank_correlation, ratio_of_means, ratio_of_sums, undefined
+from sae_checks.judge.statistics import (
+    difference_of_shares,
+    rank_correlation,
+    ratio_of_means,
+    ratio_of_sums,
+    undefined,
+)
 
 numbers = st.floats(-100, 100).map(lambda value: round(value, 3))
 texts = st.lists(st.tuples(numbers, st.integers(1, 50)), min_size=2, max_size=12)
@@ -222,3 +228,59 @@ def test_rank_correlation_undefined(x, y, reason) -> None:
 def test_notes_are_added_in_order() -> None:
     estimate = undefined("nothing").with_notes(a=1).with_notes(b="two")
     assert estimate.notes == (("a", 1), ("b", "two"))
+
+
+def test_difference_of_shares_by_hand() -> None:
+    # b = 6, c = 1 of n = 98: p = 0.07, q = 0.02, d = 0.05; sqrt((0.09 - 0.0025)/100) = 0.02958.
+    estimate = difference_of_shares(6, 1, 98, 0.95)
+    assert estimate.value == 5 / 98
+    assert estimate.standard_error == close(math.sqrt(0.0875 / 100))
+    assert estimate.low == close(0.05 - 1.959963984540054 * math.sqrt(0.000875))
+    assert estimate.high == close(0.05 + 1.959963984540054 * math.sqrt(0.000875))
+    assert (estimate.texts, estimate.unit_name) == (98, "item")
+
+
+def test_no_item_that_differs_is_not_certainty() -> None:
+    estimate = difference_of_shares(0, 0, 100, 0.95)
+    assert estimate.value == 0
+    assert (estimate.low, estimate.high) == (close(-estimate.high), pytest.approx(0.027, abs=1e-3))
+    assert difference_of_shares(0, 0, 0, 0.95).reason == "no items were measured"
+
+
+counts = st.tuples(st.integers(0, 60), st.integers(0, 60), st.integers(0, 60)).filter(any)
+levels = st.floats(0.01, 0.999)
+
+
+@given(counts, levels)
+def test_a_difference_of_shares_lies_in_its_interval(split, level) -> None:
+    only_first, only_second, _ = split
+    estimate = difference_of_shares(only_first, only_second, sum(split), level)
+    assert -1 <= estimate.low <= estimate.value <= estimate.high <= 1
+    wider = difference_of_shares(only_first, only_second, sum(split), (1 + level) / 2)
+    assert wider.low <= estimate.low
+    assert estimate.high <= wider.high
+
+
+@given(counts, levels)
+def test_a_difference_of_shares_is_the_opposite_the_other_way_round(split, level) -> None:
+    only_first, only_second, _ = split
+    one = difference_of_shares(only_first, only_second, sum(split), level)
+    other = difference_of_shares(only_second, only_first, sum(split), level)
+    assert (one.value, one.low, one.high) == (-other.value, close(-other.high), close(-other.low))
+
+
+@pytest.mark.parametrize(
+    ("clean", "loses", "gains"),
+    [(0.3, 0.1, 0.02), (0.02, 0.3, 0.001), (0.98, 0.02, 0.3), (0.5, 0.002, 0.002), (0.999, 0.9, 0)],
+)
+def test_intervals_of_accuracy_cover_the_truth(clean, loses, gains) -> None:
+    """Also where nearly all items or hardly any are right; `loses` of those right, and so on."""
+    rng = np.random.default_rng(0)
+    draws, items, covered = 2000, 200, 0
+    first, second = clean * loses, (1 - clean) * gains
+    for only_first, only_second, _ in rng.multinomial(
+        items, [first, second, 1 - first - second], draws
+    ):
+        estimate = difference_of_shares(int(only_first), int(only_second), items, 0.95)
+        covered += estimate.low <= first - second <= estimate.high
+    assert covered / draws >= 0.94

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from sae_checks.checking import CellRef
 from sae_checks.errors import ThresholdsError
 from sae_checks.judge.thresholds import (
     CheckLimits,
@@ -13,17 +15,19 @@ from sae_checks.judge.thresholds import (
     KnownFailure,
     Limit,
     Override,
+    Place,
     Thresholds,
 )
 from sae_checks.judge.thresholds_file import CheckRules, parse_thresholds, read_thresholds
 from sae_checks.judge.toml_table import line_of
-from sae_checks.records import PositionRange
+from sae_checks.records import ModelLoading, PositionRange, SaeRef
 
 CHECKS = {
     "delta_ce": CheckRules("nats"),
     "delta_ce_growth": CheckRules("times", ("floor",)),
     "l0": CheckRules("features"),
     "depth_trend": CheckRules("correlation"),
+    "accuracy_drop": CheckRules("points"),
 }
 
 EXAMPLE = """\
@@ -56,12 +60,26 @@ unit = "times"
 report_only = true
 unit = "correlation"
 
+[checks.accuracy_drop]
+max = 5
+unit = "points"
+
+[[checks.accuracy_drop.override]]
+task = "ioi*"
+max = 2
+
 [[known_failure]]
 check = "delta_ce_growth"
 release = "tales"
 sae = "blocks.0.*"
 positions = "64:255"
 reason = "trained at 64 tokens"
+
+[[known_failure]]
+check = "accuracy_drop"
+release = "tales"
+task = "cbt-*"
+reason = "long prompts"
 """
 
 
@@ -80,6 +98,7 @@ def test_example() -> None:
             ),
             "delta_ce_growth": CheckLimits(Limit("times", max=2, parameters=(("floor", 0.02),))),
             "depth_trend": CheckLimits(Limit("correlation", report_only=True)),
+            "accuracy_drop": CheckLimits(Limit("points", max=5), (Override(task="ioi*", max=2.0),)),
         },
         known_failures=(
             KnownFailure(
@@ -89,6 +108,7 @@ def test_example() -> None:
                 positions=PositionRange(64, 255),
                 reason="trained at 64 tokens",
             ),
+            KnownFailure("accuracy_drop", "tales", "long prompts", task="cbt-*"),
         ),
     )
 
@@ -128,7 +148,7 @@ REFUSED = {
     "gate = 3": "1: gate of the file must be a table, got 3",
     "\n[checks.delta_cee]\nmax = 1": (
         '2: "delta_cee" is no check of [checks] (did you mean delta_ce?); '
-        "legal: delta_ce, delta_ce_growth, depth_trend, l0"
+        "legal: accuracy_drop, delta_ce, delta_ce_growth, depth_trend, l0"
     ),
     "[checks.l0]\nmax = 1": (
         '1: unit of [checks.l0] is missing, but this check measures in "features"'
@@ -159,7 +179,7 @@ REFUSED = {
     ),
     HEAD + "[[checks.delta_ce.override]]\nmax = 1": (
         "4: [[checks.delta_ce.override]] selects nothing: "
-        "give it release, sae, layer, site or positions"
+        "give it release, sae, layer, site, positions or task"
     ),
     HEAD + "[[checks.delta_ce.override]]\nlayer = 1\nreason = 'why'": (
         "4: [[checks.delta_ce.override]] sets nothing: give it min, max or report_only"
@@ -188,14 +208,15 @@ REFUSED = {
     ),
     "[[known_failure]]\ncheck = 'l0'": "1: [[known_failure]] lacks release and reason",
     "[[known_failure]]\ncheck = 'l1'\nrelease = '*'\nreason = 'r'": (
-        "2: check of [[known_failure]] must be one of delta_ce, delta_ce_growth, depth_trend, l0; "
-        'got "l1"'
+        "2: check of [[known_failure]] must be one of accuracy_drop, delta_ce, "
+        'delta_ce_growth, depth_trend, l0; got "l1"'
     ),
     "[[known_failure]]\ncheck = 'l0'\nrelease = 3\nreason = 'r'": (
         "3: release of [[known_failure]] must be a text in quotes, got 3"
     ),
     "[[known_failure]]\ncheck = 'l0'\nrelease = '*'\nlayer = 1\nreason = 'r'": (
-        '4: "layer" is no key of [[known_failure]]; legal: check, positions, reason, release, sae'
+        '4: "layer" is no key of [[known_failure]]; '
+        "legal: check, positions, reason, release, sae, task"
     ),
 }
 
@@ -262,7 +283,7 @@ def test_lines_of_values(path, line, newline) -> None:
 
 
 def limit(thresholds: Thresholds, **cell) -> Limit:
-    return thresholds.limit("delta_ce", cell.pop("release", "gpt2-small-res-jb"), **cell)
+    return thresholds.limit("delta_ce", Place(cell.pop("release", "gpt2-small-res-jb"), **cell))
 
 
 def test_limits_of_cells() -> None:
@@ -274,12 +295,21 @@ def test_limits_of_cells() -> None:
     assert limit(thresholds, layer=9, positions=PositionRange(2, 3)).report_only
     assert limit(thresholds, layer=9, positions=PositionRange(2, 3)).max is None
     assert limit(thresholds, layer=9, positions=PositionRange(2, 4)).max == 0.4
-    assert thresholds.limit("delta_ce_growth", "any").parameters == (("floor", 0.02),)
+    assert thresholds.limit("delta_ce_growth", Place("any")).parameters == (("floor", 0.02),)
+
+
+def test_limits_of_tasks() -> None:
+    thresholds = parse_thresholds(EXAMPLE, CHECKS)
+    of = {
+        task: thresholds.limit("accuracy_drop", Place("any", task=task)).max
+        for task in ("ioi", "ioi-long", "lambada", None)
+    }
+    assert of == {"ioi": 2, "ioi-long": 2, "lambada": 5, None: 5}
 
 
 def test_a_check_without_a_limit_is_refused() -> None:
     with pytest.raises(ThresholdsError) as error:
-        Thresholds().limit("l0", "any")
+        Thresholds().limit("l0", Place("any"))
     assert str(error.value) == (
         "the thresholds have no table [checks.l0]: give it a min or a max, or report_only = true"
     )
@@ -288,11 +318,11 @@ def test_a_check_without_a_limit_is_refused() -> None:
 def test_overrides_that_contradict_each_other_are_refused() -> None:
     overrides = (Override(layer=(1,), min=2.0), Override(site="mlp*", max=1.0))
     thresholds = Thresholds(checks={"l0": CheckLimits(Limit("features", min=0.0), overrides)})
-    assert thresholds.limit("l0", "any", layer=1, site="attn").min == 2
+    assert thresholds.limit("l0", Place("any", layer=1, site="attn")).min == 2
     with pytest.raises(ThresholdsError) as error:
-        thresholds.limit("l0", "any", "blocks.1.mlp", 1, "mlp", PositionRange(1, 3))
+        thresholds.limit("l0", Place("any", "blocks.1.mlp", 1, "mlp", PositionRange(1, 3), "ioi"))
     assert str(error.value) == (
-        "the overrides of l0 that match blocks.1.mlp 1:3 leave min 2 above max 1: "
+        "the overrides of l0 that match blocks.1.mlp 1:3 ioi leave min 2 above max 1: "
         "change one of them"
     )
 
@@ -302,9 +332,9 @@ def test_an_overrides_limit_makes_a_report_a_gate() -> None:
     thresholds = Thresholds(
         checks={"l0": CheckLimits(Limit("features", report_only=True), (override,))}
     )
-    assert not thresholds.limit("l0", "any", "blocks.1.hook").report_only
-    assert thresholds.limit("l0", "any", "blocks.2.hook").report_only
-    assert thresholds.limit("l0", "any").report_only  # a release is no SAE that matches
+    assert not thresholds.limit("l0", Place("any", "blocks.1.hook")).report_only
+    assert thresholds.limit("l0", Place("any", "blocks.2.hook")).report_only
+    assert thresholds.limit("l0", Place("any")).report_only  # a release is no SAE that matches
 
 
 def test_known_failures() -> None:
@@ -312,15 +342,51 @@ def test_known_failures() -> None:
     known = thresholds.known_failures[0]
     inside, outside = PositionRange(64, 79), PositionRange(32, 64)
     sae = "blocks.0.hook_resid_pre"
-    assert thresholds.known_failure("delta_ce_growth", "tales", sae, inside) is known
-    assert thresholds.known_failure("delta_ce_growth", "tales", sae, outside) is None
-    assert thresholds.known_failure("delta_ce_growth", "tales", sae, None) is None
-    assert thresholds.known_failure("delta_ce_growth", "Tales", sae, inside) is None
-    assert thresholds.known_failure("delta_ce_growth", "tales", None, inside) is None
-    assert thresholds.known_failure("l0", "tales", sae, inside) is None
+    covered = Place("tales", sae, positions=inside)
+    assert thresholds.known_failure("delta_ce_growth", covered) is known
+    assert thresholds.known_failure("l0", covered) is None
+    for change in (
+        {"positions": outside},
+        {"positions": None},
+        {"release": "Tales"},
+        {"sae": None},
+    ):
+        assert thresholds.known_failure("delta_ce_growth", replace(covered, **change)) is None
     everywhere = KnownFailure("l0", "*", "why")
-    assert everywhere.matches("l0", "any", None, None)
-    assert everywhere.matches("l0", "any", sae, inside)
+    assert everywhere.matches("l0", Place("any"))
+    assert everywhere.matches("l0", covered)
+    assert everywhere.matches("l0", Place("any", task="ioi"))
+
+
+def test_known_failures_of_tasks() -> None:
+    thresholds = parse_thresholds(EXAMPLE, CHECKS)
+    known = thresholds.known_failures[1]
+    for place, covers in [
+        (Place("tales", "blocks.0.hook_resid_pre", task="cbt-common-nouns"), True),
+        (Place("tales", task="cbt-common-nouns"), True),
+        (Place("tales", task="lambada"), False),
+        (Place("tales"), False),
+    ]:
+        assert thresholds.known_failure("accuracy_drop", place) is (known if covers else None)
+
+
+@pytest.mark.parametrize(
+    ("positions", "task", "shown"),
+    [
+        (None, None, "blocks.1.mlp"),
+        (PositionRange(1, 3), None, "blocks.1.mlp-1:3"),
+        (None, "ioi", "blocks.1.mlp-ioi"),
+    ],
+)
+def test_a_cells_place(positions, task, shown) -> None:
+    loading = ModelLoading("tiny")
+    sae = SaeRef("blocks.1.mlp", "blocks.1.mlp", 1, "mlp", 4, 2, 8, "standard", loading, "", "")
+    cell = CellRef("sae", "any", sae, positions, task)
+    assert str(cell) == shown
+    assert cell.place == Place("any", "blocks.1.mlp", 1, "mlp", positions, task)
+    whole = CellRef("release", "any", None, positions, task)
+    assert str(whole) == shown.replace("blocks.1.mlp", "any")
+    assert whole.place == Place("any", positions=positions, task=task)
 
 
 # --- Laws --------------------------------------------------------------------------------------
@@ -355,6 +421,7 @@ def overrides(draw, limit: Limit) -> Override:
         layer=draw(st.none() | st.lists(st.integers(0, 40), min_size=1).map(tuple)),
         site=draw(st.none() | strings),
         positions=draw(ranges),
+        task=draw(st.none() | strings),
         min=low,
         max=high,
         report_only=True if low is None and high is None else draw(st.sampled_from([None, False])),
@@ -379,6 +446,7 @@ def thresholds_of(draw) -> Thresholds:
         reason=strings.filter(bool),
         sae=strings,
         positions=st.none() | ranges,
+        task=st.none() | strings,
     )
     gate = st.builds(
         Gate,
@@ -424,7 +492,7 @@ def test_what_is_written_parses_back(thresholds) -> None:
 @given(thresholds_of(), st.text("abcdefghijklmnop_", min_size=1, max_size=9), st.data())
 def test_a_junk_key_is_named_with_its_line(thresholds, junk, data) -> None:
     legal = "gate checks known_failure confidence undecided known_failures_strict min max unit"
-    legal += " source report_only override floor release sae layer site positions reason check"
+    legal += " source report_only override floor release sae layer site positions task reason check"
     assume(junk not in legal.split())
     lines = to_toml(thresholds).split("\n")
     headers = [number for number, line in enumerate(lines) if line.startswith("[")]
@@ -443,7 +511,7 @@ def test_the_last_override_that_matches_wins(values, matching) -> None:
     )
     thresholds = Thresholds(checks={"l0": CheckLimits(Limit("features", max=7.5), each)})
     winners = [value for value, matches in zip(values, matching, strict=False) if matches]
-    assert thresholds.limit("l0", "any", layer=3).max == (winners[-1] if winners else 7.5)
+    assert thresholds.limit("l0", Place("any", layer=3)).max == (winners[-1] if winners else 7.5)
 
 
 @given(thresholds_of(), st.data())

@@ -12,13 +12,17 @@ if TYPE_CHECKING:
     from sae_checks.checking import check
     from sae_checks.judge.cells import Cell, ReleaseCell
     from sae_checks.judge.statistics import Estimate
+    from sae_checks.judge.task_cells import TaskCell
+    from sae_checks.judge.task_release import TaskReleaseCell
 
-__all__ = ["Cell", "Estimate", "ReleaseCell", "check"]
+__all__ = ["Cell", "Estimate", "ReleaseCell", "TaskCell", "TaskReleaseCell", "check"]
 
 _HOMES = {
     "Cell": "sae_checks.judge.cells",
     "ReleaseCell": "sae_checks.judge.cells",
     "Estimate": "sae_checks.judge.statistics",
+    "TaskCell": "sae_checks.judge.task_cells",
+    "TaskReleaseCell": "sae_checks.judge.task_release",
     "check": "sae_checks.checking",
 }
 

@@ -12,8 +12,10 @@ from typing import Any, TypeVar
 
 from sae_checks.judge.cells import Cell, CellKind, ReleaseCell
 from sae_checks.judge.statistics import Estimate
-from sae_checks.judge.thresholds import Limit
-from sae_checks.measure.plan import Plan
+from sae_checks.judge.task_cells import TaskCell
+from sae_checks.judge.task_release import TaskReleaseCell
+from sae_checks.judge.thresholds import Limit, Place
+from sae_checks.measure.plan import TEXT_NEEDS, refuse_unknown
 from sae_checks.records import PositionRange, SaeRef
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -31,13 +33,24 @@ class Check:
     """One check: its name in reports and thresholds, and the function that makes its estimate."""
 
     name: str  # without "check_"
-    function: Callable[[Any], Estimate]  # of a Cell, or of a ReleaseCell
+    # Of a Cell, a ReleaseCell, a TaskCell or a TaskReleaseCell.
+    function: Callable[[Any], Estimate]
     cells: CellKind
     needs: frozenset[str]  # columns that have to be measured for it
     unit: str
     parameters: tuple[str, ...] = ()
     beyond_training: bool = False  # asks about positions past the training context
     default: Limit | None = None  # where the thresholds file has no table for it
+
+    @property
+    def of_tasks(self) -> bool:
+        """Whether it asks about tasks."""
+        return self.cells in ("task", "task_release")
+
+    @property
+    def of_texts(self) -> bool:
+        """Whether texts have to be measured for it."""
+        return not self.of_tasks or bool(self.needs & TEXT_NEEDS)
 
     @property
     def summary(self) -> str:
@@ -53,12 +66,19 @@ class CellRef:
     release: str
     sae: SaeRef | None  # None: the whole release
     positions: PositionRange | None  # None: all that was measured
+    task: str | None = None  # None: texts
 
     def __str__(self) -> str:
-        parts = [self.sae.sae_id if self.sae else self.release]
-        if self.positions is not None:
-            parts.append(str(self.positions))
-        return "-".join(parts)
+        parts = (self.sae.sae_id if self.sae else self.release, self.positions, self.task)
+        return "-".join(str(part) for part in parts if part is not None)
+
+    @property
+    def place(self) -> Place:
+        """Where it lies, for limits and accepted failures."""
+        if self.sae is None:
+            return Place(self.release, positions=self.positions, task=self.task)
+        sae = self.sae
+        return Place(self.release, sae.sae_id, sae.layer, sae.site, self.positions, self.task)
 
 
 def check(
@@ -75,7 +95,8 @@ def check(
 
     Args:
         cells: "in_context" or "past_context" (one test per SAE × position range), "sae" (one per
-            SAE), or "release" (one in all; the function gets a `ReleaseCell`).
+            SAE), "release" (one in all; the function gets a `ReleaseCell`), "task" (one per SAE ×
+            task, which gets a `TaskCell`) or "task_release" (one per task: `TaskReleaseCell`).
         needs: the columns that it uses beside `norm`, so that no more than these are measured.
         unit: of the estimate; the thresholds file must agree.
         parameters: names of numbers that it reads with `cell.parameter(name)`.
@@ -89,7 +110,7 @@ def check(
     """
 
     def mark(function: _Function) -> _Function:
-        Plan.of(frozenset(needs))  # a column that does not exist is refused here and now
+        refuse_unknown(frozenset(needs))  # here and now, not when measuring
         if not function.__name__.startswith(_PREFIX):
             raise ValueError(f"a check's name begins with {_PREFIX!r}, got {function.__name__!r}")
         name = function.__name__.removeprefix(_PREFIX)
@@ -131,4 +152,14 @@ def bundled_checks() -> dict[str, Check]:
     return found
 
 
-__all__ = ["Cell", "CellRef", "Check", "ReleaseCell", "bundled_checks", "check", "check_of"]
+__all__ = [
+    "Cell",
+    "CellRef",
+    "Check",
+    "ReleaseCell",
+    "TaskCell",
+    "TaskReleaseCell",
+    "bundled_checks",
+    "check",
+    "check_of",
+]

@@ -21,6 +21,10 @@ class CorpusError(UserError):
     """The texts cannot be read, or are too few or too short."""
 
 
+class TaskError(UserError):
+    """The items of a task cannot be read, or there are none."""
+
+
 class ThresholdsError(UserError):
     """thresholds.toml is malformed: names the key, the line and the legal choices."""
 

@@ -3,39 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
+from sae_checks.cell_refs import Field
 from sae_checks.checking import BUNDLED_THRESHOLDS, CellRef, Check, bundled_checks
-from sae_checks.errors import CorpusError, ReleaseError, UserError
-from sae_checks.judge.cells import Cell, ReleaseCell
+from sae_checks.errors import UserError
+from sae_checks.evidence import Evidence, UnmeasuredError
 from sae_checks.judge.ranges import PositionRanges, place_ranges, position_ranges
 from sae_checks.judge.thresholds import CheckLimits, Thresholds
 from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
 from sae_checks.judge.verdict import Verdict, judge
 from sae_checks.measure.progress import Progress
-from sae_checks.options import DEFAULT_CONTEXT, Options
-from sae_checks.records import Measurement, PositionRange, Release, SaeRef
-from sae_checks.store import Provenance, Store, read_measurement
+from sae_checks.options import Options
+from sae_checks.records import Measurement, PositionRange, SaeRef, TaskRef
+from sae_checks.setting import read_stored, resolve_setting
+from sae_checks.store import Provenance, Store, task_refs
 
-# Checks of a whole release ask how a quantity goes with the layer; two layers have no trend.
-LAYERS_OF_A_TREND = 3
-# Checks of what lies past the training context are asked where at least half as much again was
-# measured: how far an SAE is usable cannot be told from less.
-BEYOND_TRAINING = 1.5
-
-
-class UnmeasuredError(UserError):
-    """What a check needs could not be measured."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A release as it will be measured: resolved and described, nothing loaded."""
-
-    release: Release
-    context: int
-    provenance: Provenance
+if TYPE_CHECKING:
+    from sae_checks.load.tasks.task import Task
+    from sae_checks.measure.request import Request
 
 
 class Gate:
@@ -55,16 +43,10 @@ class Gate:
         self.measurement: Measurement | None = None
         self._provenance: Provenance | None = None
         if options.measurements is not None:
-            _refuse_measuring_options(options)
-            self.stored = _choose_stored(read_measurement(options.measurements), options.ids)
+            self.stored = read_stored(options, options.measurements)
             self.release, self.context = self.stored.release, self.stored.context
-            if options.release not in (None, self.release.name):
-                raise UserError(
-                    f"--sae {options.release} is not what --sae-measurements "
-                    f"{options.measurements} holds, which is {self.release.name}; leave --sae out"
-                )
         else:
-            setting = _resolve(options)
+            setting = resolve_setting(options)
             self.release, self.context = setting.release, setting.context
             self._provenance = setting.provenance
 
@@ -87,24 +69,34 @@ class Gate:
                 )
         return made
 
+    @cached_property
+    def tasks(self) -> tuple[TaskRef, ...]:
+        """The tasks of the run."""
+        if self.stored is not None:
+            return task_refs(self.stored.manifest)
+        return tuple(ref for _, ref in self._tasks)
+
+    @cached_property
+    def _tasks(self) -> tuple[tuple[Task, TaskRef], ...]:
+        """The tasks to measure; looked up when a check first asks, as the hub may have to be."""
+        from sae_checks.task_setting import find_tasks
+
+        assert self._provenance is not None, "what is not stored has a provenance"
+        return find_tasks(self.options, self._provenance)
+
     def cells(self, check: Check) -> list[CellRef]:
         """The cells a check is asked about, one test each."""
-        name = self.release.name
-        if check.cells in ("in_context", "past_context"):
-            return [
-                CellRef(check.cells, name, sae, positions)
-                for sae in self.release.saes
-                for positions in getattr(self.ranges[sae.sae_id], check.cells)
-            ]
-        saes = [
-            sae
-            for sae in self.release.saes
-            if not check.beyond_training or self.context >= BEYOND_TRAINING * sae.training_context
-        ]
-        if check.cells == "sae":
-            return [CellRef("sae", name, sae, None) for sae in saes]
-        enough = len({sae.layer for sae in saes}) >= LAYERS_OF_A_TREND
-        return [CellRef("release", name, None, None)] if enough else []
+        # Only checks of tasks ask which there are.
+        tasks = self.tasks if check.of_tasks else ()
+        ablated = frozenset(task.name for task in tasks if self._ablates(task.name))
+        return Field(self.release, self.context, self.ranges, tasks, ablated).cells(check)
+
+    def _ablates(self, task: str) -> bool:
+        """Whether features are ablated on a task, or were on any SAE of what is stored."""
+        if self.stored is None:
+            return self.options.ablate > 0
+        tables = self.stored.tasks.get(task, {}).values()
+        return any(table.ablations is not None for table in tables)
 
     def read_thresholds(self, collected: Iterable[Check]) -> Thresholds:
         """The limits for the suite's checks and for those collected beside it."""
@@ -136,8 +128,8 @@ class Gate:
             return None
         return Store(self.options.store, self.release, self._provenance)
 
-    def measure(self, wanted: Iterable[CellRef], needs: frozenset[str], progress: Progress) -> None:
-        """Measure what the wanted cells need and is not stored yet.
+    def measure(self, wanted: Iterable[tuple[Check, CellRef]], progress: Progress) -> None:
+        """Measure what checks need on their cells and is not stored yet.
 
         Raises:
             UserError: the model, the device or the corpus is not to be had.
@@ -147,153 +139,49 @@ class Gate:
             return
         from sae_checks.measure.run import measure_release
 
-        cells = list(wanted)
-        ids = {cell.sae.sae_id for cell in cells if cell.sae is not None}
-        whole = any(cell.sae is None for cell in cells)
-        saes = tuple(s for s in self.release.saes if whole or s.sae_id in ids)
+        self.measurement = measure_release(self._request(list(wanted)), progress)
+
+    def _request(self, wanted: list[tuple[Check, CellRef]]) -> Request:
+        from sae_checks.measure.request import Request
+
+        on_texts = [cell for check, cell in wanted if check.of_texts]
+        on_tasks = [cell for check, cell in wanted if check.of_tasks]
+        names = {cell.task for cell in on_tasks}
         assert self._provenance is not None, "what is not stored has a provenance"
         assert self.store is not None, "what is not stored has a store"
-        self.measurement = measure_release(
-            self.release, saes, needs, self._provenance, self.store, self.options, progress
+        return Request(
+            release=self.release,
+            provenance=self._provenance,
+            store=self.store,
+            options=self.options,
+            needs=frozenset().union(*(check.needs for check, _ in wanted)),
+            text_saes=self._saes_of(on_texts),
+            task_saes=self._saes_of(on_tasks),
+            tasks=tuple((task, ref) for task, ref in self._tasks if ref.name in names)
+            if on_tasks
+            else (),
         )
+
+    def _saes_of(self, cells: list[CellRef]) -> tuple[SaeRef, ...]:
+        """The SAEs that cells are about; all of them if one is about the whole release."""
+        ids = {cell.sae.sae_id for cell in cells if cell.sae is not None}
+        whole = any(cell.sae is None for cell in cells)
+        return tuple(sae for sae in self.release.saes if whole or sae.sae_id in ids)
 
     def verdict(self, check: Check, ref: CellRef, thresholds: Thresholds) -> Verdict:
         """Judge one cell.
 
         Raises:
-            UnmeasuredError: the cell's SAE (any SAE, for a cell of the whole release) could not be
-                measured.
+            UnmeasuredError: the cell's SAE (any SAE, for a cell of the whole release) or its task
+                could not be measured.
         """
-        cell = self.cell(check, ref, thresholds)
-        estimate = check.function(cell)
-        return judge(estimate, cell.limit(), thresholds.gate.undecided)
-
-    def cell(self, check: Check, ref: CellRef, thresholds: Thresholds) -> Cell | ReleaseCell:
-        """What the check's function gets to see."""
-        if ref.sae is not None:
-            return self._sae_cell(check, ref, ref.sae, thresholds)
-        cells = (self._sae_cell(check, ref, sae, thresholds) for sae in self.release.saes)
-        return ReleaseCell(tuple(cells))
-
-    def _sae_cell(self, check: Check, ref: CellRef, sae: SaeRef, thresholds: Thresholds) -> Cell:
         if self.measurement is None:
             raise UnmeasuredError("nothing has been measured yet")
-        table = self.measurement.tables.get(sae.sae_id)
-        if table is None:
-            reason = self.measurement.failures.get(sae.sae_id)
-            raise UnmeasuredError(reason or f"SAE {sae.sae_id!r} was not measured")
-        missing = check.needs - table.columns.keys() - {"position_sums"}
-        if "position_sums" in check.needs and table.position_sums is None:
-            missing |= {"position_sums"}
-        if missing:
-            raise UnmeasuredError(
-                f"{check.name} needs {', '.join(sorted(missing))}, which the stored tables of "
-                f"{sae.sae_id!r} lack; measure again without --sae-measurements"
-            )
-        positions = ref.positions or PositionRange(1, self.context - 2)
-        kind = "sae" if ref.kind == "release" else ref.kind
-        return Cell(self.release.name, table, kind, positions, check.name, thresholds)
+        cell = Evidence(self.measurement, thresholds).cell(check, ref)
+        return judge(check.function(cell), cell.limit(), thresholds.gate.undecided)
 
 
 def _meets(positions: PositionRange, ranges: PositionRanges) -> bool:
     """Whether any of an SAE's ranges was cut from the one that was asked for."""
     cut = (*ranges.in_context, *ranges.past_context)
     return any(positions.first <= each.first and each.last <= positions.last for each in cut)
-
-
-def _refuse_measuring_options(options: Options) -> None:
-    """What was measured is past changing: an option that says how to measure is a mistake."""
-    how = ["model", "corpus", "tokens", "context", "training_context", "seed", "packing"]
-    how += ["special_tokens", "device", "dtype"]
-    given = [
-        f"--sae-{n.replace('_', '-')}" for n in how if getattr(options, n) != getattr(Options(), n)
-    ]
-    if given:
-        raise UserError(
-            f"--sae-measurements judges tables as they were measured; {', '.join(given)} cannot "
-            "change that, leave it out or measure again"
-        )
-
-
-def _resolve(options: Options) -> Setting:
-    from sae_checks import resolve
-    from sae_checks.load.documents import default_packing
-    from sae_checks.resolve.model_config import read_model_config
-
-    listing = resolve.choose(resolve.find(options.release), options.ids)
-    release = resolve.describe(
-        listing, model=options.model, training_context=options.training_context
-    )
-    model = read_model_config(release.loading)
-    context = _context(options.context, model.context)
-    corpus = options.corpus or _own_dataset(release)
-    provenance = Provenance(
-        loading=release.loading,
-        model_version=model.version,
-        corpus=corpus,
-        corpus_version=_corpus_version(corpus, options),
-        packing=options.packing or default_packing(corpus),
-        seed=options.seed,
-        tokens=options.tokens,
-        context=context,
-        replace_special=options.special_tokens == "replace",
-        device=options.device,
-        dtype=options.dtype,
-    )
-    return Setting(release, context, provenance)
-
-
-def _context(asked: int | None, of_model: int | None) -> int:
-    if asked is None:
-        return min(of_model or DEFAULT_CONTEXT, DEFAULT_CONTEXT)
-    if asked < 4:
-        raise UserError(
-            f"--sae-context {asked} is too short to measure anything; give 4 tokens or more"
-        )
-    if of_model is not None and asked > of_model:
-        raise UserError(
-            f"--sae-context {asked:,} is beyond the model's context of {of_model:,} tokens; "
-            f"give {of_model:,} or less"
-        )
-    return asked
-
-
-def _own_dataset(release: Release) -> str:
-    names = sorted({sae.dataset for sae in release.saes if sae.dataset})
-    if len(names) == 1:
-        return names[0]
-    said = (
-        f"name {len(names)} data sets ({', '.join(names)})"
-        if names
-        else "do not say on what they were trained"
-    )
-    raise ReleaseError(f"the SAEs of {release.name!r} {said}; choose one with --sae-corpus")
-
-
-def _corpus_version(corpus: str, options: Options) -> str:
-    from sae_checks.load.documents import corpus_version, is_local
-    from sae_checks.resolve import hub
-
-    if is_local(corpus):
-        return corpus_version(corpus)
-    remembered = options.store / "revisions" / corpus.replace("/", "--")
-    instead = "name a local .parquet, .jsonl or .txt file, or pydoc, with --sae-corpus"
-    try:
-        return hub.HubRepo(corpus, "dataset", instead).commit(remembered)
-    except ReleaseError as error:
-        raise CorpusError(str(error)) from error
-
-
-def _choose_stored(measurement: Measurement, globs: tuple[str, ...]) -> Measurement:
-    from fnmatch import fnmatchcase
-
-    if not globs:
-        return measurement
-    saes = measurement.release.saes
-    chosen = tuple(s for s in saes if any(fnmatchcase(s.sae_id, glob) for glob in globs))
-    if not chosen:
-        raise ReleaseError(
-            f"--sae-ids {','.join(globs)} matches no SAE of the stored measurement; it has "
-            f"{', '.join(s.sae_id for s in saes)}"
-        )
-    return replace(measurement, release=replace(measurement.release, saes=chosen))

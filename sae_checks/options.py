@@ -11,9 +11,10 @@ from typing import Any
 import platformdirs
 
 from sae_checks.errors import UserError
-from sae_checks.records import PositionRange
+from sae_checks.records import FEATURE_WINDOW, PositionRange
 
 DEFAULT_TOKENS = 100_000  # the study's own number: 100 texts of 1,024 tokens
+DEFAULT_ITEMS = 1_000  # of a task: the study's own number
 DEFAULT_CONTEXT = 1_024  # the study's own context, and as much as a longer model is given unasked
 
 
@@ -35,6 +36,11 @@ class Options:
     device: str = "cpu"
     dtype: str = "float32"
     batch_tokens: int | None = None
+    task: tuple[str, ...] | None = None  # None: those that fit the corpus
+    items: int = DEFAULT_ITEMS
+    answer: str = "first_token"
+    feature_window: int = FEATURE_WINDOW
+    ablate: int = 0
     store: Path = field(default_factory=lambda: Path(platformdirs.user_cache_dir("sae-checks")))
     thresholds: Path | None = None
     measurements: Path | None = None
@@ -54,9 +60,15 @@ class Option:
     def ini(self) -> str:
         return self.name.lstrip("-").replace("-", "_")
 
-    @property
-    def is_path(self) -> bool:
-        return self.parse in (_path, _name)
+    def seen_from(self, folder: Path, text: str) -> str:
+        """The option's text with paths made relative to a folder, as far as they exist there."""
+        if self.parse not in (_path, _name, _tasks):
+            return text
+        parts = text.split(",") if self.parse is _tasks else [text]
+        seen = [folder / Path(part.strip()).expanduser() for part in parts]
+        return ",".join(
+            str(path) if path.exists() else part for path, part in zip(seen, parts, strict=True)
+        )
 
     @property
     def target(self) -> str:
@@ -89,6 +101,18 @@ def _name(text: str) -> str:
     """A name as it is; a file or folder that exists as its whole path."""
     path = Path(text).expanduser()
     return str(path.resolve()) if path.exists() else text
+
+
+def _tasks(text: str) -> tuple[str, ...]:
+    """Names and files with commas between them; files that exist as whole paths."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    # A folder that happens to be called as a task is does not hide it.
+    names = tuple(_name(part) if part.endswith(".jsonl") else part for part in parts)
+    if not names:
+        raise argparse.ArgumentTypeError(f"must name a task or a file, or be none, not {text!r}")
+    if "none" in names and len(names) > 1:
+        raise argparse.ArgumentTypeError(f"must be none alone or name tasks, not {text!r}")
+    return () if names == ("none",) else names
 
 
 def _one_of(*choices: str) -> Callable[[str], str]:
@@ -181,6 +205,36 @@ OPTIONS: tuple[Option, ...] = (
         _positive,
         "tokens per forward pass; changes no figure beyond rounding",
         "N",
+    ),
+    Option(
+        "--sae-task",
+        _tasks,
+        "tasks with known answers, with commas: lambada, lambada_openai, cbt_cn, ioi, cloze (made "
+        "of the corpus), tales, tales_long, a .jsonl file of your own (prompt, answer, candidates),"
+        " or none; without it lambada, cbt_cn and ioi, cloze where the corpus needs no network, or "
+        "the demo's own two",
+        "NAMES",
+    ),
+    Option("--sae-items", _positive, f"items of each task ({DEFAULT_ITEMS:,} without it)", "N"),
+    Option(
+        "--sae-answer",
+        _one_of("first_token", "whole"),
+        "which tokens of an answer have to be right: its first one (as in the study), or all",
+        "HOW",
+    ),
+    Option(
+        "--sae-feature-window",
+        _positive,
+        f"on how many of the last prompt tokens a feature counts as active ({FEATURE_WINDOW} "
+        "without it)",
+        "N",
+    ),
+    Option(
+        "--sae-ablate",
+        _positive,
+        "ablate so many of the best and of the worst features of each SAE on each task, one at a "
+        "time (none without it)",
+        "K",
     ),
     Option(
         "--sae-store",

@@ -61,8 +61,8 @@ class CheckItem(pytest.Item):
         raise CheckFailedError(told)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """Verdicts and mistakes of the user as sentences; bugs with their traceback."""
-        if isinstance(excinfo.value, CheckFailedError | CheckUndefinedError | UserError):
+        """Verdicts as sentences; bugs with their traceback."""
+        if isinstance(excinfo.value, CheckFailedError | CheckUndefinedError):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
@@ -175,10 +175,18 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, Any, Any]:
     """Remember each test's outcome for the closing summary."""
     report = yield
-    if isinstance(item, CheckItem) and (report.when == "call" or report.failed):
+    if not isinstance(item, CheckItem):
+        return report
+    # pytest asks an item's repr_failure of its own phase alone, and what is unmeasured is told in
+    # setup.
+    if call.excinfo is not None and isinstance(call.excinfo.value, UserError):
+        report.longrepr = str(call.excinfo.value)
+    if report.when == "call" or report.failed:
         outcome = "error" if report.when != "call" else report.outcome
         if hasattr(report, "wasxfail"):
             outcome = "accepted" if report.skipped else "unexpectedly passed"
@@ -239,9 +247,8 @@ def _value(config: pytest.Config, option: Option) -> Any:
     text = config.getini(option.ini)
     if not text:
         return None
-    if option.is_path and config.inipath is not None:  # as seen from the file that says it
-        seen = config.inipath.parent / Path(text).expanduser()
-        text = str(seen) if seen.exists() else text
+    if config.inipath is not None:  # as seen from the file that says it
+        text = option.seen_from(config.inipath.parent, text)
     try:
         return option.parse(text)
     except (ArgumentTypeError, ValueError) as error:

@@ -8,12 +8,15 @@ from functools import cached_property
 
 from sae_checks.checking import CellRef, Check, bundled_checks
 from sae_checks.errors import UserError
-from sae_checks.gate import Gate, UnmeasuredError
+from sae_checks.evidence import UnmeasuredError
+from sae_checks.gate import Gate
 from sae_checks.judge.thresholds import KnownFailure, Thresholds
 from sae_checks.judge.verdict import Verdict
 from sae_checks.measure.progress import Progress
 from sae_checks.options import Options
+from sae_checks.records import TaskTable
 from sae_checks.report import text
+from sae_checks.report.features import feature_lines
 
 
 @dataclass(frozen=True)
@@ -68,26 +71,16 @@ class Session:
         self.thresholds = self.gate.read_thresholds(self._checks.values())
         # Overrides that contradict each other show only where a cell matches both.
         for check, cell in collected:
-            sae = cell.sae
-            self.thresholds.limit(
-                check.name,
-                cell.release,
-                sae.sae_id if sae else None,
-                sae.layer if sae else None,
-                sae.site if sae else None,
-                cell.positions,
-            )
+            self.thresholds.limit(check.name, cell.place)
 
     def known_failure(self, check: Check, cell: CellRef) -> KnownFailure | None:
         """The accepted failure that covers a cell, if any does."""
-        sae_id = cell.sae.sae_id if cell.sae else None
-        return self.thresholds.known_failure(check.name, cell.release, sae_id, cell.positions)
+        return self.thresholds.known_failure(check.name, cell.place)
 
     def measure(self, wanted: Sequence[tuple[Check, CellRef]]) -> None:
         """Measure what these checks need on these cells."""
-        needs = frozenset().union(*(check.needs for check, _ in wanted))
         try:
-            self.gate.measure((cell for _, cell in wanted), needs, self.progress)
+            self.gate.measure(wanted, self.progress)
         finally:
             self.progress.close()
 
@@ -121,7 +114,8 @@ class Session:
         cells = [
             (check, cell) for check in self._checks.values() for cell in self.gate.cells(check)
         ]
-        narrowed = self.options.ids or self.options.ranges or self.options.context
+        options = self.options
+        narrowed = options.ids or options.ranges or options.context or options.task is not None
         full = not narrowed and bundled_checks().keys() <= self._checks.keys()
         full = full and all((check.name, str(cell)) in ran for check, cell in cells)
         stale = []
@@ -133,21 +127,29 @@ class Session:
                 stale.append(
                     f"{text.known_failure(entry)}: all of its {len(matched)} cells pass; remove it"
                 )
-            elif not matched and full and self._is_of_this_release(entry):
+            elif not matched and full and self._could_match(entry):
                 stale.append(
                     f"{text.known_failure(entry)}: matches no cell of "
                     f"{self.gate.release.name}; mend or remove it"
                 )
         return stale
 
-    def _is_of_this_release(self, entry: KnownFailure) -> bool:
+    def _could_match(self, entry: KnownFailure) -> bool:
+        """Whether an entry is of this release, and of a task and a check that this run has."""
         from fnmatch import fnmatchcase
 
-        return fnmatchcase(self.gate.release.name, entry.release)
+        if not fnmatchcase(self.gate.release.name, entry.release):
+            return False
+        check = self._checks.get(entry.check)
+        if check is not None and not self.gate.cells(check):
+            return False
+        tasks = [task.name for task in self.gate.tasks] if entry.task else []
+        return not entry.task or any(fnmatchcase(name, entry.task) for name in tasks)
 
     def header(self) -> list[str]:
         """What is gated, on what, at what budget."""
-        return text.header(self.gate, self.options)
+        with_tasks = any(check.of_tasks for check in self._checks.values())
+        return text.header(self.gate, self.options, with_tasks=with_tasks)
 
     def properties(self, check: Check, cell: CellRef, verdict: Verdict | None) -> dict[str, str]:
         """The JUnit properties of a test."""
@@ -155,7 +157,18 @@ class Session:
 
     def explain(self, check: Check, cell: CellRef, verdict: Verdict) -> str:
         """The message of a failing test."""
-        return text.failure(check, cell, verdict)
+        told = text.failure(check, cell, verdict)
+        table = self.task_table(cell.task, cell.sae.sae_id) if cell.task and cell.sae else None
+        return "\n".join([told, *(line.strip() for line in self.feature_lines(table))])
+
+    def feature_lines(self, table: TaskTable | None) -> list[str]:
+        """The best and worst features of an SAE on a task."""
+        return feature_lines(table, self.thresholds.gate.confidence)
+
+    def task_table(self, task: str, sae_id: str) -> TaskTable | None:
+        """What was measured of an SAE on a task, if anything was."""
+        measurement = self.gate.measurement
+        return measurement.tasks.get(task, {}).get(sae_id) if measurement is not None else None
 
 
 __all__ = ["Outcome", "Session", "UnmeasuredError"]

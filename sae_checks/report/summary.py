@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from sae_checks.report import text
+from sae_checks.report.tasks import task_lines
 from sae_checks.wording import counted
 
 if TYPE_CHECKING:
@@ -22,11 +23,16 @@ def summary_lines(session: Session, junit: str | None) -> list[str]:
     by_sae: dict[str, list[Outcome]] = {}
     for outcome in session.outcomes:
         by_sae.setdefault(outcome.cell.sae.sae_id if outcome.cell.sae else "", []).append(outcome)
+    tasks = dict.fromkeys(o.cell.task for o in session.outcomes if o.cell.task is not None)
     for sae in session.gate.release.saes:
         if sae.sae_id in by_sae:
             lines += _block(sae.sae_id, by_sae[sae.sae_id], session.not_measured(sae.sae_id))
+            for task in tasks:
+                lines += session.feature_lines(session.task_table(task, sae.sae_id))
     if "" in by_sae:
         lines += _block("whole release", by_sae[""], None)
+    if session.gate.measurement is not None:
+        lines += task_lines(session.gate.measurement.manifest, tasks)
     lines += _accepted(session)
     lines += [f"note: {sentence}" for sentence in session.stale_known_failures()]
     if session.gate.store is not None:
@@ -69,16 +75,17 @@ def excess(outcome: Outcome) -> float:
 
 
 def _worst_line(outcome: Outcome) -> str:
-    verdict, positions = outcome.verdict, outcome.cell.positions
-    where = f"at {positions}" if positions is not None else ""
+    verdict, cell = outcome.verdict, outcome.cell
+    where = f"at {cell.positions}" if cell.positions is not None else ""
+    where = f"on {cell.task}" if cell.task is not None else where
     if verdict is None:
-        return f"  {outcome.check.name:<24} not measured"
+        return f"  {outcome.check.name:<27} not measured"
     value = (
         f"{verdict.estimate.value:.4g}" if not math.isnan(verdict.estimate.value) else "undefined"
     )
     limit = text.limit(verdict) or "reported"
     told = outcome.outcome if verdict.status != "undecided" else f"{outcome.outcome} (undecided)"
-    return f"  {outcome.check.name:<24} {value:>10} {limit:<12} {where:<14} {told}".rstrip()
+    return f"  {outcome.check.name:<27} {value:>10} {limit:<12} {where:<14} {told}".rstrip()
 
 
 def _accepted(session: Session) -> list[str]:

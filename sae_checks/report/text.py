@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from sae_checks.options import Options
 
 
-def header(gate: Gate, options: Options) -> list[str]:
-    """The lines at the start of a run."""
+def header(gate: Gate, options: Options, *, with_tasks: bool) -> list[str]:
+    """The lines at the start of a run; tasks only where a check asks about them."""
     release, loading = gate.release, gate.release.loading
     notes = "".join(f" ({note})" for note in release.notes)
     processing = ", ".join(f"{k}={v}" for k, v in loading.from_pretrained_kwargs)
@@ -32,6 +32,13 @@ def header(gate: Gate, options: Options) -> list[str]:
         f"sae-checks: corpus {gate.corpus}, {options.tokens:,} tokens at most: {texts:,} texts of "
         f"{gate.context:,}, seed {options.seed}; limits {options.thresholds or BUNDLED_THRESHOLDS}"
     )
+    if with_tasks and gate.tasks:
+        names = ", ".join(task.name for task in gate.tasks)
+        lines.append(
+            f"sae-checks: tasks {names}: {options.items:,} items of each at most, "
+            + ("all tokens of an answer" if options.answer == "whole" else "its first token")
+            + " scored"
+        )
     whole = [s for s in release.saes if not gate.ranges[s.sae_id].past_context]
     if whole:
         lines.append(
@@ -48,14 +55,17 @@ def properties(
 ) -> dict[str, str]:
     """What the JUnit report says of a test; what was not measured is "nan", its verdict "error"."""
     sae, positions = cell.sae, cell.positions
+    # A task's items have no range of positions in common.
+    first, last = ("", "") if cell.task else ("1", str(context - 2))
     made = {
         "release": cell.release,
         "sae": sae.sae_id if sae else "",
         "layer": str(sae.layer) if sae else "",
         "hook": sae.hook_point if sae else "",
         "metric": check.name,
-        "first_position": str(positions.first if positions else 1),
-        "last_position": str(positions.last if positions else context - 2),
+        "task": cell.task or "",
+        "first_position": str(positions.first) if positions else first,
+        "last_position": str(positions.last) if positions else last,
         "value": "nan",
         "limit": "",
         "ci_low": "nan",
@@ -94,6 +104,8 @@ def failure(check: Check, cell: CellRef, verdict: Verdict) -> str:
     where = f"{cell.sae.sae_id}" if cell.sae else f"release {cell.release}"
     if cell.positions is not None:
         where += f", positions {cell.positions.first} to {cell.positions.last}"
+    if cell.task is not None:
+        where += f" on task {cell.task}"
     lines = [f"{check.name} of {where}: {verdict.sentence}"]
     if verdict.estimate.notes:
         notes = ", ".join(
@@ -113,7 +125,8 @@ def failure(check: Check, cell: CellRef, verdict: Verdict) -> str:
 def known_failure(entry: KnownFailure) -> str:
     """An accepted failure's own identity, for messages about it."""
     positions = f", positions {entry.positions}" if entry.positions else ""
-    return f"[[known_failure]] {entry.check} of {entry.release} ({entry.sae}{positions})"
+    task = f", task {entry.task}" if entry.task else ""
+    return f"[[known_failure]] {entry.check} of {entry.release} ({entry.sae}{positions}{task})"
 
 
 def _figure(value: float) -> str:

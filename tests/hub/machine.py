@@ -10,8 +10,8 @@ import pytest
 
 from tests.plugin.gate_run import GateRun, run_gate
 
-# Eight texts that go past the training context.
-BUDGET = ("--sae-context=256", "--sae-tokens=2048")
+# Eight texts that go past the training context, and a dozen items of each task.
+BUDGET = ("--sae-context=256", "--sae-tokens=2048", "--sae-items=12")
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,9 @@ from tests.hub.server import HubServer
 from tests.plugin.gate_run import GateRun
 
 RELEASE = ("--sae=gpt2-small-res-jb", *BUDGET)
-MY_SAES = (f"--sae={contents.MY_SAES}", *BUDGET)
+# The task whose questions are made of no data set: the same ones whatever the corpus.
+MY_SAES = (f"--sae={contents.MY_SAES}", *BUDGET, "--sae-task=ioi")
+TASKS = ("lambada", "cbt_cn", "ioi")
 TESTS_FAILED, USAGE_ERROR = 1, 4
 FAST = 60.0  # seconds; far above what a rerun takes, far below what five tries per file take
 
@@ -80,6 +82,59 @@ def test_every_sae_is_judged_in_and_past_its_context(online: Online):
     }
     assert expected.items() <= case.properties.items()
     assert np.isfinite(float(case.properties["value"]))
+
+
+def test_every_sae_is_judged_on_every_task(online: Online):
+    run = online.release
+    assert (
+        "sae-checks: tasks lambada, cbt_cn, ioi: 12 items of each at most, its first token scored\n"
+        in run.output
+    )
+    names = {case.name for case in run.cases}
+    for check in ("accuracy_drop", "delta_ln_p", "prompt_delta_ce", "positive_features"):
+        assert {f"check_{check}[{sae}-{t}]" for sae in contents.HOOK_POINTS for t in TASKS} <= names
+    by_candidates = {name for name in names if name.startswith("check_candidate_accuracy_drop[")}
+    assert by_candidates == {
+        f"check_candidate_accuracy_drop[{sae}-{task}]"
+        for sae in contents.HOOK_POINTS
+        for task in ("cbt_cn", "ioi")
+    }
+    assert {f"check_layer_agreement[gpt2-small-res-jb-{task}]" for task in TASKS} <= names
+    for case in (case for case in run.cases if case.properties["metric"] == "accuracy_drop"):
+        assert (case.properties["texts"], case.properties["first_position"]) == ("12", "")
+        assert np.isfinite(float(case.properties["value"]))
+
+
+def test_tasks_are_read_at_a_commit_of_the_hub(online: Online):
+    (folder,) = (online.machine.store / "measurements").glob("gpt2-small-res-jb-*")
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    entries = {entry["ref"]["name"]: entry for entry in manifest["tasks"]}
+    assert list(entries) == list(TASKS)
+    assert {entry["failure"] for entry in entries.values()} == {None}
+    files = {request.split("?")[0].split("/", 1)[1] for request in online.requests}
+    for name, dataset in (("lambada", contents.LAMBADA), ("cbt_cn", contents.CBT)):
+        assert entries[name]["ref"]["location"] == dataset
+        commit = entries[name]["ref"]["version"]
+        assert any(file.startswith(f"datasets/{dataset}/large/{commit}/") for file in files)
+    assert entries["ioi"]["ref"]["location"] == ""
+
+
+def test_features_have_links_to_their_dashboards(online: Online):
+    (folder,) = (online.machine.store / "measurements").glob("gpt2-small-res-jb-*")
+    paths = sorted(folder.glob("tasks/*/*/features.parquet"))
+    assert len(paths) == len(contents.HOOK_POINTS) * len(TASKS)
+    for path in paths:
+        rows = pq.read_table(path, partitioning=None)
+        (sae,) = set(rows["sae"].to_pylist())
+        # What leaves the last block is numbered as what would enter a thirteenth.
+        number = contents.HOOK_POINTS.index(sae)
+        of_release = f"https://www.neuronpedia.org/gpt2-small/{number}-res-jb/"
+        features = rows["feature"].to_pylist()
+        assert features
+        assert rows["link"].to_pylist() == [f"{of_release}{feature}" for feature in features]
+    told = "best features on lambada: "
+    lines = [line for line in online.release.output.splitlines() if line.strip().startswith(told)]
+    assert any("https://www.neuronpedia.org/gpt2-small/0-res-jb/" in line for line in lines)
 
 
 def test_everything_comes_from_the_hub(online: Online):
@@ -196,9 +251,8 @@ def test_other_settings_without_network(online: Online, tmp_path: Path):
     began = time.monotonic()
     run = online.machine.run(
         unanswered_url(),
-        f"--sae={contents.MY_SAES}",  # has no sparsity file, which nobody then waits for
+        *MY_SAES,  # they have no sparsity file, which nobody then waits for
         f"--sae-corpus={corpus}",
-        *BUDGET,
     )
     assert not run.with_outcome("error"), run.output
     assert {case.name for case in run.cases} == {case.name for case in online.my_saes.cases}

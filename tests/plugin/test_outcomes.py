@@ -16,6 +16,7 @@ PROPERTIES = {
     "layer",
     "hook",
     "metric",
+    "task",
     "first_position",
     "last_position",
     "value",
@@ -69,6 +70,7 @@ def test_all_within_limits_exits_0(tmp_path):
         "layer": "1",
         "hook": LAYER_1,
         "metric": "delta_ce",
+        "task": "",
         "first_position": "8",
         "last_position": "15",
         "value": "",
@@ -153,7 +155,7 @@ def test_an_sae_that_was_not_measured_is_an_error_and_the_others_are_judged(tmp_
     assert run.exit_code == 1
     errors = run.with_outcome("error")
     assert {case.properties["sae"] for case in errors} == {LAYER_0, ""}  # "": the whole release
-    assert all(reason in case.message for case in errors)
+    assert {case.message for case in errors} == {f'failed on setup with "{reason}"\n{reason}'}
     assert all(case.properties["verdict"] == "error" for case in errors)
     assert all(case.properties["value"] == "nan" for case in errors)
     assert {c.properties["sae"] for c in run.with_outcome("passed")} == {LAYER_1, LAYER_2}

@@ -1,0 +1,98 @@
+"""What a check's function is given to see: a cell cut from a measurement, or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from sae_checks.checking import CellRef, Check
+from sae_checks.errors import UserError
+from sae_checks.judge.cells import Cell, ReleaseCell
+from sae_checks.judge.task_cells import TaskCell
+from sae_checks.judge.task_release import TaskReleaseCell
+from sae_checks.judge.thresholds import Thresholds
+from sae_checks.measure.plan import ABLATIONS, FEATURES, ITEM_NEEDS, POSITION_SUMS, TEXT_NEEDS
+from sae_checks.records import Measurement, PositionRange, SaeRef, SaeTable, TaskTable
+
+AnyCell = Cell | ReleaseCell | TaskCell | TaskReleaseCell
+
+
+class UnmeasuredError(UserError):
+    """What a check needs could not be measured."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A measurement, as the checks see it.
+
+    Args:
+        measurement: of a release or some of its SAEs.
+        thresholds: which the cells are held to.
+    """
+
+    measurement: Measurement
+    thresholds: Thresholds
+
+    def cell(self, check: Check, ref: CellRef) -> AnyCell:
+        """What the check's function gets to see.
+
+        Raises:
+            UnmeasuredError: the SAE (any SAE, for a cell of the whole release) or the task could
+                not be measured, or what is stored of it lacks what the check needs.
+        """
+        saes = self.measurement.release.saes
+        if ref.task is None:
+            if ref.sae is not None:
+                return self._text_cell(check, ref, ref.sae)
+            return ReleaseCell(tuple(self._text_cell(check, ref, sae) for sae in saes))
+        if ref.sae is not None:
+            return self._task_cell(check, ref.task, ref.sae)
+        texts = saes if check.needs & TEXT_NEEDS else ()
+        return TaskReleaseCell(
+            tuple(self._task_cell(check, ref.task, sae) for sae in saes),
+            tuple(self._text_cell(check, ref, sae) for sae in texts),
+        )
+
+    def _text_cell(self, check: Check, ref: CellRef, sae: SaeRef) -> Cell:
+        table = self.measurement.tables.get(sae.sae_id)
+        if table is None:
+            raise self._unmeasured(sae, "on texts")
+        _refuse_less(check, sae.sae_id, check.needs & TEXT_NEEDS, _columns_of_texts(table))
+        positions = ref.positions or PositionRange(1, self.measurement.context - 2)
+        kind = ref.kind if ref.kind in ("in_context", "past_context") else "sae"
+        release = self.measurement.release.name
+        return Cell(release, table, kind, positions, check.name, self.thresholds)
+
+    def _task_cell(self, check: Check, task: str, sae: SaeRef) -> TaskCell:
+        if task in self.measurement.task_failures:
+            raise UnmeasuredError(self.measurement.task_failures[task])
+        table = self.measurement.tasks.get(task, {}).get(sae.sae_id)
+        if table is None:
+            raise self._unmeasured(sae, f"on task {task}")
+        where = f"{sae.sae_id} on {task}"
+        _refuse_less(check, where, check.needs & ITEM_NEEDS, _columns_of_items(table))
+        return TaskCell(self.measurement.release.name, table, check.name, self.thresholds)
+
+    def _unmeasured(self, sae: SaeRef, where: str) -> UnmeasuredError:
+        reason = self.measurement.failures.get(sae.sae_id)
+        return UnmeasuredError(reason or f"SAE {sae.sae_id!r} was not measured {where}")
+
+
+def _columns_of_texts(table: SaeTable) -> set[str]:
+    return {*table.columns, *([POSITION_SUMS] if table.position_sums is not None else [])}
+
+
+def _columns_of_items(table: TaskTable) -> set[str]:
+    tables = {FEATURES: table.features, ABLATIONS: table.ablations}
+    return {*table.columns, *(name for name, found in tables.items() if found is not None)}
+
+
+def _refuse_less(
+    check: Check, where: str, needs: AbstractSet[str], columns: AbstractSet[str]
+) -> None:
+    missing = needs - columns
+    if missing:
+        raise UnmeasuredError(
+            f"{check.name} needs {', '.join(sorted(missing))}, which the stored tables of "
+            f"{where!r} lack; measure again without --sae-measurements"
+        )

@@ -1,0 +1,319 @@
+"""Outcomes on tasks, as exit code, terminal text and JUnit file; nothing is measured here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sae_checks.records import TaskTable
+from tests import stored
+from tests.plugin.gate_run import CHECKOUT, GateRun, run_gate
+
+LAYER_0, LAYER_1, LAYER_2 = (f"blocks.{layer}.hook_resid_pre" for layer in range(3))
+TASK = "made-up-task"
+LINK = "https://www.neuronpedia.org/made-up"
+ABLATED = ("ablated_best", "ablated_worst")
+RELEASE_CHECKS = {f"check_{name}[made-up-{TASK}]" for name in ("layer_agreement", "rank_agreement")}
+MEASURED_ON_ITEMS = {
+    "accuracy_drop",
+    "candidate_accuracy_drop",
+    "delta_ln_p",
+    "prompt_delta_ce",
+    "logit_difference_kept",
+    "positive_features",
+    "always_active_harmful",
+    *ABLATED,
+    *(f"norm_correlation_{of}" for of in ("mse", "l0", "l1", "delta_ln_p")),
+    *(f"class_effect_{of}" for of in ("mse", "delta_ce", "delta_ln_p")),
+}
+# Of every three items that are right, layer 1 loses one more.
+LOSING = {"sae_rank": np.where(np.arange(40) % 3, stored.task_table(1).columns["clean_rank"], 5.0)}
+
+
+def judge(tmp_path: Path, *tasks: TaskTable, **more: object) -> GateRun:
+    """The task checks' verdicts on three SAEs: good ones, but for the tables given."""
+    arguments = more.pop("arguments", ())
+    layers = {table.sae.layer for table in tasks if table.task.name == TASK}
+    good = [stored.task_table(layer) for layer in range(3) if layer not in layers]
+    folder = stored.write_measurement(tmp_path, layers=3, tasks=[*tasks, *good], **more)
+    return run_gate(tmp_path, f"--sae-measurements={folder}", "-k", "task", *arguments)
+
+
+def limits(tmp_path: Path, extra: str, **replaced: str) -> str:
+    """The bundled limits with some replaced, and with overrides and accepted failures beside."""
+    text = (CHECKOUT / "thresholds.toml").read_text(encoding="utf-8").split("[[known_failure]]")[0]
+    for name, table in replaced.items():
+        before, after = text.split(f"[checks.{name}]\n")
+        text = f"{before}[checks.{name}]\n{table}\n[" + after.split("\n[", 1)[1]
+    path = tmp_path / "limits.toml"
+    path.write_text(text + extra, encoding="utf-8")
+    return f"--sae-thresholds={path}"
+
+
+def test_every_check_is_asked_of_each_sae_on_the_task(tmp_path):
+    run = judge(tmp_path)
+    assert run.exit_code == 0, run.output
+    names = {
+        f"check_{name}[{sae}-{TASK}]"
+        for name in MEASURED_ON_ITEMS
+        for sae in (LAYER_0, LAYER_1, LAYER_2)
+    }
+    assert {case.name for case in run.cases} == names | RELEASE_CHECKS
+    assert {case.outcome for case in run.cases} == {"passed"}
+    case = run.named(f"check_accuracy_drop[{LAYER_0}-{TASK}]")
+    assert case.properties == {
+        "release": "made-up",
+        "sae": LAYER_0,
+        "layer": "0",
+        "hook": LAYER_0,
+        "metric": "accuracy_drop",
+        "task": TASK,
+        "first_position": "",
+        "last_position": "",
+        "value": "2.5",
+        "limit": "<= 5",
+        "ci_low": case.properties["ci_low"],
+        "ci_high": case.properties["ci_high"],
+        "texts": "40",
+        "tokens": "560",
+        "verdict": "undecided",
+        "clean_accuracy": "60",
+        "sae_accuracy": "57.5",
+        "only_clean": "1",
+        "only_sae": "0",
+        "items_past_training_context": "0",
+    }
+    assert float(case.properties["ci_low"]) < 2.5 < float(case.properties["ci_high"])
+    assert (
+        f"\ntask {TASK}: 40 items, the longest prompt 16 tokens; of 3 answers only the first token "
+        "is scored; 1 prompt cut on the left to fit the model's context; left out: duplicates (2)\n"
+        in run.output
+    )
+    whole = run.named(f"check_layer_agreement[made-up-{TASK}]").properties
+    assert (whole["sae"], whole["layer"], whole["hook"], whole["task"]) == ("", "", "", TASK)
+
+
+def test_a_failure_tells_all(tmp_path):
+    run = judge(tmp_path, stored.task_table(1, **LOSING))
+    assert run.exit_code == 1
+    (failed,) = run.with_outcome("failed")
+    assert failed.name == f"check_accuracy_drop[{LAYER_1}-{TASK}]"
+    assert failed.properties["verdict"] == "fail"
+    told = (
+        f"accuracy_drop of {LAYER_1} on task {TASK}: 20 points is above the maximum of 5 points "
+        "(interval 5.461 to 32.63, 40 items, 560 prompt tokens)\n"
+        "also: clean_accuracy = 60, sae_accuracy = 40, only_clean = 8, only_sae = 0, "
+        "items_past_training_context = 0\n"
+        "asked: The share of right answers, of all that the model could say, hardly falls.\n"
+        "limit: judgement, by the study's tables: on LAMBADA, layers 0 to 2 lose 1.0, 1.8 and 4.2 "
+        "points of 26.6 and hold it, layers 3 to 11 lose 5.5 to 16.0 and do not; on CBT, all 12 "
+        "lose 14.3 to 41.9 points of 41.9\n"
+        f"features: {LINK}/1-res\n"
+        f"best features on {TASK}: 8 (score +3 of 7, mean Δ ln p +0.040) {LINK}/1-res/8; "
+        f"5 (score +2 of 14, mean Δ ln p -0.016) {LINK}/1-res/5; "
+        f"6 (score +0 of 10, mean Δ ln p -0.054) {LINK}/1-res/6\n"
+        f"worst features on {TASK}: 3 (score -8 of 40, mean Δ ln p -0.101, ablated +0.200 "
+        f"(+0.200 to +0.200)) {LINK}/1-res/3; "
+        f"7 (score -6 of 8, mean Δ ln p -0.334) {LINK}/1-res/7; "
+        f"9 (score -2 of 6, mean Δ ln p -0.187, ablated -0.050 (-0.050 to -0.050)) {LINK}/1-res/9"
+    )
+    assert failed.message.endswith("\n" + told)
+    assert told in run.output  # no traceback around it
+    assert "Error:" not in failed.message
+    # The summary has the same features, of every SAE.
+    for line in told.splitlines()[-2:]:
+        assert f"\n  {line}\n" in run.output
+    assert (
+        f"  best features on {TASK}: 8 (score -1 of 7, mean Δ ln p -0.018) {LINK}/0-res/8; "
+        in run.output
+    )
+    line = f"\n  accuracy_drop                       20 <= 5         on {TASK} failed\n"
+    assert line in run.output
+
+
+def test_harmful_features_are_named_with_their_dashboards(tmp_path):
+    path = limits(tmp_path, "", always_active_harmful='max = 0\nunit = "features"\nshare = 0.9\n')
+    run = judge(tmp_path, arguments=(path, "-k", "always_active_harmful and blocks.2"))
+    (case,) = run.cases
+    assert case.outcome == "failed"
+    assert f"also: features = 3 (score -20, {LINK}/2-res/3)\n" in case.message
+    assert case.properties["features"] == f"3 (score -20, {LINK}/2-res/3)"
+
+
+def test_an_accepted_failure_is_of_its_task(tmp_path):
+    other = replace(stored.task_table(1).task, name="other")
+    tables = [stored.task_table(1, **LOSING), stored.task_table(1, "other", **LOSING)]
+    assert tables[1].task.name == other.name
+    entry = (
+        '\n[[known_failure]]\ncheck = "accuracy_drop"\nrelease = "made-up"\n'
+        f'sae = "{LAYER_1}"\ntask = "{TASK}"\nreason = "known to lose"\n'
+    )
+    run = judge(
+        tmp_path,
+        *tables,
+        *(stored.task_table(layer, "other") for layer in (0, 2)),
+        arguments=(limits(tmp_path, entry), "-k", "check_accuracy_drop"),
+    )
+    assert run.exit_code == 1
+    assert [c.name for c in run.with_outcome("xfailed")] == [
+        f"check_accuracy_drop[{LAYER_1}-{TASK}]"
+    ]
+    assert [c.name for c in run.with_outcome("failed")] == [f"check_accuracy_drop[{LAYER_1}-other]"]
+    assert (
+        f"accepted: 1 cell by [[known_failure]] accuracy_drop of made-up ({LAYER_1}, task {TASK}): "
+        "known to lose\n" in run.output
+    )
+
+
+def test_an_override_is_of_its_task(tmp_path):
+    override = (
+        f'max = 5\nunit = "points"\n\n[[checks.accuracy_drop.override]]\ntask = "{TASK}"\nmax = 1\n'
+    )
+    run = judge(
+        tmp_path,
+        *(stored.task_table(layer, "other") for layer in range(3)),
+        arguments=(limits(tmp_path, "", accuracy_drop=override), "-k", "check_accuracy_drop"),
+    )
+    told = {case.name: case.properties["limit"] for case in run.cases}
+    layers = (LAYER_0, LAYER_1, LAYER_2)
+    assert told == {f"check_accuracy_drop[{sae}-{TASK}]": "<= 1" for sae in layers} | {
+        f"check_accuracy_drop[{sae}-other]": "<= 5" for sae in layers
+    }
+    assert {c.properties["task"] for c in run.with_outcome("failed")} == {TASK}
+
+
+def test_features_that_nobody_ablated_are_not_asked_about(tmp_path):
+    """Not of a task, where another one's were."""
+    without = [replace(stored.task_table(layer, "other"), ablations=None) for layer in range(3)]
+    run = judge(tmp_path, *without, arguments=("-k", "ablated"))
+    assert run.exit_code == 0, run.output
+    assert {case.name for case in run.cases} == {
+        f"check_{name}[{sae}-{TASK}]" for name in ABLATED for sae in (LAYER_0, LAYER_1, LAYER_2)
+    }
+
+
+def test_features_that_were_ablated_of_one_sae_only(tmp_path):
+    bare = [replace(stored.task_table(layer), ablations=None) for layer in (1, 2)]
+    run = judge(tmp_path, *bare, arguments=("-k", "ablated_best"))
+    assert run.exit_code == 1
+    assert [case.properties["sae"] for case in run.with_outcome("passed")] == [LAYER_0]
+    sentence = (
+        f"ablated_best needs ablations, which the stored tables of '{LAYER_1} on {TASK}' lack; "
+        "measure again without --sae-measurements"
+    )
+    case = run.named(f"check_ablated_best[{LAYER_1}-{TASK}]")
+    assert (case.outcome, case.message) == ("error", as_error(sentence))
+
+
+def test_a_task_without_candidates_is_asked_less(tmp_path):
+    tables = []
+    for layer in range(3):
+        table = stored.task_table(layer)
+        columns = {name: v for name, v in table.columns.items() if "candidate" not in name}
+        columns = {name: v for name, v in columns.items() if "logit" not in name}
+        ref = stored.task_ref(TASK, frozenset(columns))
+        tables.append(replace(table, task=ref, columns=columns))
+    run = judge(tmp_path, *tables)
+    assert run.exit_code == 0, run.output
+    asked = {case.properties["metric"] for case in run.cases if case.properties["sae"]}
+    assert asked == MEASURED_ON_ITEMS - {"candidate_accuracy_drop", "logit_difference_kept"}
+
+
+def test_one_answer_that_is_no_number_fails_its_sae_alone(tmp_path):
+    columns = stored.task_table(1).columns
+    broken = {name: columns[name].copy() for name in ("sae_ln_p", "sae_rank")}
+    broken["sae_ln_p"][7] = broken["sae_rank"][7] = np.nan
+    entry = '\n[[known_failure]]\ncheck = "delta_ln_p"\nrelease = "made-up"\nreason = "accepted"\n'
+    # As measured: of a broken SAE no feature is ablated.
+    table = replace(stored.task_table(1, **broken), ablations=stored.ablation_table(np.zeros(0)))
+    run = judge(tmp_path, table, arguments=(limits(tmp_path, entry),))
+    assert run.exit_code == 1
+    assert not run.with_outcome("error")
+    failed = run.with_outcome("failed")
+    assert {case.properties["verdict"] for case in failed} == {"undefined"}
+    untouched = {"candidate_accuracy_drop", "prompt_delta_ce", "logit_difference_kept"}
+    untouched |= {f"norm_correlation_{of}" for of in ("mse", "l0", "l1")}
+    assert {case.name for case in failed} == RELEASE_CHECKS | {
+        f"check_{name}[{LAYER_1}-{TASK}]" for name in MEASURED_ON_ITEMS - untouched
+    }
+    sentence = (
+        f"delta_ln_p of {LAYER_1} on task {TASK}: undefined: sae_ln_p is not finite on 1 item\n"
+    )
+    assert sentence in run.named(f"check_delta_ln_p[{LAYER_1}-{TASK}]").message
+    assert f"best features on {TASK}: " in run.output  # of the others
+    assert f"{LINK}/1-res/" not in run.output
+
+
+def test_no_feature_is_active(tmp_path):
+    table = stored.task_table(1)
+    delta = table.columns["sae_ln_p"] - table.columns["clean_ln_p"]
+    none = stored.feature_table(delta, np.zeros((0, 40), dtype=bool))
+    dead = replace(table, features=none, ablations=stored.ablation_table(np.zeros(0)))
+    run = judge(tmp_path, dead)
+    assert run.exit_code == 1
+    reasons = {case.name: case.message.splitlines()[-1] for case in run.with_outcome("failed")}
+    assert reasons.keys() == {
+        f"check_{name}[{LAYER_1}-{TASK}]"
+        for name in ("positive_features", "always_active_harmful", *ABLATED)
+    }
+    for name, case in ((c.properties["metric"], c) for c in run.with_outcome("failed")):
+        whys = {
+            "ablated_best": "no feature is active on an item: none was ablated",
+            "ablated_worst": "no second feature is active on an item: none was ablated",
+        }
+        why = whys.get(name, "no feature is active on an item")
+        assert f"{name} of {LAYER_1} on task {TASK}: undefined: {why}\n" in case.message
+        assert case.properties["verdict"] == "undefined"
+
+
+def as_error(sentence: str) -> str:
+    return f'failed on setup with "{sentence}"\n{sentence}'
+
+
+def test_a_task_that_could_not_be_measured_never_passes(tmp_path):
+    sentence = (
+        "task mine: none of its questions can be asked of this model (3 answers that the tokenizer "
+        "does not know); leave it out with --sae-task"
+    )
+    run = judge(tmp_path, task_failures={"mine": sentence}, arguments=("-k", "features or mine"))
+    assert run.exit_code == 1
+    assert {case.properties["task"] for case in run.with_outcome("passed")} == {TASK}
+    errors = run.with_outcome("error")
+    assert {case.properties["task"] for case in errors} == {"mine"}
+    assert {case.message for case in errors} == {as_error(sentence)}
+    assert {case.properties["verdict"] for case in errors} == {"error"}
+    assert not run.with_outcome("failed")
+
+
+def test_an_sae_without_a_table_of_the_task(tmp_path):
+    tables = [stored.task_table(layer) for layer in (0, 2)]
+    folder = stored.write_measurement(tmp_path, layers=3, tasks=tables)
+    run = run_gate(tmp_path, f"--sae-measurements={folder}", "-k", "delta_ln_p or agreement")
+    assert run.exit_code == 1
+    assert {case.properties["sae"] for case in run.with_outcome("error")} == {LAYER_1, ""}
+    sentence = f"SAE {LAYER_1!r} was not measured on task {TASK}"
+    assert {case.message for case in run.with_outcome("error")} == {as_error(sentence)}
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--sae-task=ioi",
+        "--sae-items=5",
+        "--sae-answer=whole",
+        "--sae-feature-window=8",
+        "--sae-ablate=2",
+    ],
+)
+def test_stored_tasks_are_judged_as_they_were_measured(tmp_path, option):
+    folder = stored.write_measurement(tmp_path, layers=1, tasks=[stored.task_table(0)])
+    run = run_gate(tmp_path, f"--sae-measurements={folder}", option)
+    assert run.exit_code == 4
+    name = option.split("=")[0]
+    assert (
+        f"ERROR: --sae-measurements judges tables as they were measured; {name} cannot change "
+        "that, leave it out or measure again\n" in run.output
+    )

@@ -13,40 +13,29 @@ and never asserted.
 from __future__ import annotations
 
 import json
-import os
 import resource
-import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-ROOT = Path(__file__).resolve().parent.parent
-LAYERS, WIDTH, HEADS, VOCABULARY, CONTEXT = 12, 768, 12, 50257, 1024
-FEATURES, ACTIVE = 24_576, 50
+from benchmarks.shapes import (
+    BOS,
+    CONTEXT,
+    VOCABULARY,
+    MeasuredSeconds,
+    gpt2_small,
+    loaded,
+    make_saes,
+    peak_gib,
+)
+
 TEXTS = 2
 AGREEMENT = 1e-3
 FIGURES = ("l0", "l1", "mse", "explained_variance", "ce_clean", "ce_sae", "ce_zero", "kl")
-
-
-def gpt2_small() -> Any:
-    from transformers import GPT2Config, GPT2LMHeadModel
-
-    torch.manual_seed(0)
-    return GPT2LMHeadModel(
-        GPT2Config(
-            n_layer=LAYERS,
-            n_embd=WIDTH,
-            n_head=HEADS,
-            vocab_size=VOCABULARY,
-            n_positions=CONTEXT,
-            initializer_range=0.05,  # so that the layers matter to the prediction
-        )
-    ).eval()
 
 
 def some_texts() -> Any:
@@ -54,46 +43,22 @@ def some_texts() -> Any:
 
     tokens = np.random.default_rng(0).integers(1, VOCABULARY, (TEXTS, CONTEXT))
     # BOS in the middle, and at the last position, where run_evals has a KL divergence but no loss.
-    tokens[:, [0, CONTEXT // 2, -1]] = 0
+    tokens[:, [0, CONTEXT // 2, -1]] = BOS
     return texts_of(tokens)
-
-
-def make_saes(model: Any, texts: Any) -> dict[str, Any]:
-    """SAEs by hook point, each with as many active features per token as a trained one."""
-    from sae_lens import StandardSAE, StandardSAEConfig
-    from sae_lens.saes.sae import SAEMetadata
-
-    sample = torch.from_numpy(texts.tokens[:1, :64])
-    with torch.inference_mode():
-        streams = model(sample, output_hidden_states=True).hidden_states
-    saes = {}
-    for layer in range(LAYERS):
-        hook_point = f"blocks.{layer}.hook_resid_pre"
-        metadata = SAEMetadata(hook_name=hook_point, model_name="gpt2-small")
-        sae = StandardSAE(StandardSAEConfig(d_in=WIDTH, d_sae=FEATURES, metadata=metadata))
-        torch.manual_seed(layer + 1)
-        decoder = torch.nn.functional.normalize(torch.randn(FEATURES, WIDTH), dim=-1)
-        sae.W_dec.data, sae.W_enc.data = decoder, decoder.T.contiguous()
-        pre = streams[layer][0, 1:] @ sae.W_enc.data  # (63, d_sae)
-        sae.b_enc.data[:] = -pre.flatten().kthvalue(pre.numel() - ACTIVE * len(pre)).values
-        saes[hook_point] = sae.eval().requires_grad_(False)
-    return saes
 
 
 def with_sae_checks(model: Any, saes: dict[str, Any], texts: Any) -> tuple[float, dict[str, Any]]:
     from sae_checks.load.language_model import LanguageModel
-    from sae_checks.load.sae import LoadedSae
     from sae_checks.measure.engine import bind_saes, measure
     from sae_checks.measure.plan import ACTIVATION_COLUMNS, POSITION_SUMS, Plan
-    from tests.builders import sae_ref
 
-    loaded = [LoadedSae(sae_ref(name, WIDTH, d_sae=FEATURES), sae) for name, sae in saes.items()]
+    of_release = loaded(saes)
     losses = {"ce_clean", "ce_sae", "kl", "ce_zero"}
     plan = Plan.of(frozenset({*ACTIVATION_COLUMNS, POSITION_SUMS, *losses}))
     language_model = LanguageModel(model, None)
     started = time.perf_counter()
-    assert not bind_saes(language_model, loaded)
-    tables = measure(language_model, loaded, texts, plan)
+    assert not bind_saes(language_model, of_release)
+    tables = measure(language_model, of_release, texts, plan)
     seconds = time.perf_counter() - started
     return seconds, {name: figures_of(table) for name, table in tables.items()}
 
@@ -130,21 +95,11 @@ def with_run_evals(model: Any, saes: dict[str, Any], texts: Any) -> tuple[float,
 SIDES = {"sae_checks": with_sae_checks, "run_evals": with_run_evals}
 
 
-def run_side(side: str) -> dict[str, Any]:
-    """Time, peak memory and figures of one side, from a process of its own."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
-    command = [sys.executable, __file__, side]
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True
-    )
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return answer
-
-
 def main(side: str) -> None:
     model, texts = gpt2_small(), some_texts()
-    seconds, figures = SIDES[side](model, make_saes(model, texts), texts)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # GiB where KiB are counted
+    saes = make_saes(model, torch.from_numpy(texts.tokens[:1, :64]))
+    seconds, figures = SIDES[side](model, saes, texts)
+    peak = peak_gib()
     used = resource.getrusage(resource.RUSAGE_SELF)
     cpu_seconds = used.ru_utime + used.ru_stime  # of the whole process, building included
     print(
@@ -152,21 +107,6 @@ def main(side: str) -> None:
             {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_gib": peak, "figures": figures}
         )
     )
-
-
-class MeasuredSeconds:
-    """The clock given to pytest-benchmark: runs only while a side is measuring."""
-
-    def __init__(self) -> None:
-        self.total = 0.0
-
-    def __call__(self) -> float:
-        return self.total
-
-    def side(self, name: str) -> dict[str, Any]:
-        answer = run_side(name)
-        self.total += answer["seconds"]
-        return answer
 
 
 measured_seconds = MeasuredSeconds()
@@ -177,7 +117,7 @@ answers: dict[str, dict[str, Any]] = {}
 @pytest.mark.benchmark(group="12 SAEs on 2,048 tokens", timer=measured_seconds)
 @pytest.mark.parametrize("side", SIDES)
 def test_twelve_saes(benchmark, side):
-    answer = benchmark.pedantic(measured_seconds.side, args=(side,), rounds=1)
+    answer = benchmark.pedantic(measured_seconds.side, args=(__file__, side), rounds=1)
     benchmark.extra_info["peak_gib"] = round(answer["peak_gib"], 2)
     answers[side] = answer
     print(f"\n{side}: {answer['seconds']:.1f} s, peak memory {answer['peak_gib']:.2f} GiB")

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import hypothesis
 import pytest
+
+# The models are too small to share out: on a busy machine, threads that wait for each other take
+# seven times as long. Set before torch is imported, and for the processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # How long an example takes says something of the machine, not of the code.
 hypothesis.settings.register_profile("sae_checks", deadline=None)

@@ -5,11 +5,17 @@ from __future__ import annotations
 from contextlib import redirect_stdout
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from sae_checks.errors import SaeError
 from sae_checks.load.third_party import ignored_warnings
 from sae_checks.records import Release, SaeRef
+
+# Architectures that decode by features @ W_dec + b_dec, which a sparse matrix goes through as well.
+_LINEAR = ("standard", "gated", "jumprelu", "topk")
+# Up to this share of features active, a sparse product is the faster one on a CPU.
+_SPARSE = 0.02
 
 
 class LoadedSae:
@@ -18,13 +24,15 @@ class LoadedSae:
     Attributes:
         sequence_aware: whether a token's features depend on the tokens before it, so that a text
             must not be cut into pieces (temporal SAEs); all others encode each token alone.
-
     """
 
     def __init__(self, ref: SaeRef, sae: Any) -> None:
         self.ref = ref
         self.sae = sae
-        self.sequence_aware: bool = sae.cfg.architecture() == "temporal"
+        architecture = sae.cfg.architecture()
+        self.sequence_aware: bool = architecture == "temporal"
+        rescaled = getattr(sae.cfg, "rescale_acts_by_decoder_norm", False)
+        self._linear: bool = architecture in _LINEAR and not rescaled
 
     def encode(self, x: Tensor) -> Tensor:
         """Feature activations (..., d_sae) of activations (..., d_in), dense."""
@@ -43,11 +51,25 @@ class LoadedSae:
 
     def reconstruct(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Feature activations (..., d_sae) and reconstructions (..., d_in) of (..., d_in)."""
-        features = self.encode(x)
         if self.sequence_aware:
             # Only its forward pass adds the predicted part, which sae_lens's run_evals leaves out.
-            return features, self.sae(x.to(self.sae.dtype))
-        return features, self.decode(features)
+            return self.encode(x), self.sae(x.to(self.sae.dtype))
+        flat = self.encode(x.reshape(-1, x.shape[-1]))  # (N, d_sae)
+        decoded = self.decode(_sparse(flat) if self._decodes_sparsely(flat) else flat)
+        return flat.reshape(*x.shape[:-1], -1), decoded.reshape(x.shape)
+
+    def _decodes_sparsely(self, features: Tensor) -> bool:
+        """Whether so few features are active, by every 16th token, that decoding can skip most."""
+        if not self._linear or features.device.type != "cpu" or features.dtype != torch.float32:
+            return False
+        some = features[::16]
+        return int(some.count_nonzero()) <= _SPARSE * some.numel()
+
+
+def _sparse(features: Tensor) -> Tensor:
+    """The same (N, d_sae) as a sparse matrix, row by row."""
+    with ignored_warnings():  # that the layout is in beta: tests hold it to the dense product
+        return features.to_sparse_csr()
 
 
 def load_sae(

@@ -47,6 +47,27 @@ def test_what_was_saved_is_loaded(tmp_path, architecture):
     assert not any(parameter.requires_grad and made.training for parameter in made.parameters())
 
 
+@pytest.mark.parametrize("architecture", ["standard", "gated", "jumprelu", "topk"])
+@pytest.mark.parametrize("normalized", ["none", "constant_norm_rescale", "layer_norm"])
+def test_few_active_features_are_decoded_as_many_are(tmp_path, architecture, normalized):
+    """What sae_lens reconstructs, by a product that skips the features that are off."""
+    made = sae(architecture, HOOK_POINT, normalize_activations=normalized)
+    made.save_model(tmp_path)
+    loaded = load(tmp_path)
+    x = torch.randn(4, 40, D_MODEL, generator=torch.Generator().manual_seed(0))
+    weights = loaded.sae.state_dict()
+    for name in {"b_enc", "b_mag"} & weights.keys():
+        weights[name] -= 4.0  # lets next to nothing through
+    seen = []
+    decode, loaded.sae.decode = loaded.sae.decode, lambda f: seen.append(f.layout) or decode(f)
+    if architecture == "topk":
+        loaded.sae.activation_fn.k = 1
+    features, reconstruction = loaded.reconstruct(x)
+    assert 0 < (features != 0).float().mean() < 0.02
+    assert seen == [torch.sparse_csr]
+    torch.testing.assert_close(reconstruction, loaded.sae(x))
+
+
 def test_a_batchtopk_sae_is_a_jumprelu_one(tmp_path):
     """sae_lens saves a trained BatchTopK SAE for inference as JumpReLU; that is what is loaded."""
     from sae_lens import BatchTopKTrainingSAE, BatchTopKTrainingSAEConfig

@@ -15,7 +15,7 @@ in a process of its own, so that its peak memory is its own.
 Beside it stand what scoring the features adds to the time, on a few items with and without it in
 turn, and what measuring needs in memory beyond the weights (Linux only).
 
-Some 40 minutes on two cores, nearly all of it our side's 1,000 items; the environment variable asks
+Some 45 minutes on two cores, nearly all of it our side's 1,000 items; the environment variable asks
 for fewer. Time is printed and never asserted. On a busy machine the ratio flatters our side: the
 plain loop's many small operations wait for both threads each time. With OMP_NUM_THREADS=1 the
 ratio of processor time holds on a busy one too.

@@ -176,7 +176,10 @@ OPTIONS: tuple[Option, ...] = (
         "N",
     ),
     Option(
-        "--sae-seed", _whole, "seed of the order in which documents are taken (0 without it)", "N"
+        "--sae-seed",
+        _whole,
+        "seed of the order in which documents and questions are taken (0 without it)",
+        "N",
     ),
     Option(
         "--sae-packing",

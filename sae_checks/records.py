@@ -23,6 +23,13 @@ AnswerScoring = Literal["first_token", "whole"]
 FEATURE_WINDOW = 32  # last prompt tokens on which a feature counts as active; the study's own
 # Items are dealt out to this many groups, one of which at a time is left out for intervals.
 ITEM_GROUPS = 20
+# The classes of items: whether the answer is right by the clean model, and by the spliced one.
+ITEM_CLASSES = {
+    "neither": (False, False),
+    "clean_only": (True, False),
+    "sae_only": (False, True),
+    "both": (True, True),
+}
 
 
 @dataclass(frozen=True, order=True)

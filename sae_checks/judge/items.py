@@ -12,20 +12,19 @@ import numpy as np
 
 from sae_checks.errors import UserError
 from sae_checks.judge.tokens import Quantity, columns_of
-from sae_checks.records import AblationTable, BoolArray, FeatureTable, FloatArray, TaskTable
+from sae_checks.records import (
+    ITEM_CLASSES,
+    AblationTable,
+    BoolArray,
+    FeatureTable,
+    FloatArray,
+    TaskTable,
+)
 from sae_checks.wording import counted
-
-# Whether the answer is right by the clean model and by the spliced one.
-CLASSES = {
-    "both": (True, True),
-    "clean_only": (True, False),
-    "sae_only": (False, True),
-    "neither": (False, False),
-}
 
 
 @dataclass(frozen=True)
-class Items:
+class ItemValues:
     """Quantities on each item, in the order in which they were asked for."""
 
     values: tuple[FloatArray, ...]  # (items,) each
@@ -39,17 +38,17 @@ def item_column(table: TaskTable, name: str) -> FloatArray:
     return np.asarray(table.columns[name], dtype=np.float64)
 
 
-def items_of(table: TaskTable, *quantities: Quantity) -> Items:
+def items_of(table: TaskTable, *quantities: Quantity) -> ItemValues:
     """Quantities on each item, and whether all of them are finite throughout."""
     names = [name for quantity in quantities for name in columns_of(quantity)]
     columns = {name: item_column(table, name) for name in names}
     for name, values in columns.items():
         broken = int((~np.isfinite(values)).sum())
         if broken:
-            return Items((), f"{name} is not finite on {counted(broken, 'item')}")
+            return ItemValues((), f"{name} is not finite on {counted(broken, 'item')}")
     parts = [[columns[name] for name in columns_of(quantity)] for quantity in quantities]
     made = tuple(each[0] if len(each) == 1 else each[0] - each[1] for each in parts)
-    return Items(made, "" if table.items else "no items were measured")
+    return ItemValues(made, "" if table.items else "no items were measured")
 
 
 def by_cluster(table: TaskTable, values: FloatArray) -> FloatArray:
@@ -60,7 +59,7 @@ def by_cluster(table: TaskTable, values: FloatArray) -> FloatArray:
     return np.asarray(np.bincount(which, weights=values), dtype=np.float64)
 
 
-def answers_of(table: TaskTable, *, candidates: bool = False) -> Items:
+def answers_of(table: TaskTable, *, candidates: bool = False) -> ItemValues:
     """Whether the answer is right, clean and spliced: 1 or 0.
 
     Right is an answer that is the arg-max of all tokens, or of the item's candidates.
@@ -68,14 +67,16 @@ def answers_of(table: TaskTable, *, candidates: bool = False) -> Items:
     if candidates:
         return items_of(table, "clean_candidate_right", "sae_candidate_right")
     items = items_of(table, "clean_rank", "sae_rank")
-    return Items(tuple((ranks == 1).astype(np.float64) for ranks in items.values), items.broken)
+    return ItemValues(
+        tuple((ranks == 1).astype(np.float64) for ranks in items.values), items.broken
+    )
 
 
 def classes_of(clean: FloatArray, spliced: FloatArray) -> dict[str, BoolArray]:
     """(items,) which of them fall into each class, by who answers right."""
     return {
         name: (clean == by_clean) & (spliced == by_sae)
-        for name, (by_clean, by_sae) in CLASSES.items()
+        for name, (by_clean, by_sae) in ITEM_CLASSES.items()
     }
 
 

@@ -118,7 +118,7 @@ def _dataset_documents(request: CorpusRequest) -> Iterator[str | list[int]]:
         yield first[column]
         for row in iterator:
             yield row[column]
-    except (OSError, ValueError, RuntimeError) as error:
+    except unreadable_errors() as error:
         raise CorpusError(_unreadable(request.name, error)) from error
 
 
@@ -136,7 +136,7 @@ def _open_dataset(request: CorpusRequest) -> Any:
         return datasets.load_dataset(name, split="train", streaming=True, revision=request.revision)
     except StopIteration as error:  # what datasets makes of an empty JSON file
         raise CorpusError(f"corpus {name!r} is empty") from error
-    except (OSError, ValueError, RuntimeError) as error:
+    except unreadable_errors() as error:
         raise CorpusError(_unreadable(name, error)) from error
 
 
@@ -148,6 +148,14 @@ def _column(name: str, row: dict[str, Any]) -> str:
         f"corpus {name!r} has the columns {', '.join(row)}; one of "
         f"{', '.join((*_TEXT_COLUMNS, *_TOKEN_COLUMNS))} is needed"
     )
+
+
+def unreadable_errors() -> tuple[type[Exception], ...]:
+    """What reading a data set raises where it, or the network, is not as it should be."""
+    from datasets.exceptions import DatasetsError
+    from httpx import HTTPError
+
+    return OSError, ValueError, RuntimeError, DatasetsError, HTTPError
 
 
 def _unreadable(name: str, error: Exception) -> str:

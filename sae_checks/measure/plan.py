@@ -29,8 +29,9 @@ def refuse_unknown(needs: frozenset[str]) -> None:
     unknown = sorted(needs - TEXT_NEEDS - ITEM_NEEDS)
     if unknown:
         raise ValueError(
-            f"no such column: {', '.join(unknown)}; there are, per token, {', '.join(COLUMNS)}, "
-            f"and per item of a task, {', '.join(ITEM_COLUMNS)}"
+            f"no such column: {', '.join(unknown)}; there are, per token, {', '.join(COLUMNS)} and "
+            f"{POSITION_SUMS}, and per item of a task, {', '.join(ITEM_COLUMNS)}, {FEATURES} and "
+            f"{ABLATIONS}"
         )
 
 

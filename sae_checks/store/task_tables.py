@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from sae_checks.records import (
+    ITEM_CLASSES,
     ITEM_GROUPS,
     AblationTable,
     FeatureTable,
@@ -26,7 +27,6 @@ _ITEMS, _FEATURES, _ABLATIONS = "items.parquet", "features.parquet", "ablations.
 # Of items.parquet: what is no column of a `TaskTable`, or follows from its columns.
 _INDEX = ("sae", "task", "item", "source", "cluster", "prompt_tokens")
 _DERIVED = ("clean_right", "sae_right", "delta_ln_p", "class")
-CLASSES = ("neither", "clean_only", "sae_only", "both")
 
 
 def write_task_table(folder: Path, table: TaskTable) -> None:
@@ -69,7 +69,7 @@ def _item_rows(table: TaskTable) -> pa.Table:
     clean, spliced = columns["clean_rank"] == 1, columns["sae_rank"] == 1
     broken = np.isnan(columns["clean_rank"] + columns["sae_rank"])
     classes = pa.DictionaryArray.from_arrays(
-        pa.array((clean + 2 * spliced).astype(np.int32), mask=broken), list(CLASSES)
+        pa.array((clean + 2 * spliced).astype(np.int32), mask=broken), list(ITEM_CLASSES)
     )
     return pa.table(
         {

@@ -61,6 +61,7 @@ def gated(release, tmp_path_factory) -> GateRun:
     return run_gate(
         folder, "--sae", release / "saes", "--sae-model", release / "model",
         "--sae-corpus", "pydoc", "--sae-tokens", "960", "--sae-context", str(CONTEXT),
+        "--sae-task", "cloze,ioi", "--sae-items", "12",
         "--sae-store", folder / "store", "--tb=line",
     )  # fmt: skip
 

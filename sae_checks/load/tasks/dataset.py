@@ -48,8 +48,8 @@ class HubSplit:
 
     def _read(self, revision: str | None) -> list[dict[str, Any]]:
         import datasets
-        from datasets.exceptions import DatasetsError
-        from httpx import HTTPError
+
+        from sae_checks.load.documents import unreadable_errors
 
         try:
             streamed = datasets.load_dataset(
@@ -58,7 +58,7 @@ class HubSplit:
             return list(streamed.take(_MOST_ROWS))
         except StopIteration:  # what datasets makes of an empty JSON file
             return []
-        except (OSError, ValueError, RuntimeError, DatasetsError, HTTPError) as error:
+        except unreadable_errors() as error:
             first_line = str(error).strip().split("\n")[0].rstrip(".")
             raise TaskError(
                 self._sentence(f"cannot be read ({type(error).__name__}: {first_line})")

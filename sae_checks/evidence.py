@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sae_checks.checking import CellRef, Check
 from sae_checks.errors import UserError
 from sae_checks.judge.cells import Cell, ReleaseCell
+from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.task_cells import TaskCell
 from sae_checks.judge.task_release import TaskReleaseCell
 from sae_checks.judge.thresholds import Thresholds
@@ -28,10 +29,12 @@ class Evidence:
     Args:
         measurement: of a release or some of its SAEs.
         thresholds: which the cells are held to.
+        coverage: of the intervals.
     """
 
     measurement: Measurement
     thresholds: Thresholds
+    coverage: Coverage
 
     def cell(self, check: Check, ref: CellRef) -> AnyCell:
         """What the check's function gets to see.
@@ -61,7 +64,7 @@ class Evidence:
         positions = ref.positions or PositionRange(1, self.measurement.context - 2)
         kind = ref.kind if ref.kind in ("in_context", "past_context") else "sae"
         release = self.measurement.release.name
-        return Cell(release, table, kind, positions, check.name, self.thresholds)
+        return Cell(release, table, kind, positions, check.name, self.thresholds, self.coverage)
 
     def _task_cell(self, check: Check, task: str, sae: SaeRef) -> TaskCell:
         if task in self.measurement.task_failures:
@@ -71,7 +74,9 @@ class Evidence:
             raise self._unmeasured(sae, f"on task {task}")
         where = f"{sae.sae_id} on {task}"
         _refuse_less(check, where, check.needs & ITEM_NEEDS, _columns_of_items(table))
-        return TaskCell(self.measurement.release.name, table, check.name, self.thresholds)
+        return TaskCell(
+            self.measurement.release.name, table, check.name, self.thresholds, self.coverage
+        )
 
     def _unmeasured(self, sae: SaeRef, where: str) -> UnmeasuredError:
         reason = self.measurement.failures.get(sae.sae_id)

@@ -11,6 +11,7 @@ from sae_checks.cell_refs import Field
 from sae_checks.checking import BUNDLED_THRESHOLDS, CellRef, Check, bundled_checks
 from sae_checks.errors import UserError
 from sae_checks.evidence import Evidence, UnmeasuredError
+from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.ranges import PositionRanges, place_ranges, position_ranges
 from sae_checks.judge.thresholds import CheckLimits, Thresholds
 from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
@@ -41,6 +42,7 @@ class Gate:
         self.options = options
         self.stored: Measurement | None = None
         self.measurement: Measurement | None = None
+        self.gating_cells = 1  # how many cells of the run have a limit
         self._provenance: Provenance | None = None
         if options.measurements is not None:
             self.stored = read_stored(options, options.measurements)
@@ -177,8 +179,14 @@ class Gate:
         """
         if self.measurement is None:
             raise UnmeasuredError("nothing has been measured yet")
-        cell = Evidence(self.measurement, thresholds).cell(check, ref)
-        return judge(check.function(cell), cell.limit(), thresholds.gate.undecided)
+        own = Coverage(thresholds.gate.confidence)
+        cell = Evidence(self.measurement, thresholds, own).cell(check, ref)
+        estimate, limit = check.function(cell), cell.limit()
+        if limit.report_only:
+            return judge(estimate, limit, thresholds.gate.undecided)
+        shared = Evidence(self.measurement, thresholds, own.shared_by(self.gating_cells))
+        adjusted = check.function(shared.cell(check, ref))
+        return judge(estimate, limit, thresholds.gate.undecided, adjusted)
 
 
 def _meets(positions: PositionRange, ranges: PositionRanges) -> bool:

@@ -10,6 +10,7 @@ from sae_checks.checking import CellRef, Check, bundled_checks
 from sae_checks.errors import UserError
 from sae_checks.evidence import UnmeasuredError
 from sae_checks.gate import Gate
+from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.thresholds import KnownFailure, Thresholds
 from sae_checks.judge.verdict import Verdict
 from sae_checks.measure.progress import Progress
@@ -70,8 +71,8 @@ class Session:
             raise self.failed
         self.thresholds = self.gate.read_thresholds(self._checks.values())
         # Overrides that contradict each other show only where a cell matches both.
-        for check, cell in collected:
-            self.thresholds.limit(check.name, cell.place)
+        limits = [self.thresholds.limit(check.name, cell.place) for check, cell in collected]
+        self.gate.gating_cells = sum(not limit.report_only for limit in limits)
 
     def known_failure(self, check: Check, cell: CellRef) -> KnownFailure | None:
         """The accepted failure that covers a cell, if any does."""
@@ -163,7 +164,7 @@ class Session:
 
     def feature_lines(self, table: TaskTable | None) -> list[str]:
         """The best and worst features of an SAE on a task."""
-        return feature_lines(table, self.thresholds.gate.confidence)
+        return feature_lines(table, Coverage(self.thresholds.gate.confidence))
 
     def task_table(self, task: str, sae_id: str) -> TaskTable | None:
         """What was measured of an SAE on a task, if anything was."""

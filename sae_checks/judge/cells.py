@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from sae_checks.judge.coverage import FIXED, Coverage
 from sae_checks.judge.held import Held
 from sae_checks.judge.ranges import in_context_range, past_context_range
 from sae_checks.judge.statistics import (
@@ -46,6 +47,7 @@ class Cell(Held):
     positions: PositionRange
     check: str  # whose limit and parameters apply
     thresholds: Thresholds
+    coverage: Coverage = FIXED
 
     @property
     def place(self) -> Place:
@@ -78,7 +80,7 @@ class Cell(Held):
         tokens = tokens_of(self.table, self.positions, quantity, massive)
         if tokens.broken:
             return _not_finite(tokens)
-        return ratio_of_sums(tokens.sums, tokens.counts, tokens.counts, self.confidence)
+        return ratio_of_sums(tokens.sums, tokens.counts, tokens.counts, self.coverage)
 
     def mean_difference(self, first: str, second: str) -> Estimate:
         """Mean of first - second, paired on the same token."""
@@ -93,7 +95,7 @@ class Cell(Held):
         for tokens in (above, below):
             if tokens.broken:
                 return _not_finite(tokens)
-        return ratio_of_sums(above.sums, below.sums, below.counts, self.confidence)
+        return ratio_of_sums(above.sums, below.sums, below.counts, self.coverage)
 
     def growth(self, quantity: Quantity, *, floor: float = 0.0, massive: bool = True) -> Estimate:
         """Mean in this cell / mean in the same SAE's whole training context, on the same texts.
@@ -106,14 +108,12 @@ class Cell(Held):
         for tokens in (here, base):
             if tokens.broken:
                 return _not_finite(tokens)
-        return ratio_of_means(
-            here.sums, here.counts, base.sums, base.counts, self.confidence, floor
-        )
+        return ratio_of_means(here.sums, here.counts, base.sums, base.counts, self.coverage, floor)
 
     def share_massive(self) -> Estimate:
         """Massive tokens / tokens."""
         counts = token_mask(self.table, self.positions).sum(axis=1)
-        share = ratio_of_sums(self._massive().sum(axis=1), counts, counts, self.confidence)
+        share = ratio_of_sums(self._massive().sum(axis=1), counts, counts, self.coverage)
         return replace(share, low=max(share.low, 0.0), high=min(share.high, 1.0))
 
     def explained_variance(self, *, massive: bool = True) -> Estimate:
@@ -133,7 +133,7 @@ class Cell(Held):
         # What is left of two nearly equal sums is rounding, not variance.
         if spread.total and variance.sum() <= 1e-9 * spread.sums.sum():
             return undefined("the activations do not vary", spread.texts, spread.total)
-        unexplained = ratio_of_sums(error.sums, variance, spread.counts, self.confidence)
+        unexplained = ratio_of_sums(error.sums, variance, spread.counts, self.coverage)
         return replace(
             unexplained,
             value=1 - unexplained.value,
@@ -157,7 +157,7 @@ class Cell(Held):
                 whole.texts,
                 whole.total,
             )
-        return ratio_of_sums(kept.sums, whole.sums, whole.counts, self.confidence)
+        return ratio_of_sums(kept.sums, whole.sums, whole.counts, self.coverage)
 
     def usable_context(self, delta_ce_max: float | None, window: int) -> Estimate:
         """How far ΔCE holds its limit, in training contexts: (last position + 1)/T.
@@ -165,8 +165,9 @@ class Cell(Held):
         ΔCE is averaged in consecutive windows, laid from T both ways so that none straddles it;
         `window` is their length, or T/4 where that is less. The last position is the one before
         the first window whose mean is above the limit. The interval's low end asks the same of the
-        windows' upper ends, its high end of their lower ends. Where no window is above the limit
-        the value is C/T and the high end infinite: how much further it holds was not measured.
+        windows' upper ends, its high end of their lower ends, all windows at once. Where no window
+        is above the limit the value is C/T and the high end infinite: how much further it holds was
+        not measured.
         """
         if delta_ce_max is None:
             return undefined("delta_ce has no max here, which the usable context is measured by")
@@ -175,7 +176,9 @@ class Cell(Held):
         if math.isnan(every.value):
             return every
         windows = self._windows(window)
-        means = [whole.over(each).mean_difference("ce_sae", "ce_clean") for each in windows]
+        # Of many windows one lies above by chance: together they are to be as sure as one cell.
+        shared = replace(self, coverage=self.coverage.shared_by(len(windows)))
+        means = [shared.over(each).mean_difference("ce_sae", "ce_clean") for each in windows]
         training = self.table.sae.training_context
 
         def reach(ends: list[float]) -> float:
@@ -256,7 +259,7 @@ class ReleaseCell:
             sums.sum(axis=0) / counts.sum(axis=0),
             _means_without_each_text(sums[measured], counts[measured]),
             int(counts.sum()),
-            self.cells[0].confidence,
+            self.cells[0].coverage,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sae_checks.errors import UserError
+from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.thresholds import Limit, Place, Thresholds
 
 
@@ -11,16 +12,12 @@ class Held:
 
     check: str  # whose limit and parameters apply
     thresholds: Thresholds
+    coverage: Coverage  # of the intervals of its estimates
 
     @property
     def place(self) -> Place:
         """Where it lies, as far as limits ask."""
         raise NotImplementedError
-
-    @property
-    def confidence(self) -> float:
-        """Of the two-sided intervals."""
-        return self.thresholds.gate.confidence
 
     def limit(self, check: str | None = None) -> Limit:
         """What this cell is held to by its own check, or by another one."""

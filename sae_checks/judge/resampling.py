@@ -3,7 +3,7 @@
 The independent units are dealt out to G groups, and the statistic θ is taken again without each of
 them. With θ_(g) the value without group g,
 
-    variance = (G-1)/G · Σ (θ_(g) - mean θ_(g))²,     interval = θ ± t(G-1) · √variance
+    variance = (G-1)/G · Σ (θ_(g) - mean θ_(g))²,     interval = θ ± reach · √variance
 
 (Kott 2001, "The delete-a-group jackknife", Journal of Official Statistics 17(4); Shao & Tu 1995,
 "The Jackknife and Bootstrap"). Groups rather than single units, since 20 values of the statistic
@@ -17,8 +17,8 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import stdtrit
 
+from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.statistics import Estimate
 from sae_checks.records import BoolArray, FloatArray, IntArray
 
@@ -26,18 +26,20 @@ from sae_checks.records import BoolArray, FloatArray, IntArray
 def jackknife(
     value: float,
     without: ArrayLike,
-    confidence: float,
+    coverage: Coverage,
     lowest: float = -math.inf,
     highest: float = math.inf,
+    units: int | None = None,
 ) -> Estimate:
     """The interval of a statistic that was also taken without each of G groups.
 
     Args:
         value: the statistic of all units.
         without: (G,) the statistic without each group; NaN where there is none.
-        confidence: of the two-sided interval.
+        coverage: of the two-sided interval, at G - 1 degrees of freedom.
         lowest: what the statistic cannot fall below: the interval is cut there.
         highest: what it cannot exceed.
+        units: how many there are in all groups; as many as groups unless told.
 
     Returns:
         An estimate that counts no units yet; its interval is as wide as the statistic's range
@@ -49,7 +51,7 @@ def jackknife(
         return Estimate(value, lowest, highest, math.inf, 0, 0)
     variance = (groups - 1) / groups * float(np.square(each - each.mean()).sum())
     error = math.sqrt(variance)
-    reach = float(stdtrit(groups - 1, (1 + confidence) / 2)) * error
+    reach = coverage.reach(groups - 1, units or groups) * error
     return Estimate(value, max(value - reach, lowest), min(value + reach, highest), error, 0, 0)
 
 

@@ -7,8 +7,9 @@ the estimate moves with that text's sums, to first order; the influences add up 
 
     standard error = sqrt( n/(n-1) · Σ influence² ),     n texts with data.
 
-Intervals are two-sided, value ± t · standard error, with Student's t at n - 1 degrees of freedom.
-One text says nothing about the spread between texts, so its interval is (-inf, inf).
+Intervals are two-sided, value ± reach · standard error; `coverage.py` says how far they reach, at
+n - 1 degrees of freedom. One text says nothing about the spread between texts, so its interval is
+(-inf, inf).
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtri, stdtrit
 
+from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.ranks import spearman, why_unranked
 from sae_checks.records import FloatArray
 
@@ -38,8 +39,15 @@ class Estimate:
     tokens: int
     reason: str = ""
     notes: tuple[Note, ...] = ()  # further figures for the report
-    # What `texts` counts: the independent units. Of items, `tokens` are those of their prompts.
+    # What `texts` counts. Of items, `tokens` are those of their prompts.
     unit_name: str = "text"
+    # How many of them are independent, where that is not all: documents that items were made of.
+    clusters: int | None = None
+
+    @property
+    def units(self) -> int:
+        """How many independent units it rests on."""
+        return self.texts if self.clusters is None else self.clusters
 
     def with_notes(self, **notes: float | int | str) -> Estimate:
         """The same estimate with further figures for the report."""
@@ -52,7 +60,7 @@ def undefined(reason: str, texts: int = 0, tokens: int = 0) -> Estimate:
 
 
 def ratio_of_sums(
-    numerators: ArrayLike, denominators: ArrayLike, tokens: ArrayLike, confidence: float
+    numerators: ArrayLike, denominators: ArrayLike, tokens: ArrayLike, coverage: Coverage
 ) -> Estimate:
     """Ratio r = Σ numerators / Σ denominators; each array holds one sum per text.
 
@@ -68,7 +76,7 @@ def ratio_of_sums(
     if total == 0:
         return undefined("the denominator sums to 0", texts, total_tokens)
     ratio = float(top.sum()) / total
-    return _interval(ratio, (top - ratio * bottom) / total, texts, total_tokens, confidence)
+    return _interval(ratio, (top - ratio * bottom) / total, texts, total_tokens, coverage)
 
 
 def ratio_of_means(
@@ -76,7 +84,7 @@ def ratio_of_means(
     tokens: ArrayLike,
     base_sums: ArrayLike,
     base_tokens: ArrayLike,
-    confidence: float,
+    coverage: Coverage,
     floor: float = 0.0,
 ) -> Estimate:
     """Growth g = mean / max(base mean, floor), both means taken over tokens of the same texts.
@@ -103,12 +111,12 @@ def ratio_of_means(
     influence = (top - mean * counts) / counts.sum() / divisor
     if base_mean > floor:
         influence -= growth * (base - base_mean * base_counts) / base_counts.sum() / divisor
-    estimate = _interval(float(growth), influence, min(texts, base_texts), total_tokens, confidence)
+    estimate = _interval(float(growth), influence, min(texts, base_texts), total_tokens, coverage)
     return replace(estimate, texts=texts)
 
 
 def rank_correlation(
-    x: ArrayLike, y: ArrayLike, y_without: ArrayLike, tokens: int, confidence: float
+    x: ArrayLike, y: ArrayLike, y_without: ArrayLike, tokens: int, coverage: Coverage
 ) -> Estimate:
     """Spearman's rank correlation of x and y, both of shape (n,).
 
@@ -124,12 +132,12 @@ def rank_correlation(
     jackknife = spearman(left, without)
     # The jackknife's deviations are influences up to the factor (texts - 1)/texts.
     influence = (jackknife - jackknife.mean()) * (texts - 1) / texts
-    estimate = _interval(rho, influence, texts, tokens, confidence)
+    estimate = _interval(rho, influence, texts, tokens, coverage)
     return replace(estimate, low=max(estimate.low, -1.0), high=min(estimate.high, 1.0))
 
 
 def difference_of_shares(
-    only_first: int, only_second: int, items: int, confidence: float
+    only_first: int, only_second: int, items: int, coverage: Coverage
 ) -> Estimate:
     """Share of items with a first property - share with a second one, paired on each item.
 
@@ -138,7 +146,7 @@ def difference_of_shares(
     difference of binomial proportions based on paired data", Journal of Educational and Behavioral
     Statistics 37(4): with p = (b + 1)/(n + 2), q = (c + 1)/(n + 2) and d = p - q,
 
-        d ± z · sqrt( (p + q - d²)/(n + 2) ),     cut at ±1.
+        d ± reach · sqrt( (p + q - d²)/(n + 2) ),     cut at ±1.
 
     Unlike value ± z · standard error it is not of zero width where no item differs.
     """
@@ -148,7 +156,7 @@ def difference_of_shares(
     p, q = (only_first + 1) / (items + 2), (only_second + 1) / (items + 2)
     middle = p - q
     error = math.sqrt((p + q - middle**2) / (items + 2))
-    reach = float(ndtri((1 + confidence) / 2)) * error
+    reach = coverage.reach(math.inf, items) * error
     # The middle lies between 0 and the value, which a low confidence might not reach.
     low, high = min(middle - reach, value), max(middle + reach, value)
     return Estimate(value, max(low, -1.0), min(high, 1.0), error, items, items, unit_name="item")
@@ -159,10 +167,10 @@ def _float64(values: ArrayLike) -> FloatArray:
 
 
 def _interval(
-    value: float, influence: FloatArray, texts: int, tokens: int, confidence: float
+    value: float, influence: FloatArray, texts: int, tokens: int, coverage: Coverage
 ) -> Estimate:
     if texts < 2:
         return Estimate(value, -math.inf, math.inf, math.inf, texts, tokens)
     error = math.sqrt(texts / (texts - 1) * float(np.square(influence).sum()))
-    reach = float(stdtrit(texts - 1, (1 + confidence) / 2)) * error
+    reach = coverage.reach(texts - 1, texts) * error
     return Estimate(value, value - reach, value + reach, error, texts, tokens)

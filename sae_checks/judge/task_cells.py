@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sae_checks.judge.coverage import FIXED, Coverage
 from sae_checks.judge.features import harmful, named, positive_share, unscored
 from sae_checks.judge.held import Held
 from sae_checks.judge.items import (
@@ -43,12 +44,19 @@ class TaskCell(Held):
     table: TaskTable
     check: str  # whose limit and parameters apply
     thresholds: Thresholds
+    coverage: Coverage = FIXED
 
     @property
     def place(self) -> Place:
         """Its SAE and task."""
         sae = self.table.sae
         return Place(self.release, sae.sae_id, sae.layer, sae.site, task=self.table.task.name)
+
+    @property
+    def units(self) -> int:
+        """How many independent units the items are."""
+        clusters = self.table.clusters
+        return self.table.items if clusters is None else len(np.unique(clusters))
 
     def mean(self, quantity: Quantity) -> Estimate:
         """Mean over items; of a pair of columns, that of first - second on the same item."""
@@ -67,7 +75,7 @@ class TaskCell(Held):
             return self.undefined(items.broken)
         clean, spliced = items.values
         only_clean, only_sae = int((clean > spliced).sum()), int((spliced > clean).sum())
-        drop = difference_of_shares(only_clean, only_sae, self.table.items, self.confidence)
+        drop = difference_of_shares(only_clean, only_sae, self.table.items, self.coverage)
         low, high = drop.low, drop.high
         if self.table.clusters is not None:
             # Items of one document are alike: the interval is no narrower than that of documents.
@@ -105,7 +113,7 @@ class TaskCell(Held):
             )
         parts = (above, below, np.ones(len(below)))
         kept, whole, items_each = (by_cluster(self.table, part) for part in parts)
-        return self.of_items(ratio_of_sums(kept, whole, items_each, self.confidence))
+        return self.of_items(ratio_of_sums(kept, whole, items_each, self.coverage))
 
     def rank_correlation(self, first: Quantity, second: Quantity) -> Estimate:
         """Spearman's rank correlation of two quantities over items; ties count as no order.
@@ -196,7 +204,9 @@ class TaskCell(Held):
 
         without = delete_a_group(mean, self.table.groups[rows])
         held = np.unique(rows)
-        estimate = jackknife(float(means.mean()), without, self.confidence)
+        estimate = jackknife(
+            float(means.mean()), without, self.coverage, units=len(np.unique(rows))
+        )
         expected = means < 0 if best else means > 0
         return replace(
             estimate,
@@ -209,7 +219,7 @@ class TaskCell(Held):
         """Mean over items, with their clusters as the independent units."""
         counts = by_cluster(self.table, np.ones(self.table.items))
         sums = by_cluster(self.table, values)
-        return self.of_items(ratio_of_sums(sums, counts, counts, self.confidence))
+        return self.of_items(ratio_of_sums(sums, counts, counts, self.coverage))
 
     def too_few_to_rank(self) -> str:
         """Why there are too few items for ranks, or ""."""
@@ -224,12 +234,18 @@ class TaskCell(Held):
         self, value: float, without: ArrayLike, lowest: float, highest: float = math.inf
     ) -> Estimate:
         """A statistic between these bounds, with the interval that leaving out groups gives."""
-        return self.of_items(jackknife(value, without, self.confidence, lowest, highest))
+        estimate = jackknife(value, without, self.coverage, lowest, highest, self.units)
+        return self.of_items(estimate)
 
     def of_items(self, estimate: Estimate) -> Estimate:
         """The estimate as one of all items of the task."""
-        tokens = int(self.table.prompt_tokens.sum())
-        return replace(estimate, texts=self.table.items, tokens=tokens, unit_name="item")
+        return replace(
+            estimate,
+            texts=self.table.items,
+            tokens=int(self.table.prompt_tokens.sum()),
+            unit_name="item",
+            clusters=None if self.table.clusters is None else self.units,
+        )
 
     def undefined(self, reason: str) -> Estimate:
         """The estimate of what the items do not tell."""

@@ -1,4 +1,9 @@
-"""From an estimate and a limit to a verdict: a pure function."""
+"""From an estimate and a limit to a verdict: a pure function.
+
+A verdict takes two intervals. To *pass*, a cell's own interval must lie within the limit. To
+*fail*, a wider one must lie beyond it: the one that all gating cells of the run hold at once, since
+a single failing cell blocks a release, and one of hundreds is always beyond its limit by chance.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +17,59 @@ from sae_checks.wording import counted
 
 Status = Literal["pass", "fail", "undecided", "undefined", "reported"]
 
+# Fewer independent texts or items decide nothing: Student's t then rests on a handful of numbers.
+FEWEST_UNITS = 8
+# A normal deviate is below this 8 times in 10.
+_POWER = 0.8416
+
 
 @dataclass(frozen=True)
 class Verdict:
-    """What an estimate means under a limit."""
+    """What an estimate means under a limit.
+
+    Attributes:
+        holds: the outcome for the gate, after the policy for undecided verdicts.
+        estimate: with the interval of this cell alone.
+        adjusted: the same with the interval that all gating cells of the run share.
+    """
 
     status: Status
-    holds: bool  # the outcome for the gate, after the policy for undecided verdicts
+    holds: bool
     estimate: Estimate
     limit: Limit
+    adjusted: Estimate
+
+    @property
+    def detectable(self) -> float:
+        """The smallest excess over the limit that this sample would have failed 8 times in 10.
+
+        Half the width of the adjusted interval and 0.84 standard errors; NaN where the interval
+        comes from no standard error, or there is no limit.
+        """
+        if self.status in ("reported", "undefined"):
+            return math.nan
+        each = self.adjusted
+        reach = each.value - each.low if self.limit.max is not None else each.high - each.value
+        return reach + _POWER * each.standard_error
+
+    @property
+    def texts_to_decide(self) -> float:
+        """How many texts (items) would decide an undecided verdict if the value stays as it is.
+
+        Intervals narrow as 1/√n. NaN where nothing is undecided or no width is known.
+        """
+        each = self.estimate if _within(self.estimate.value, self.limit) else self.adjusted
+        if self.status != "undecided" or not math.isfinite(each.standard_error):
+            return math.nan
+        ends = [end for end in (self.limit.min, self.limit.max) if end is not None]
+        distance = min(abs(each.value - end) for end in ends)
+        width = max(each.high - each.value, each.value - each.low)
+        fewest = FEWEST_UNITS * each.texts / max(each.units, 1)
+        return max(each.texts * (width / distance) ** 2, fewest) if distance else math.inf
 
     @property
     def sentence(self) -> str:
-        """The verdict for a human: value, limit, interval, texts and tokens."""
+        """The verdict for a human: value, limit, intervals, texts and tokens."""
         if self.status == "undefined":
             return f"undefined: {self.estimate.reason or 'the value is not a number'}"
         value = _with_unit(self.estimate.value, self.limit.unit)
@@ -37,10 +82,18 @@ class Verdict:
         if self.status == "undecided":
             side = "within" if _within(self.estimate.value, self.limit) else "beyond"
             outcome = "passes" if self.holds else "fails"
-            return f"is {side} {limit} but its interval crosses it: undecided, which {outcome} here"
+            return f"is {side} {limit} but {self._doubt()}: undecided, which {outcome} here"
         if self.status == "pass":
             return f"is within {limit}"
         return f"is {'below' if _below(self.estimate.value, self.limit) else 'above'} {limit}"
+
+    def _doubt(self) -> str:
+        """Why a verdict is undecided."""
+        each = self.estimate
+        if each.units < FEWEST_UNITS:
+            what = each.unit_name if each.clusters is None else "document"
+            return f"rests on {counted(each.units, what)} where {FEWEST_UNITS} are the least"
+        return "its interval crosses it"
 
     def _limit_at_stake(self) -> str:
         low, high, unit = self.limit.min, self.limit.max, self.limit.unit
@@ -58,31 +111,47 @@ class Verdict:
         counts = f"{counted(each.texts, each.unit_name)}, {tokens}"
         if each.low == -math.inf and each.high == math.inf:
             return f"no interval from {counts}"
-        low = _number(each.low) if math.isfinite(each.low) else "unbounded"
-        high = _number(each.high) if math.isfinite(each.high) else "unbounded"
-        return f"interval {low} to {high}, {counts}"
+        told = [f"interval {_interval(each)}"]
+        if self.status not in ("reported", "pass") and self.adjusted != each:
+            told.append(f"{_interval(self.adjusted)} with all cells of the run in view")
+        told.append(counts)
+        if math.isfinite(self.texts_to_decide):
+            told.append(f"some {_about(self.texts_to_decide)} {each.unit_name}s would decide it")
+        return ", ".join(told)
 
 
-def judge(estimate: Estimate, limit: Limit, undecided: UndecidedPolicy) -> Verdict:
-    """Pass when the whole interval is within the limit, fail when all of it is beyond.
+def judge(
+    estimate: Estimate,
+    limit: Limit,
+    undecided: UndecidedPolicy,
+    adjusted: Estimate | None = None,
+) -> Verdict:
+    """Pass when the whole interval is within the limit, fail when all of the adjusted is beyond.
 
-    Anything between is undecided, which the policy turns into an outcome: judged by the point
-    estimate, or always failing, or always passing. What is undefined never holds.
+    Anything between is undecided, and so is everything below `FEWEST_UNITS` independent units. The
+    policy turns that into an outcome: passing, failing, or judged by the point estimate. Too few
+    units for an interval do not pass for want of proof: there the point estimate decides, unless
+    the policy is to fail. What is undefined never holds.
     """
+    adjusted = estimate if adjusted is None else adjusted
+
+    def verdict(status: Status, holds: bool) -> Verdict:
+        return Verdict(status, holds, estimate, limit, adjusted)
+
     if not math.isfinite(estimate.value) or math.isnan(estimate.low) or math.isnan(estimate.high):
-        return Verdict("undefined", False, estimate, limit)
+        return verdict("undefined", False)
     if limit.report_only:
-        return Verdict("reported", True, estimate, limit)
+        return verdict("reported", True)
     if limit.min is None and limit.max is None:
         raise ValueError("a limit needs a min or a max, or must be report-only")
-    if _within(estimate.low, limit) and _within(estimate.high, limit):
-        return Verdict("pass", True, estimate, limit)
-    if _below(estimate.high, limit) or _above(estimate.low, limit):
-        return Verdict("fail", False, estimate, limit)
-    holds = undecided == "pass" or (
-        undecided == "point_estimate" and _within(estimate.value, limit)
-    )
-    return Verdict("undecided", holds, estimate, limit)
+    few = estimate.units < FEWEST_UNITS
+    if not few and _within(estimate.low, limit) and _within(estimate.high, limit):
+        return verdict("pass", True)
+    if not few and (_below(adjusted.high, limit) or _above(adjusted.low, limit)):
+        return verdict("fail", False)
+    by_value = undecided == "point_estimate" or (undecided == "pass" and few)
+    holds = _within(estimate.value, limit) if by_value else undecided == "pass"
+    return verdict("undecided", holds)
 
 
 def _below(value: float, limit: Limit) -> bool:
@@ -97,6 +166,12 @@ def _within(value: float, limit: Limit) -> bool:
     return not _below(value, limit) and not _above(value, limit)
 
 
+def _interval(estimate: Estimate) -> str:
+    ends = (estimate.low, estimate.high)
+    low, high = (_number(end) if math.isfinite(end) else "unbounded" for end in ends)
+    return f"{low} to {high}"
+
+
 def _number(value: float) -> str:
     """Four significant digits, without an exponent unless it is needed."""
     if value == 0 or 1e-4 <= abs(value) < 1e6:
@@ -104,6 +179,12 @@ def _number(value: float) -> str:
         text = f"{value:,.{max(digits, 0)}f}"
         return text.rstrip("0").rstrip(".") if "." in text else text
     return f"{value:.3e}"
+
+
+def _about(count: float) -> str:
+    """A count rounded up to two digits: it is a guess."""
+    step = 10 ** max(math.floor(math.log10(count)) - 1, 0)
+    return f"{math.ceil(count / step) * step:,}"
 
 
 def _with_unit(value: float, unit: str) -> str:

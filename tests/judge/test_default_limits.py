@@ -15,6 +15,7 @@ import pytest
 
 from sae_checks.checking import BUNDLED_THRESHOLDS, bundled_checks
 from sae_checks.judge.cells import Cell
+from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.ranges import position_ranges
 from sae_checks.judge.statistics import Estimate, difference_of_shares
 from sae_checks.judge.thresholds import Place
@@ -272,7 +273,7 @@ def test_which_layers_accuracy_decides_on_a_thousand_items() -> None:
     """Its interval is a point or two wide each way: near the limit, layers stay undecided."""
     status = []
     for only_clean, only_sae, *_ in rows(TASKS["lambada"]):
-        drop = difference_of_shares(int(only_clean), int(only_sae), 1000, 0.95)
+        drop = difference_of_shares(int(only_clean), int(only_sae), 1000, Coverage(0.95))
         status.append("pass" if drop.high <= 0.05 else "fail" if drop.low > 0.05 else "undecided")
     assert status == ["pass"] * 2 + ["undecided"] * 3 + ["fail"] * 7
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t as student_t
 
+from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.ranks import spearman
 from sae_checks.judge.resampling import delete_a_group, jackknife
 
@@ -16,7 +17,7 @@ numbers = st.floats(-100, 100)
 
 def test_by_hand() -> None:
     # 2/3 · ((1 - 2)² + 0 + (3 - 2)²) = 4/3; t(0.975, 2) = 4.3027.
-    estimate = jackknife(2.5, [1, 2, 3], 0.95)
+    estimate = jackknife(2.5, [1, 2, 3], Coverage(0.95))
     assert estimate.standard_error == pytest.approx(math.sqrt(4 / 3))
     assert estimate.high - 2.5 == pytest.approx(4.30265273 * math.sqrt(4 / 3))
     assert estimate.low + estimate.high == pytest.approx(5)
@@ -27,7 +28,7 @@ def test_of_a_mean_it_is_the_standard_error_of_group_means(groups, size, data) -
     values = np.array(data.draw(st.lists(numbers, min_size=groups * size, max_size=groups * size)))
     dealt = np.arange(groups * size) % groups
     without = delete_a_group(lambda kept: float(values[kept].mean()), dealt)
-    estimate = jackknife(float(values.mean()), without, 0.9)
+    estimate = jackknife(float(values.mean()), without, Coverage(0.9))
     means = values.reshape(size, groups).mean(axis=0)
     error = means.std(ddof=1) / math.sqrt(groups)
     assert estimate.standard_error == pytest.approx(error, abs=1e-9)
@@ -36,14 +37,14 @@ def test_of_a_mean_it_is_the_standard_error_of_group_means(groups, size, data) -
 
 
 def test_cut_at_what_the_statistic_can_be() -> None:
-    estimate = jackknife(0.9, [-0.8, 0.9, 1.0], 0.95, -1, 1)
+    estimate = jackknife(0.9, [-0.8, 0.9, 1.0], Coverage(0.95), -1, 1)
     assert (estimate.low, estimate.high) == (-1, 1)
 
 
 @pytest.mark.parametrize("without", [[], [0.5], [0.5, math.nan, 0.6]])
 def test_unbounded(without) -> None:
     """Of fewer than two groups, and of a statistic that hangs on one of them."""
-    estimate = jackknife(0.5, without, 0.95, 0.0)
+    estimate = jackknife(0.5, without, Coverage(0.95), 0.0)
     assert (estimate.low, estimate.high, estimate.standard_error) == (0, math.inf, math.inf)
 
 
@@ -60,6 +61,6 @@ def test_the_interval_of_a_correlation_covers_it() -> None:
         x = rng.normal(size=items)
         y = rho * x + math.sqrt(1 - rho**2) * rng.normal(size=items)
         without = delete_a_group(lambda kept, x=x, y=y: float(spearman(x[kept], y[kept])), groups)
-        estimate = jackknife(float(spearman(x, y)), without, 0.95, -1, 1)
+        estimate = jackknife(float(spearman(x, y)), without, Coverage(0.95), -1, 1)
         covered += estimate.low <= truth <= estimate.high
     assert 0.91 < covered / draws < 0.98

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 from scipy.stats import t as student_t
 
+from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.statistics import (
     difference_of_shares,
     rank_correlation,
@@ -17,6 +18,7 @@ from sae_checks.judge.statistics import (
     undefined,
 )
 
+COVERAGE = Coverage(0.95)
 numbers = st.floats(-100, 100).map(lambda value: round(value, 3))
 texts = st.lists(st.tuples(numbers, st.integers(1, 50)), min_size=2, max_size=12)
 scales = st.sampled_from([0.001, 0.5, 3.0, 1000.0])
@@ -28,7 +30,7 @@ def close(value: float) -> object:
 
 def test_mean_of_two_texts_by_hand() -> None:
     # Mean 3; influences -1/2 and +1/2; standard error sqrt(2/1 · 1/2) = 1; t(0.975, 1) = 12.706.
-    estimate = ratio_of_sums([2.0, 4.0], [1, 1], [1, 1], 0.95)
+    estimate = ratio_of_sums([2.0, 4.0], [1, 1], [1, 1], COVERAGE)
     assert estimate.value == 3
     assert estimate.standard_error == close(1)
     assert (estimate.low, estimate.high) == (close(3 - 12.7062047364), close(3 + 12.7062047364))
@@ -38,53 +40,53 @@ def test_mean_of_two_texts_by_hand() -> None:
 def test_tokens_weigh_alike_whatever_their_text() -> None:
     # 1 token of 6 and 3 tokens that sum to 6: mean 12/4 = 3, not the mean of text means, 4.
     # Influences (6 - 3)/4 and (6 - 9)/4; standard error sqrt(2 · 2 · 9/16) = 1.5.
-    estimate = ratio_of_sums([6.0, 6.0], [1, 3], [1, 3], 0.95)
+    estimate = ratio_of_sums([6.0, 6.0], [1, 3], [1, 3], COVERAGE)
     assert (estimate.value, estimate.standard_error) == (3, close(1.5))
 
 
 def test_texts_of_equal_length_give_the_textbook_standard_error() -> None:
     means = np.array([0.1, 0.4, 0.2, 0.9, 0.3])
-    estimate = ratio_of_sums(means * 7, [7] * 5, [7] * 5, 0.9)
+    estimate = ratio_of_sums(means * 7, [7] * 5, [7] * 5, Coverage(0.9))
     error = means.std(ddof=1) / math.sqrt(5)
     assert estimate.standard_error == close(error)
     assert estimate.high - estimate.value == close(error * student_t.ppf(0.95, 4))
 
 
 def test_texts_without_tokens_do_not_count() -> None:
-    with_empty = ratio_of_sums([2.0, 0.0, 4.0], [1, 0, 1], [1, 0, 1], 0.95)
-    assert with_empty == ratio_of_sums([2.0, 4.0], [1, 1], [1, 1], 0.95)
+    with_empty = ratio_of_sums([2.0, 0.0, 4.0], [1, 0, 1], [1, 0, 1], COVERAGE)
+    assert with_empty == ratio_of_sums([2.0, 4.0], [1, 1], [1, 1], COVERAGE)
 
 
 def test_one_text_says_nothing_about_the_spread() -> None:
-    estimate = ratio_of_sums([6.0], [3], [3], 0.95)
+    estimate = ratio_of_sums([6.0], [3], [3], COVERAGE)
     assert (estimate.value, estimate.low, estimate.high) == (2, -math.inf, math.inf)
     assert (estimate.texts, estimate.tokens) == (1, 3)
 
 
 def test_no_tokens_is_undefined() -> None:
-    estimate = ratio_of_sums([0.0, 0.0], [0, 0], [0, 0], 0.95)
+    estimate = ratio_of_sums([0.0, 0.0], [0, 0], [0, 0], COVERAGE)
     assert math.isnan(estimate.value)
     assert math.isnan(estimate.low)
     assert estimate.reason == "no tokens were measured"
 
 
 def test_a_denominator_of_zero_is_undefined() -> None:
-    estimate = ratio_of_sums([1.0, 2.0], [1.0, -1.0], [4, 4], 0.95)
+    estimate = ratio_of_sums([1.0, 2.0], [1.0, -1.0], [4, 4], COVERAGE)
     assert math.isnan(estimate.value)
     assert estimate.reason == "the denominator sums to 0"
     assert (estimate.texts, estimate.tokens) == (2, 8)
 
 
 def test_equal_texts_have_a_standard_error_of_zero() -> None:
-    estimate = ratio_of_sums([5.0, 5.0, 5.0], [1, 1, 1], [1, 1, 1], 0.95)
+    estimate = ratio_of_sums([5.0, 5.0, 5.0], [1, 1, 1], [1, 1, 1], COVERAGE)
     assert (estimate.value, estimate.low, estimate.high) == (5, 5, 5)
 
 
 @given(texts, scales)
 def test_scaling_the_values_scales_the_estimate(data, scale) -> None:
     sums, tokens = np.array(data, dtype=float).T
-    one = ratio_of_sums(sums, tokens, tokens, 0.95)
-    other = ratio_of_sums(sums * scale, tokens, tokens, 0.95)
+    one = ratio_of_sums(sums, tokens, tokens, COVERAGE)
+    other = ratio_of_sums(sums * scale, tokens, tokens, COVERAGE)
     assert other.value / scale == close(one.value)
     assert other.low / scale == close(one.low)
     assert other.high / scale == close(one.high)
@@ -96,7 +98,7 @@ def test_the_order_of_texts_does_not_matter(data, random) -> None:
     estimates = []
     for order in (data, shuffled):
         sums, tokens = np.array(order, dtype=float).T
-        estimates.append(ratio_of_sums(sums, tokens, tokens, 0.95))
+        estimates.append(ratio_of_sums(sums, tokens, tokens, COVERAGE))
     assert estimates[0].value == close(estimates[1].value)
     assert estimates[0].high == close(estimates[1].high)
 
@@ -104,40 +106,40 @@ def test_the_order_of_texts_does_not_matter(data, random) -> None:
 @given(texts)
 def test_more_confidence_is_a_wider_interval(data) -> None:
     sums, tokens = np.array(data, dtype=float).T
-    narrow, wide = (ratio_of_sums(sums, tokens, tokens, level) for level in (0.8, 0.99))
+    narrow, wide = (ratio_of_sums(sums, tokens, tokens, Coverage(level)) for level in (0.8, 0.99))
     assert wide.low <= narrow.low <= narrow.value <= narrow.high <= wide.high
 
 
 def test_growth_by_hand() -> None:
     # Means 6/2 = 3 here and 4/4 = 1 there: 3 times. Influences with N = 2, M = 4, base mean 1:
     # text 1: (2 - 3)/2 - 3·(1 - 2)/4 = 1/4, text 2: (4 - 3)/2 - 3·(3 - 2)/4 = -1/4.
-    estimate = ratio_of_means([2.0, 4.0], [1, 1], [1.0, 3.0], [2, 2], 0.95)
+    estimate = ratio_of_means([2.0, 4.0], [1, 1], [1.0, 3.0], [2, 2], COVERAGE)
     assert estimate.value == 3
     assert estimate.standard_error == close(math.sqrt(2 * 2 / 16))
 
 
 def test_growth_of_paired_texts_is_certain_where_every_text_grows_alike() -> None:
     base = np.array([1.0, 2.0, 5.0])
-    estimate = ratio_of_means(base * 4, [2] * 3, base, [2] * 3, 0.95)
+    estimate = ratio_of_means(base * 4, [2] * 3, base, [2] * 3, COVERAGE)
     assert (estimate.value, estimate.standard_error) == (close(4), close(0))
 
 
 def test_below_its_floor_the_base_mean_counts_as_the_floor() -> None:
-    estimate = ratio_of_means([0.2, 0.4], [1, 1], [0.001, -0.003], [1, 1], 0.95, floor=0.1)
+    estimate = ratio_of_means([0.2, 0.4], [1, 1], [0.001, -0.003], [1, 1], COVERAGE, floor=0.1)
     assert estimate.value == close(3)
     # A constant divisor: the standard error is the numerator's, 0.1, over the floor.
     assert estimate.standard_error == close(1)
 
 
 def test_growth_from_nothing_is_undefined() -> None:
-    estimate = ratio_of_means([1.0, 1.0], [1, 1], [0.0, 0.0], [1, 1], 0.95)
+    estimate = ratio_of_means([1.0, 1.0], [1, 1], [0.0, 0.0], [1, 1], COVERAGE)
     assert estimate.reason == "the mean compared with is not above 0"
-    estimate = ratio_of_means([1.0, 1.0], [1, 1], [0.0, 0.0], [0, 0], 0.95)
+    estimate = ratio_of_means([1.0, 1.0], [1, 1], [0.0, 0.0], [0, 0], COVERAGE)
     assert estimate.reason == "no tokens were measured in the range compared with"
 
 
 def test_growth_needs_two_texts_on_both_sides() -> None:
-    estimate = ratio_of_means([2.0, 4.0], [1, 1], [1.0, 0.0], [1, 0], 0.95)
+    estimate = ratio_of_means([2.0, 4.0], [1, 1], [1.0, 0.0], [1, 0], COVERAGE)
     assert (estimate.value, estimate.low, estimate.high) == (3, -math.inf, math.inf)
     assert estimate.texts == 2
 
@@ -146,8 +148,8 @@ def test_growth_needs_two_texts_on_both_sides() -> None:
 def test_growth_has_no_unit(data, scale) -> None:
     sums, tokens = np.abs(np.array(data, dtype=float).T)
     base = sums[::-1] + 1
-    one = ratio_of_means(sums, tokens, base, tokens, 0.95)
-    other = ratio_of_means(sums * scale, tokens, base * scale, tokens, 0.95)
+    one = ratio_of_means(sums, tokens, base, tokens, COVERAGE)
+    other = ratio_of_means(sums * scale, tokens, base * scale, tokens, COVERAGE)
     assert other.value == close(one.value)
     assert other.low == close(one.low)
 
@@ -165,7 +167,7 @@ def test_intervals_cover_the_truth_though_tokens_are_correlated() -> None:
         values = heavy_tailed_texts(rng, 50, 30)
         lengths = rng.integers(5, 31, 50)
         values[np.arange(30) >= lengths[:, None]] = 0
-        estimate = ratio_of_sums(values.sum(1), lengths, lengths, 0.95)
+        estimate = ratio_of_sums(values.sum(1), lengths, lengths, COVERAGE)
         covered += estimate.low <= 2 <= estimate.high
         kept = values[values != 0]
         naive = 1.96 * kept.std() / math.sqrt(kept.size)
@@ -181,14 +183,14 @@ def test_growth_intervals_cover_the_truth() -> None:
         values = heavy_tailed_texts(rng, 50, 40)
         values[:, 20:] *= 3
         here, base = values[:, 20:].sum(1), values[:, :20].sum(1)
-        estimate = ratio_of_means(here, [20] * 50, base, [20] * 50, 0.95)
+        estimate = ratio_of_means(here, [20] * 50, base, [20] * 50, COVERAGE)
         covered += estimate.low <= 3 <= estimate.high
     assert 0.91 < covered / draws < 0.98
 
 
 def test_rank_correlation_is_spearmans() -> None:
     x, y = [0, 1, 2, 2, 4], [0.3, 0.1, 0.5, 0.5, 0.9]
-    estimate = rank_correlation(x, y, [y, y], 100, 0.95)
+    estimate = rank_correlation(x, y, [y, y], 100, COVERAGE)
     assert estimate.value == close(spearmanr(x, y).statistic)
     assert (estimate.texts, estimate.tokens) == (2, 100)
 
@@ -198,7 +200,7 @@ def test_rank_correlation_has_the_jackknifes_standard_error() -> None:
     without = [[1, 2, 3, 4], [2, 1, 3, 4], [1, 2, 3, 4]]
     each = [spearmanr(x, row).statistic for row in without]  # 1, 0.8, 1
     error = math.sqrt(2 / 3 * sum((rho - np.mean(each)) ** 2 for rho in each))
-    estimate = rank_correlation(x, y, without, 9, 0.95)
+    estimate = rank_correlation(x, y, without, 9, COVERAGE)
     assert estimate.standard_error == close(error)
     assert estimate.high == 1  # cut at what a correlation can be
 
@@ -220,7 +222,7 @@ def test_rank_correlation_has_the_jackknifes_standard_error() -> None:
     ],
 )
 def test_rank_correlation_undefined(x, y, reason) -> None:
-    estimate = rank_correlation(x, y, [y, y], 6, 0.95)
+    estimate = rank_correlation(x, y, [y, y], 6, COVERAGE)
     assert math.isnan(estimate.value)
     assert estimate.reason == reason
 
@@ -232,7 +234,7 @@ def test_notes_are_added_in_order() -> None:
 
 def test_difference_of_shares_by_hand() -> None:
     # b = 6, c = 1 of n = 98: p = 0.07, q = 0.02, d = 0.05; sqrt((0.09 - 0.0025)/100) = 0.02958.
-    estimate = difference_of_shares(6, 1, 98, 0.95)
+    estimate = difference_of_shares(6, 1, 98, COVERAGE)
     assert estimate.value == 5 / 98
     assert estimate.standard_error == close(math.sqrt(0.0875 / 100))
     assert estimate.low == close(0.05 - 1.959963984540054 * math.sqrt(0.000875))
@@ -241,10 +243,10 @@ def test_difference_of_shares_by_hand() -> None:
 
 
 def test_no_item_that_differs_is_not_certainty() -> None:
-    estimate = difference_of_shares(0, 0, 100, 0.95)
+    estimate = difference_of_shares(0, 0, 100, COVERAGE)
     assert estimate.value == 0
     assert (estimate.low, estimate.high) == (close(-estimate.high), pytest.approx(0.027, abs=1e-3))
-    assert difference_of_shares(0, 0, 0, 0.95).reason == "no items were measured"
+    assert difference_of_shares(0, 0, 0, COVERAGE).reason == "no items were measured"
 
 
 counts = st.tuples(st.integers(0, 60), st.integers(0, 60), st.integers(0, 60)).filter(any)
@@ -254,9 +256,9 @@ levels = st.floats(0.01, 0.999)
 @given(counts, levels)
 def test_a_difference_of_shares_lies_in_its_interval(split, level) -> None:
     only_first, only_second, _ = split
-    estimate = difference_of_shares(only_first, only_second, sum(split), level)
+    estimate = difference_of_shares(only_first, only_second, sum(split), Coverage(level))
     assert -1 <= estimate.low <= estimate.value <= estimate.high <= 1
-    wider = difference_of_shares(only_first, only_second, sum(split), (1 + level) / 2)
+    wider = difference_of_shares(only_first, only_second, sum(split), Coverage((1 + level) / 2))
     assert wider.low <= estimate.low
     assert estimate.high <= wider.high
 
@@ -264,8 +266,8 @@ def test_a_difference_of_shares_lies_in_its_interval(split, level) -> None:
 @given(counts, levels)
 def test_a_difference_of_shares_is_the_opposite_the_other_way_round(split, level) -> None:
     only_first, only_second, _ = split
-    one = difference_of_shares(only_first, only_second, sum(split), level)
-    other = difference_of_shares(only_second, only_first, sum(split), level)
+    one = difference_of_shares(only_first, only_second, sum(split), Coverage(level))
+    other = difference_of_shares(only_second, only_first, sum(split), Coverage(level))
     assert (one.value, one.low, one.high) == (-other.value, close(-other.high), close(-other.low))
 
 
@@ -281,6 +283,6 @@ def test_intervals_of_accuracy_cover_the_truth(clean, loses, gains) -> None:
     for only_first, only_second, _ in rng.multinomial(
         items, [first, second, 1 - first - second], draws
     ):
-        estimate = difference_of_shares(int(only_first), int(only_second), items, 0.95)
+        estimate = difference_of_shares(int(only_first), int(only_second), items, COVERAGE)
         covered += estimate.low <= first - second <= estimate.high
     assert covered / draws >= 0.94

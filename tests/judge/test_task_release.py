@@ -9,6 +9,7 @@ from scipy.stats import spearmanr
 
 from sae_checks.judge.agreement import means_without_each_group
 from sae_checks.judge.cells import Cell
+from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.resampling import jackknife
 from sae_checks.judge.task_cells import TaskCell
 from sae_checks.judge.task_release import TaskReleaseCell
@@ -141,5 +142,5 @@ def test_leaving_both_samples_out_together_covers_either_noise() -> None:
         texts, items = rng.normal(0, 1, (100, 1)), rng.normal(0, 2, (400, 1))
         without = means_without_each_group(texts, np.ones((100, 1)), 20)
         without = without + means_without_each_group(items, np.ones((400, 1)), 20)
-        errors.append(jackknife(0.0, without[:, 0], 0.95).standard_error)
+        errors.append(jackknife(0.0, without[:, 0], Coverage(0.95)).standard_error)
     assert np.square(errors).mean() == pytest.approx(1 / 100 + 4 / 400, rel=0.1)

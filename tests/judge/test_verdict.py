@@ -41,14 +41,16 @@ CASES = [
         estimate(0.29),
         "undecided",
         "0.29 nats is within the maximum of 0.3 nats but its interval crosses it: undecided, "
-        "which passes here (interval 0.26 to 0.32, 97 texts, 3,104 tokens)",
+        "which passes here (interval 0.26 to 0.32, 97 texts, 3,104 tokens, some 880 texts would "
+        "decide it)",
     ),
     (
         AT_MOST,
         estimate(0.3004),
         "undecided",
         "0.3004 nats is beyond the maximum of 0.3 nats but its interval crosses it: undecided, "
-        "which fails here (interval 0.2704 to 0.3304, 97 texts, 3,104 tokens)",
+        "which fails here (interval 0.2704 to 0.3304, 97 texts, 3,104 tokens, some 550,000 texts "
+        "would decide it)",
     ),
     (
         AT_LEAST,
@@ -89,8 +91,8 @@ CASES = [
         AT_MOST,
         Estimate(0.1, -math.inf, math.inf, math.inf, 1, 30),
         "undecided",
-        "0.1 nats is within the maximum of 0.3 nats but its interval crosses it: undecided, "
-        "which passes here (no interval from 1 text, 30 tokens)",
+        "0.1 nats is within the maximum of 0.3 nats but rests on 1 text where 8 are the least: "
+        "undecided, which passes here (no interval from 1 text, 30 tokens)",
     ),
     (
         AT_LEAST,
@@ -200,3 +202,96 @@ def test_decided_verdicts_do_not_depend_on_the_policy(value, reach) -> None:
     assert len({verdict.status for verdict in verdicts}) == 1
     if verdicts[0].status != "undecided":
         assert len({verdict.holds for verdict in verdicts}) == 1
+
+
+def test_a_cell_fails_only_where_all_cells_together_are_sure_of_it() -> None:
+    """Its own interval, 0.31 to 0.37, is beyond 0.3; the one shared with other cells is not."""
+    own = estimate(0.34)
+    shared = replace(own, low=0.29, high=0.39)
+    verdict = judge(own, AT_MOST, "pass", shared)
+    assert (verdict.status, verdict.holds) == ("undecided", True)
+    assert verdict.sentence == (
+        "0.34 nats is beyond the maximum of 0.3 nats but its interval crosses it: undecided, which "
+        "passes here (interval 0.31 to 0.37, 0.29 to 0.39 with all cells of the run in view, "
+        "97 texts, 3,104 tokens, some 160 texts would decide it)"
+    )
+    further = replace(own, value=0.4, low=0.37, high=0.43)
+    verdict = judge(further, AT_MOST, "pass", replace(further, low=0.35, high=0.45))
+    assert (verdict.status, verdict.holds) == ("fail", False)
+
+
+def test_a_cell_passes_by_its_own_interval() -> None:
+    own = estimate(0.26)
+    assert judge(own, AT_MOST, "fail", replace(own, low=0.1, high=0.42)).status == "pass"
+
+
+@pytest.mark.parametrize("units", range(1, 12))
+@pytest.mark.parametrize(("value", "status"), [(0.1, "pass"), (0.9, "fail")])
+def test_few_units_decide_nothing(units, value, status) -> None:
+    measured = replace(estimate(value), texts=units)
+    assert judge(measured, AT_MOST, "pass").status == (status if units >= 8 else "undecided")
+    of_documents = replace(estimate(value), clusters=units)
+    assert judge(of_documents, AT_MOST, "pass").status == (status if units >= 8 else "undecided")
+
+
+@pytest.mark.parametrize(
+    ("value", "policy", "holds"),
+    [
+        (0.1, "pass", True),
+        (0.9, "pass", False),
+        (0.1, "point_estimate", True),
+        (0.9, "point_estimate", False),
+        (0.1, "fail", False),
+    ],
+)
+def test_too_few_units_do_not_pass_for_want_of_proof(value, policy, holds) -> None:
+    verdict = judge(replace(estimate(value), texts=7), AT_MOST, policy)
+    assert (verdict.status, verdict.holds) == ("undecided", holds)
+    side, outcome = "within" if value < 0.3 else "beyond", "passes" if holds else "fails"
+    assert (
+        f"is {side} the maximum of 0.3 nats but rests on 7 texts where 8 are the least: undecided, "
+        f"which {outcome} here"
+    ) in verdict.sentence
+
+
+def test_what_a_sample_would_have_caught() -> None:
+    """Of half-width 0.05 and standard error 0.015: 0.05 + 0.8416 · 0.015 beyond the limit."""
+    own = estimate(0.1)
+    verdict = judge(own, AT_MOST, "pass", replace(own, low=0.05, high=0.15))
+    assert verdict.detectable == pytest.approx(0.05 + 0.8416 * 0.015)
+    assert math.isnan(judge(own, REPORT, "pass").detectable)
+    assert math.isnan(judge(undefined("nothing"), AT_MOST, "pass").detectable)
+    unknown = replace(own, standard_error=math.nan)
+    assert math.isnan(judge(unknown, AT_MOST, "pass").detectable)
+
+
+def test_a_fault_as_large_as_the_detectable_one_is_caught_8_times_in_10() -> None:
+    """The figure is what it says: values scattered about limit + detectable fail in 80%."""
+    import numpy as np
+
+    error, reach = 0.01, 0.04
+    excess = judge(estimate(0.1, 0), AT_MOST, "pass",
+                   Estimate(0.1, 0.1 - reach, 0.1 + reach, error, 97, 3104)).detectable  # fmt: skip
+    values = np.random.default_rng(0).normal(0.3 + excess, error, 4000)
+    caught = [
+        judge(
+            Estimate(value, value - 0.02, value + 0.02, error, 97, 3104),
+            AT_MOST,
+            "pass",
+            Estimate(value, value - reach, value + reach, error, 97, 3104),
+        ).status
+        == "fail"
+        for value in values.tolist()
+    ]
+    assert np.mean(caught) == pytest.approx(0.8, abs=0.02)
+
+
+def test_how_many_texts_would_decide() -> None:
+    """Twice as near to the limit as the interval is wide: four times the texts."""
+    verdict = judge(Estimate(0.28, 0.24, 0.32, 0.02, 100, 900), AT_MOST, "pass")
+    assert verdict.texts_to_decide == pytest.approx(400)
+    assert math.isnan(judge(estimate(0.1), AT_MOST, "pass").texts_to_decide)
+    on_it = judge(Estimate(0.3, 0.24, 0.36, 0.02, 100, 900), AT_MOST, "pass")
+    assert on_it.texts_to_decide == math.inf
+    few = judge(Estimate(0.1, 0.0, 0.2, 0.05, 4, 40), AT_MOST, "pass")
+    assert few.texts_to_decide == 8

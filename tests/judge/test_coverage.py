@@ -1,0 +1,65 @@
+"""Reach of intervals: against scipy, against a package for confidence sequences, and its laws."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import norm
+from scipy.stats import t as student_t
+from ville import AsymptoticCS
+from ville._boundaries import best_rho, normal_mixture
+
+from sae_checks.judge.coverage import NARROWEST_AT, Coverage, sequence_boundary
+
+levels = st.floats(0.5, 0.999999)
+sizes = st.integers(2, 5000)
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.95, 0.9999])
+@pytest.mark.parametrize("degrees", [1, 7, 19, 999])
+def test_a_fixed_sample_has_student_t(confidence, degrees) -> None:
+    expected = student_t.ppf((1 + confidence) / 2, degrees)
+    assert Coverage(confidence).reach(degrees, 12) == pytest.approx(expected)
+    infinite = Coverage(confidence).reach(math.inf, 12)
+    assert infinite == pytest.approx(norm.ppf((1 + confidence) / 2))
+
+
+@pytest.mark.parametrize("error", [0.2, 0.05, 1e-4])
+@pytest.mark.parametrize("units", [8, 64, 1000])
+def test_the_sequence_is_that_of_a_package(error, units) -> None:
+    """Its mixture has precision 1/ρ², and ρ is found by search where ours is a closed form."""
+    twice = -2 * math.log(error)
+    rho_squared = (twice + math.log(twice + 1)) / NARROWEST_AT
+    theirs = normal_mixture(units, error, 1 / rho_squared) / math.sqrt(units)
+    assert sequence_boundary(units, error) == pytest.approx(theirs)
+    searched = normal_mixture(units, error, best_rho(NARROWEST_AT, error)) / math.sqrt(units)
+    assert sequence_boundary(units, error) == pytest.approx(searched, rel=0.02)
+    assert AsymptoticCS(alpha=error, t_opt=NARROWEST_AT).rho_ == best_rho(NARROWEST_AT, error)
+
+
+@given(levels, sizes)
+def test_looking_often_costs_width(confidence, units) -> None:
+    at_once = Coverage(confidence).reach(units - 1, units)
+    anytime = Coverage(confidence, anytime=True)
+    assert anytime.reach(units - 1, units) > at_once
+    # Never narrower than the theory's own boundary, which many units come near to.
+    boundary = sequence_boundary(units, 1 - confidence)
+    assert anytime.reach(units - 1, units) > boundary
+    assert anytime.reach(math.inf, units) == pytest.approx(boundary, rel=1e-6)
+
+
+@given(levels, st.integers(1, 2000), sizes, st.booleans())
+def test_sharing_widens(confidence, cells, units, anytime) -> None:
+    own = Coverage(confidence, anytime)
+    shared = own.shared_by(cells)
+    assert shared.anytime == anytime
+    assert 1 - shared.confidence == pytest.approx((1 - confidence) / cells, abs=1e-15)
+    assert shared.reach(units, units) >= own.reach(units, units)
+
+
+def test_narrowest_where_it_says() -> None:
+    reaches = {units: sequence_boundary(units, 0.05) for units in range(8, 400)}
+    assert abs(min(reaches, key=reaches.__getitem__) - NARROWEST_AT) <= 8

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import spearmanr
+from scipy.stats import skew, spearmanr
 from scipy.stats import t as student_t
 
 from sae_checks.judge.coverage import Coverage
@@ -44,12 +44,19 @@ def test_tokens_weigh_alike_whatever_their_text() -> None:
     assert (estimate.value, estimate.standard_error) == (3, close(1.5))
 
 
-def test_texts_of_equal_length_give_the_textbook_standard_error() -> None:
+def test_texts_of_equal_length_give_the_textbook_interval() -> None:
     means = np.array([0.1, 0.4, 0.2, 0.9, 0.3])
     estimate = ratio_of_sums(means * 7, [7] * 5, [7] * 5, Coverage(0.9))
     error = means.std(ddof=1) / math.sqrt(5)
     assert estimate.standard_error == close(error)
-    assert estimate.high - estimate.value == close(error * student_t.ppf(0.95, 4))
+    reach = student_t.ppf(0.95, 4)
+    assert estimate.value - estimate.low == close(error * reach)
+    # The text of 0.9 makes a long tail above, which moves that end further out.
+    further = skew(means, bias=False) / math.sqrt(5) * (2 * reach**2 + 1) / 6
+    assert estimate.high - estimate.value == close(error * (reach + further))
+    # And below, where the tail is on the other side.
+    mirrored = ratio_of_sums(-means * 7, [7] * 5, [7] * 5, Coverage(0.9))
+    assert (mirrored.low, mirrored.high) == (close(-estimate.high), close(-estimate.low))
 
 
 def test_texts_without_tokens_do_not_count() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sae_checks.checking import CellRef, Check
 from sae_checks.errors import UserError
@@ -47,13 +48,15 @@ class Evidence:
         if ref.task is None:
             if ref.sae is not None:
                 return self._text_cell(check, ref, ref.sae)
-            return ReleaseCell(tuple(self._text_cell(check, ref, sae) for sae in saes))
+            return ReleaseCell(self._on_the_same_texts(check, ref, saes))
         if ref.sae is not None:
             return self._task_cell(check, ref.task, ref.sae)
         texts = saes if check.needs & TEXT_NEEDS else ()
+        cells = [self._task_cell(check, ref.task, sae) for sae in saes]
+        fewest = min(cell.table.items for cell in cells)
         return TaskReleaseCell(
-            tuple(self._task_cell(check, ref.task, sae) for sae in saes),
-            tuple(self._text_cell(check, ref, sae) for sae in texts),
+            tuple(self._with_items(cell, fewest) for cell in cells),
+            self._on_the_same_texts(check, ref, texts),
         )
 
     def _text_cell(self, check: Check, ref: CellRef, sae: SaeRef) -> Cell:
@@ -75,8 +78,34 @@ class Evidence:
         where = f"{sae.sae_id} on {task}"
         _refuse_less(check, where, check.needs & ITEM_NEEDS, _columns_of_items(table))
         return TaskCell(
-            self.measurement.release.name, table, check.name, self.thresholds, self.coverage
+            self.measurement.release.name,
+            table,
+            check.name,
+            self.thresholds,
+            self._of(table.complete),
         )
+
+    def _on_the_same_texts(
+        self, check: Check, ref: CellRef, saes: Sequence[SaeRef]
+    ) -> tuple[Cell, ...]:
+        """SAEs may have been measured on more or fewer of the same texts: those that all have."""
+        cells = [self._text_cell(check, ref, sae) for sae in saes]
+        fewest = min((cell.table.texts for cell in cells), default=0)
+        return tuple(
+            cell
+            if cell.table.texts == fewest
+            else replace(cell, table=cell.table.keep(slice(fewest)), coverage=self._of(False))
+            for cell in cells
+        )
+
+    def _with_items(self, cell: TaskCell, items: int) -> TaskCell:
+        if cell.table.items == items:
+            return cell
+        return replace(cell, table=cell.table.keep(slice(items)), coverage=self._of(False))
+
+    def _of(self, complete: bool) -> Coverage:
+        """The coverage of intervals from a table that is complete, or not."""
+        return self.coverage.at_the_end() if complete else self.coverage.on_the_way()
 
     def _unmeasured(self, sae: SaeRef, where: str) -> UnmeasuredError:
         reason = self.measurement.failures.get(sae.sae_id)

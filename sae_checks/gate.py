@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from sae_checks.cell_refs import Field
 from sae_checks.checking import BUNDLED_THRESHOLDS, CellRef, Check, bundled_checks
+from sae_checks.court import Court
 from sae_checks.errors import UserError
-from sae_checks.evidence import Evidence, UnmeasuredError
-from sae_checks.judge.coverage import Coverage
+from sae_checks.evidence import UnmeasuredError
 from sae_checks.judge.ranges import PositionRanges, place_ranges, position_ranges
 from sae_checks.judge.thresholds import CheckLimits, Thresholds
 from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
-from sae_checks.judge.verdict import Verdict, judge
+from sae_checks.judge.verdict import Verdict
 from sae_checks.measure.progress import Progress
 from sae_checks.options import Options
 from sae_checks.records import Measurement, PositionRange, SaeRef, TaskRef
@@ -130,8 +130,20 @@ class Gate:
             return None
         return Store(self.options.store, self.release, self._provenance)
 
-    def measure(self, wanted: Iterable[tuple[Check, CellRef]], progress: Progress) -> None:
-        """Measure what checks need on their cells and is not stored yet.
+    @property
+    def adaptive(self) -> bool:
+        """Whether measuring stops, or did, where verdicts are clear."""
+        if self.stored is not None:
+            return bool(self.stored.manifest.get("adaptive", False))
+        return not self.options.fixed
+
+    def measure(
+        self,
+        wanted: Iterable[tuple[Check, CellRef]],
+        thresholds: Thresholds,
+        progress: Progress,
+    ) -> None:
+        """Measure what checks need on their cells, as far as verdicts need it and none is stored.
 
         Raises:
             UserError: the model, the device or the corpus is not to be had.
@@ -141,10 +153,11 @@ class Gate:
             return
         from sae_checks.measure.run import measure_release
 
-        self.measurement = measure_release(self._request(list(wanted)), progress)
+        self.measurement = measure_release(self._request(list(wanted), thresholds), progress)
 
-    def _request(self, wanted: list[tuple[Check, CellRef]]) -> Request:
-        from sae_checks.measure.request import Request
+    def _request(self, wanted: list[tuple[Check, CellRef]], thresholds: Thresholds) -> Request:
+        from sae_checks.measure.request import Request, WholeBudget
+        from sae_checks.referee import Adaptive
 
         on_texts = [cell for check, cell in wanted if check.of_texts]
         on_tasks = [cell for check, cell in wanted if check.of_tasks]
@@ -162,6 +175,7 @@ class Gate:
             tasks=tuple((task, ref) for task, ref in self._tasks if ref.name in names)
             if on_tasks
             else (),
+            referee=Adaptive(self._court(thresholds), wanted) if self.adaptive else WholeBudget(),
         )
 
     def _saes_of(self, cells: list[CellRef]) -> tuple[SaeRef, ...]:
@@ -179,14 +193,10 @@ class Gate:
         """
         if self.measurement is None:
             raise UnmeasuredError("nothing has been measured yet")
-        own = Coverage(thresholds.gate.confidence)
-        cell = Evidence(self.measurement, thresholds, own).cell(check, ref)
-        estimate, limit = check.function(cell), cell.limit()
-        if limit.report_only:
-            return judge(estimate, limit, thresholds.gate.undecided)
-        shared = Evidence(self.measurement, thresholds, own.shared_by(self.gating_cells))
-        adjusted = check.function(shared.cell(check, ref))
-        return judge(estimate, limit, thresholds.gate.undecided, adjusted)
+        return self._court(thresholds).verdict(self.measurement, check, ref)
+
+    def _court(self, thresholds: Thresholds) -> Court:
+        return Court(thresholds, self.gating_cells, self.adaptive)
 
 
 def _meets(positions: PositionRange, ranges: PositionRanges) -> bool:

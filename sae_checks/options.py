@@ -41,6 +41,7 @@ class Options:
     answer: str = "first_token"
     feature_window: int = FEATURE_WINDOW
     ablate: int = 0
+    fixed: bool = False
     store: Path = field(default_factory=lambda: Path(platformdirs.user_cache_dir("sae-checks")))
     thresholds: Path | None = None
     measurements: Path | None = None
@@ -260,3 +261,8 @@ OPTIONS: tuple[Option, ...] = (
 )
 
 STRICT = Option("--sae-strict", bool, "known failures fail like any other")
+FIXED = Option(
+    "--sae-fixed",
+    bool,
+    "measure the whole budget instead of stopping where verdicts are clear",
+)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sae_checks.errors import UserError
-from sae_checks.options import OPTIONS, STRICT, Option, Options
+from sae_checks.options import FIXED, OPTIONS, STRICT, Option, Options
 
 if TYPE_CHECKING:
     from sae_checks.checking import CellRef, Check
@@ -84,8 +84,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             help=option.help,
         )
         parser.addini(option.ini, option.help, type="string", default="")
-    group.addoption(STRICT.name, action="store_true", dest="sae_checks_strict", help=STRICT.help)
-    parser.addini(STRICT.ini, STRICT.help, type="bool", default=False)
+    for flag in (STRICT, FIXED):
+        group.addoption(
+            flag.name, action="store_true", dest=f"sae_checks_{flag.target}", help=flag.help
+        )
+        parser.addini(flag.ini, flag.help, type="bool", default=False)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -139,7 +142,7 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
         gate_session.prepare([(item.check, item.cell) for item in checks])
     except UserError as error:
         raise pytest.UsageError(str(error)) from None
-    if session.config.getoption("sae_checks_strict") or session.config.getini(STRICT.ini):
+    if _flag(session.config, STRICT):
         return
     for item in checks:
         known = gate_session.known_failure(item.check, item.cell)
@@ -236,7 +239,13 @@ def _session(config: pytest.Config) -> Session:
 
 def _parse_options(config: pytest.Config) -> Options:
     values = {option.target: _value(config, option) for option in OPTIONS}
+    values[FIXED.target] = _flag(config, FIXED)
     return Options(**{name: value for name, value in values.items() if value is not None})
+
+
+def _flag(config: pytest.Config, flag: Option) -> bool:
+    """A flag on the command line, or its ini key."""
+    return bool(config.getoption(f"sae_checks_{flag.target}") or config.getini(flag.ini))
 
 
 def _value(config: pytest.Config, option: Option) -> Any:

@@ -6,7 +6,7 @@ torch nor pytest, so that judging and reporting start in a moment.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -125,6 +125,18 @@ class SaeTable:
     columns: dict[str, FloatArray]
     massive: BoolArray  # (texts, C)
     position_sums: PositionSums | None = None
+    # Whether these are some of the texts that were measured; the position sums are of all.
+    part: bool = False
+    complete: bool = True  # whether all texts of the budget were measured
+
+    def keep(self, rows: slice | BoolArray) -> SaeTable:
+        """Some of the texts."""
+        return replace(
+            self,
+            columns={name: values[rows] for name, values in self.columns.items()},
+            massive=self.massive[rows],
+            part=True,
+        )
 
     @property
     def texts(self) -> int:
@@ -199,6 +211,21 @@ class TaskTable:
     ablations: AblationTable | None = None
     # (items,) which of them share a document; None: none do. Clusters are what is independent.
     clusters: IntArray | None = None
+
+    complete: bool = True  # whether all items of the budget were measured
+
+    def keep(self, rows: slice | BoolArray) -> TaskTable:
+        """Some of the items; what features do on them is not known apart, and left out."""
+        which = np.arange(self.items)[rows]
+        return replace(
+            self,
+            columns={name: values[rows] for name, values in self.columns.items()},
+            prompt_tokens=self.prompt_tokens[rows],
+            sources=tuple(self.sources[row] for row in which),
+            features=None,
+            ablations=None,
+            clusters=None if self.clusters is None else self.clusters[rows],
+        )
 
     @property
     def items(self) -> int:

@@ -81,7 +81,7 @@ class Session:
     def measure(self, wanted: Sequence[tuple[Check, CellRef]]) -> None:
         """Measure what these checks need on these cells."""
         try:
-            self.gate.measure(wanted, self.progress)
+            self.gate.measure(wanted, self.thresholds, self.progress)
         finally:
             self.progress.close()
 

@@ -39,7 +39,16 @@ def read_stored(options: Options, folder: Path) -> Measurement:
 def _refuse_measuring_options(options: Options) -> None:
     """What was measured is past changing: an option that says how to measure is a mistake."""
     how = ["model", "corpus", "tokens", "context", "training_context", "seed", "packing", "task"]
-    how += ["special_tokens", "device", "dtype", "items", "answer", "feature_window", "ablate"]
+    how += [
+        "special_tokens",
+        "device",
+        "dtype",
+        "items",
+        "answer",
+        "feature_window",
+        "ablate",
+        "fixed",
+    ]
     given = [
         f"--sae-{n.replace('_', '-')}" for n in how if getattr(options, n) != getattr(Options(), n)
     ]

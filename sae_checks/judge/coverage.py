@@ -2,7 +2,7 @@
 
 Three things widen an interval beyond the familiar 1.96 standard errors: few texts (Student's t);
 many cells, of which one alone may fail a release (`shared_by`); and looking at the sample while
-it grows (`anytime`).
+it grows, so as to stop early (`stopping`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from scipy.special import log_ndtr, ndtri_exp, stdtrit
 # The sample size, in texts or items, at which an anytime interval is narrowest for its confidence.
 # Far from it the price is small: from 16 to 1,000 it reaches 3.0 to 3.4 standard errors at 95%.
 NARROWEST_AT = 64
+# How much of the error is spent on stopping early. The rest is left for those that never do: at the
+# whole budget their intervals are hardly wider than if nobody had looked before.
+SPENT_ON_STOPPING = 0.2
 
 
 @dataclass(frozen=True)
@@ -25,10 +28,24 @@ class Coverage:
         confidence: probability with which a two-sided interval holds the true value.
         anytime: whether that is promised for all sample sizes at once, so that one may stop
             measuring when the interval looks good; else for one size that was fixed before.
+        stopping: whether this is all the error there is for a run that may stop early: part of it
+            is for intervals on the way, part for those of the whole budget.
     """
 
     confidence: float = 0.95
     anytime: bool = False
+    stopping: bool = False
+
+    def on_the_way(self) -> Coverage:
+        """Of intervals that are looked at again and again while the sample grows."""
+        return self._spend(SPENT_ON_STOPPING, anytime=True) if self.stopping else self
+
+    def at_the_end(self) -> Coverage:
+        """Of intervals from the whole budget: with those on the way, no more error in all."""
+        return self._spend(1 - SPENT_ON_STOPPING, anytime=False) if self.stopping else self
+
+    def _spend(self, share: float, *, anytime: bool) -> Coverage:
+        return Coverage(1 - (1 - self.confidence) * share, anytime)
 
     def shared_by(self, intervals: int) -> Coverage:
         """Coverage of each of several intervals so that all hold at once (Bonferroni)."""

@@ -62,6 +62,35 @@ def rank_association(x: FloatArray, y: FloatArray) -> FloatArray:
     return association
 
 
+def association_influence(x: FloatArray, y: FloatArray) -> FloatArray:
+    """(n,) how much the rank association of x and y, (n,) each, moves with each pair; sums to 0.
+
+    With u and v the ranks less their mean, over n, the association is to first order 12 Σ u v / n,
+    where each pair also has a say in the ranks of all others:
+
+        influence_i = ( 12 (u_i v_i + Σ_j s(x_j - x_i) v_j / n + Σ_j s(y_j - y_i) u_j / n)
+                        - 3 association ) / n,      s(·) = ±1/2, 0 for ties
+
+    (Croux & Dehon 2010, "Influence functions of the Spearman and Kendall correlation measures",
+    Statistical Methods & Applications 19).
+    """
+    n = len(x)
+    u, v = (ranks(x) - (n + 1) / 2) / n, (ranks(y) - (n + 1) / 2) / n
+    own = u * v + _signed_sums(x, v) / n + _signed_sums(y, u) / n
+    influence: FloatArray = 12 * (own - own.mean()) / n
+    return influence
+
+
+def _signed_sums(order: FloatArray, weights: FloatArray) -> FloatArray:
+    """(n,) Σ_j s(order_j - order_i) weights_j, in O(n log n)."""
+    _, group = np.unique(order, return_inverse=True)
+    sums = np.bincount(group, weights=weights)
+    below = np.cumsum(sums) - sums
+    above = weights.sum() - below - sums
+    signed: FloatArray = (above - below)[group] / 2
+    return signed
+
+
 def rank_effect(values: FloatArray, classes: Iterable[BoolArray]) -> float:
     """Share of the variance of ranks that lies between classes, 0 .. 1.
 

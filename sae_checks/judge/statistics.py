@@ -168,6 +168,26 @@ def difference_of_shares(
     return Estimate(value, max(low, -1.0), min(high, 1.0), error, items, items, unit_name="item")
 
 
+def linearised(
+    value: float,
+    influence: FloatArray,
+    coverage: Coverage,
+    lowest: float = -math.inf,
+    highest: float = math.inf,
+) -> Estimate:
+    """The estimate of any statistic of which each unit's influence is known; of no tokens yet.
+
+    Args:
+        value: the statistic.
+        influence: (units,), summing to 0.
+        coverage: of its interval.
+        lowest: what the statistic cannot fall below: the interval is cut there.
+        highest: what it cannot exceed.
+    """
+    estimate = _interval(value, influence, len(influence), 0, coverage)
+    return replace(estimate, low=max(estimate.low, lowest), high=min(estimate.high, highest))
+
+
 def _float64(values: ArrayLike) -> FloatArray:
     return np.asarray(values, dtype=np.float64)
 

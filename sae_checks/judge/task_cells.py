@@ -25,9 +25,15 @@ from sae_checks.judge.items import (
     features_of,
     items_of,
 )
-from sae_checks.judge.ranks import rank_association, rank_effect
+from sae_checks.judge.ranks import association_influence, rank_association, rank_effect
 from sae_checks.judge.resampling import delete_a_group, jackknife
-from sae_checks.judge.statistics import Estimate, difference_of_shares, ratio_of_sums, undefined
+from sae_checks.judge.statistics import (
+    Estimate,
+    difference_of_shares,
+    linearised,
+    ratio_of_sums,
+    undefined,
+)
 from sae_checks.judge.thresholds import Place, Thresholds
 from sae_checks.judge.tokens import Quantity
 from sae_checks.records import BoolArray, FloatArray, IntArray, TaskTable
@@ -124,11 +130,7 @@ class TaskCell(Held):
         if why := items.broken or self.too_few_to_rank():
             return self.undefined(why)
         x, y = items.values
-
-        def rho(kept: BoolArray | slice) -> float:
-            return float(rank_association(x[kept], y[kept]))
-
-        return self.resampled(rho(_EVERY), self.without(rho), -1.0, 1.0)
+        return self.of_influence(float(rank_association(x, y)), association_influence(x, y))
 
     def class_effect(self, quantity: Quantity) -> Estimate:
         """How far the classes of items differ: share of the variance of ranks between them.
@@ -236,6 +238,11 @@ class TaskCell(Held):
         """A statistic between these bounds, with the interval that leaving out groups gives."""
         estimate = jackknife(value, without, self.coverage, lowest, highest, self.units)
         return self.of_items(estimate)
+
+    def of_influence(self, rho: float, influence: FloatArray) -> Estimate:
+        """A correlation of which each item's influence is known, clusters being independent."""
+        summed = by_cluster(self.table, influence)
+        return self.of_items(linearised(rho, summed, self.coverage, -1.0, 1.0))
 
     def of_items(self, estimate: Estimate) -> Estimate:
         """The estimate as one of all items of the task."""

@@ -13,7 +13,7 @@ from sae_checks.judge.agreement import (
 )
 from sae_checks.judge.cells import Cell
 from sae_checks.judge.items import answers_of, items_of
-from sae_checks.judge.ranks import rank_association
+from sae_checks.judge.ranks import association_influence, rank_association
 from sae_checks.judge.statistics import Estimate
 from sae_checks.judge.task_cells import TaskCell
 from sae_checks.judge.thresholds import Limit, Place
@@ -50,13 +50,17 @@ class TaskReleaseCell:
             rows.append(items.values[0])
         values = np.stack(rows)  # (SAEs, items)
         pairs = pairwise_association(values)
-        without = first.without(lambda kept: float(pairwise_association(values[:, kept]).mean()))
+        of_pairs = [
+            association_influence(values[i], values[j])
+            for i, j in zip(*np.triu_indices(len(values), 1), strict=True)
+        ]
+        influence: FloatArray = np.mean(of_pairs, axis=0)
         most = int(pairs.argmax())
         names = [
             self.cells[indices[most]].table.sae.sae_id
             for indices in np.triu_indices(len(values), 1)
         ]
-        return first.resampled(float(pairs.mean()), without, -1.0, 1.0).with_notes(
+        return first.of_influence(float(pairs.mean()), influence).with_notes(
             largest=float(pairs[most]), largest_pair=" and ".join(names)
         )
 

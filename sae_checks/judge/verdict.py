@@ -58,11 +58,15 @@ class Verdict:
 
         Intervals narrow as 1/√n. NaN where nothing is undecided or no width is known.
         """
+        return self.texts_to_decide_at_best(0.0)
+
+    def texts_to_decide_at_best(self, errors: float) -> float:
+        """The same if the value lay so many standard errors further from the limit."""
         each = self.estimate if _within(self.estimate.value, self.limit) else self.adjusted
         if self.status != "undecided" or not math.isfinite(each.standard_error):
             return math.nan
         ends = [end for end in (self.limit.min, self.limit.max) if end is not None]
-        distance = min(abs(each.value - end) for end in ends)
+        distance = min(abs(each.value - end) for end in ends) + errors * each.standard_error
         width = max(each.high - each.value, each.value - each.low)
         fewest = FEWEST_UNITS * each.texts / max(each.units, 1)
         return max(each.texts * (width / distance) ** 2, fewest) if distance else math.inf

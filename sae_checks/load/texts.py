@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -26,6 +26,10 @@ class Texts:
     tokens: NDArray[np.int64]  # (texts, C)
     special: NDArray[np.bool_]  # (texts, C), BOS and its like: excluded from every mean
     description: dict[str, object]
+
+    def part(self, rows: slice) -> Texts:
+        """Some of the texts, in the same order."""
+        return replace(self, tokens=self.tokens[rows], special=self.special[rows])
 
     @property
     def fingerprint(self) -> str:

@@ -58,6 +58,28 @@ def bind_saes(model: LanguageModel, saes: Sequence[LoadedSae]) -> dict[str, str]
     return failures
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What is learnt of the hook points before SAEs are measured there."""
+
+    calibrations: Mapping[str, Calibration]
+    floors: Mapping[str, Sequence[Floor]]
+
+
+def prepare(
+    model: LanguageModel, saes: Sequence[LoadedSae], texts: Texts, plan: Plan, settings: Settings
+) -> Prepared:
+    """Learn of the SAEs' hook points what measuring them on the texts, or parts of them, takes."""
+    hook_points = sorted({sae.ref.hook_point for sae in saes})
+    calibrations = calibrate(model, texts, hook_points, _batch_texts(model, texts, settings))
+    return Prepared(calibrations, prepare_floors(model, calibrations, plan, texts))
+
+
+def _batch_texts(model: LanguageModel, texts: Texts, settings: Settings) -> int:
+    at_once = settings.batch_tokens or batch_tokens(model.device, model.width)
+    return max(1, at_once // int(texts.tokens.shape[1]))
+
+
 def measure(
     model: LanguageModel,
     saes: Sequence[LoadedSae],
@@ -65,6 +87,7 @@ def measure(
     plan: Plan,
     settings: Settings = Settings(),
     progress: Callable[[int], None] = lambda texts_done: None,
+    prepared: Prepared | None = None,
 ) -> dict[str, SaeTable]:
     """Measure SAEs on texts.
 
@@ -75,17 +98,16 @@ def measure(
         plan: which columns are needed; nothing else is computed.
         settings: what is replaced, and in which batches.
         progress: told after every SAE how many texts it has seen more.
+        prepared: of all texts, where these are a part of them; of these without it.
 
     Returns:
         A table per SAE id.
     """
-    at_once = settings.batch_tokens or batch_tokens(model.device, model.width)
-    batch_texts = max(1, at_once // texts.tokens.shape[1])
+    prepared = prepared or prepare(model, saes, texts, plan, settings)
+    batch_texts = _batch_texts(model, texts, settings)
     hook_points = sorted({sae.ref.hook_point for sae in saes})
-    calibrations = calibrate(model, texts, hook_points, batch_texts)
-    floors = prepare_floors(model, calibrations, plan, texts)
     recorders = {
-        sae.ref.sae_id: Recorder(sae.ref, texts, plan, calibrations[sae.ref.hook_point])
+        sae.ref.sae_id: Recorder(sae.ref, texts, plan, prepared.calibrations[sae.ref.hook_point])
         for sae in saes
     }
     for start in range(0, len(texts.tokens), batch_texts):
@@ -97,7 +119,7 @@ def measure(
             finals[sae.ref.sae_id] = batch.activations(sae, recorders[sae.ref.sae_id])
             progress(len(tokens))
         if plan.losses:
-            batch.losses(saes, finals, floors, recorders)
+            batch.losses(saes, finals, {at: prepared.floors[at] for at in hook_points}, recorders)
     return {sae_id: recorder.table() for sae_id, recorder in recorders.items()}
 
 
@@ -203,4 +225,4 @@ def _pieces(x: Tensor, d_sae: int, sequence_aware: bool) -> Iterator[tuple[slice
             yield slice(text, text + 1), stretch
 
 
-__all__ = ["Calibration", "Settings", "bind_saes", "measure"]
+__all__ = ["Calibration", "Prepared", "Settings", "bind_saes", "measure", "prepare"]

@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
+from typing import Protocol
 
 from sae_checks.load.tasks.task import Task
 from sae_checks.options import Options
-from sae_checks.records import Release, SaeRef, TaskRef
+from sae_checks.records import (
+    Measurement,
+    Release,
+    SaeRef,
+    SaeTable,
+    TaskRef,
+    TaskTable,
+)
 from sae_checks.store import Provenance, Store
+
+
+class Referee(Protocol):
+    """Says, while measuring goes on, which SAEs it has to go on for."""
+
+    def unsettled(self, so_far: Measurement, task: str | None, budget: int) -> Set[str]:
+        """Ids of the SAEs of which more has to be measured, on texts (None) or on a task.
+
+        Args:
+            so_far: what has been measured; SAEs without a table are unsettled.
+            task: which phase of the measuring it is.
+            budget: how many texts or items there are at most.
+        """
+
+
+class WholeBudget:
+    """The referee of a run whose sample was fixed before: all is measured."""
+
+    def unsettled(self, so_far: Measurement, task: str | None, budget: int) -> Set[str]:
+        """All SAEs."""
+        return {sae.sae_id for sae in so_far.release.saes}
 
 
 @dataclass(frozen=True)
@@ -21,6 +51,7 @@ class Request:
         tasks: which ones.
         store: where stored tables are found, and what is measured is kept.
         options: device, precision, batches, how many features to ablate.
+        referee: asked after every block of texts or items who needs more.
     """
 
     release: Release
@@ -31,3 +62,18 @@ class Request:
     text_saes: tuple[SaeRef, ...]
     task_saes: tuple[SaeRef, ...]
     tasks: tuple[tuple[Task, TaskRef], ...]
+    referee: Referee
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether measuring may stop before the budget is spent."""
+        return not isinstance(self.referee, WholeBudget)
+
+    def so_far(
+        self,
+        texts: Mapping[str, SaeTable],
+        tasks: Mapping[str, Mapping[str, TaskTable]],
+    ) -> Measurement:
+        """What has been measured, as the referee is shown it."""
+        of_tasks = {name: dict(tables) for name, tables in tasks.items()}
+        return Measurement(self.release, self.provenance.context, dict(texts), tasks=of_tasks)

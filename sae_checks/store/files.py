@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ def read_task(folder: Path, task: TaskRef, sae: SaeRef) -> StoredTask | None:
             f"the stored measurement {folder} holds other columns than its {TASK} says; "
             "delete that folder to measure again"
         )
-    return StoredTask(table, columns)
+    return StoredTask(replace(table, complete=described.get("complete", True)), columns)
 
 
 def task_columns(table: TaskTable) -> frozenset[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,8 @@ def read_measurement(folder: Path) -> Measurement:
         stored = folder / entry["folder"]
         if (stored / SAE).is_file():
             described = read_json(stored / SAE)
-            tables[sae.sae_id] = read_table(stored, sae, (described["texts"], described["context"]))
+            table = read_table(stored, sae, (described["texts"], described["context"]))
+            tables[sae.sae_id] = replace(table, complete=described.get("complete", True))
         elif entry["failure"] or not any(sae.sae_id in of_task for of_task in tasks.values()):
             failures[sae.sae_id] = (
                 entry["failure"] or f"SAE {sae.sae_id!r} has no table in {folder}"

@@ -93,7 +93,11 @@ class Store:
             return None
         described = read_json(folder / SAE)
         shape = (described["texts"], described["context"])
-        return Stored(read_table(folder, sae, shape), frozenset(described["columns"]))
+        table = read_table(folder, sae, shape)
+        return Stored(
+            replace(table, complete=described.get("complete", True)),
+            frozenset(described["columns"]),
+        )
 
     def write(self, table: SaeTable, columns: frozenset[str]) -> None:
         """Store a table, all or nothing, in the place of what was there for the same weights."""
@@ -102,6 +106,7 @@ class Store:
             "columns": sorted(columns),
             "texts": table.texts,
             "context": table.context,
+            "complete": table.complete,
         }
         with self._writing(self._folder_of(table.sae)) as folder:
             write_table(folder, table)
@@ -118,6 +123,7 @@ class Store:
             "task": table.task.name,
             "columns": sorted(task_columns(table)),
             "ablated": table.ablations.asked if table.ablations is not None else 0,
+            "complete": table.complete,
         }
         target = self.task_folder(table.task) / self._folder_of(table.sae).name
         with self._writing(target) as folder:
@@ -148,6 +154,8 @@ class Store:
         texts: Mapping[str, object],
         failures: Mapping[str, str],
         tasks: Sequence[MeasuredTask] = (),
+        *,
+        adaptive: bool = False,
     ) -> dict[str, object]:
         """Record the setting, the texts, for each SAE its folder or why it has none, and the tasks.
 
@@ -155,12 +163,15 @@ class Store:
             texts: what the texts are; empty if this run read none, so that what was recorded stays.
             failures: why SAEs could not be measured in this run, by SAE id.
             tasks: of this run; a task of the same name recorded earlier gives way.
+            adaptive: whether measuring stopped where verdicts were clear, so that intervals have
+                to hold whenever that was.
         """
         recorded = self.read_manifest() or {}
         manifest: dict[str, object] = {
             "release": self.release.name,
             "source": self.release.source,
             "context": self.provenance.context,
+            "adaptive": adaptive,
             "provenance": self.provenance.as_dict(),
             "texts": dict(texts or recorded.get("texts", {})),
             "saes": self._entries(recorded.get("saes", []), failures),

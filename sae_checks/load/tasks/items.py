@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sae_checks.errors import TaskError
@@ -40,6 +40,12 @@ class Items:
     # What a reader of the report should know: questions left out and why, prompts cut, ...
     description: dict[str, object]
     fingerprint: str
+    earlier: tuple[Item, ...] = ()  # of a part of a task's items: those before it
+
+    def part(self, rows: slice) -> Items:
+        """Some of the items, in the same order."""
+        start = rows.indices(len(self.items))[0]
+        return replace(self, items=self.items[rows], earlier=self.items[:start])
 
 
 def load_items(

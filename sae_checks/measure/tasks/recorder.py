@@ -35,7 +35,8 @@ class ItemRecorder:
     def features(self, rows: IntArray, strength: Tensor, delta_ln_p: Tensor) -> None:
         """Score the features that are active on some items; strength (B, d_sae), Δ ln p (B,)."""
         if self.tally is not None:
-            clusters = rows if self._clusters is None else self._clusters[rows]
+            numbers = rows + len(self._items.earlier)
+            clusters = numbers if self._clusters is None else self._clusters[rows]
             groups = torch.from_numpy(np.asarray(clusters) % ITEM_GROUPS)
             self.tally.add(groups, strength, delta_ln_p)
 
@@ -54,8 +55,11 @@ class ItemRecorder:
 
 
 def _clusters(items: Items) -> IntArray | None:
-    """(items,) the number of each item's cluster, in order of appearance; None if all differ."""
+    """(items,) the number of each item's cluster, in order of appearance; None if all differ.
+
+    The items before these are counted too, so that a cluster keeps its number.
+    """
     numbers: dict[str | int, int] = {}
-    labels = (item.cluster or row for row, item in enumerate(items.items))
+    labels = (item.cluster or row for row, item in enumerate((*items.earlier, *items.items)))
     clusters = np.array([numbers.setdefault(label, len(numbers)) for label in labels])
-    return clusters if len(numbers) < len(clusters) else None
+    return clusters[len(items.earlier) :] if len(numbers) < len(clusters) else None

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sae_checks.errors import TaskError
 from sae_checks.measure.bench import Bench
+from sae_checks.measure.blocks import FIRST_ITEMS, Blocks
+from sae_checks.measure.join import join_items
 from sae_checks.measure.plan import ABLATIONS, FEATURES, ItemPlan
 from sae_checks.measure.progress import Progress
 from sae_checks.measure.request import Request
-from sae_checks.records import SaeRef, TaskRef, TaskTable
-from sae_checks.store import MeasuredTask
+from sae_checks.records import SaeRef, SaeTable, TaskRef, TaskTable
+from sae_checks.store import MeasuredTask, task_columns
 from sae_checks.wording import counted
 
 if TYPE_CHECKING:
+    from sae_checks.load.sae import LoadedSae
     from sae_checks.load.tasks.items import Items
     from sae_checks.load.tasks.task import Task
 
 
 @dataclass(frozen=True)
 class TaskWork:
-    """One task: the tables that are there, and the SAEs that lack one or its ablations."""
+    """One task: the tables that are there, the SAEs that need more, and those to ablate."""
 
     task: Task
     ref: TaskRef
     tables: dict[str, TaskTable]
-    unmeasured: tuple[SaeRef, ...]
+    unmeasured: tuple[SaeRef, ...]  # whose table is not there, or not long enough
     unablated: tuple[SaeRef, ...]  # measured or not
-    plan: ItemPlan  # for those that were not measured
+    plan: ItemPlan  # for those that need more
 
     @property
     def missing(self) -> tuple[SaeRef, ...]:
@@ -36,12 +40,14 @@ class TaskWork:
         return tuple(dict.fromkeys((*self.unmeasured, *self.unablated)))
 
 
-def plan_tasks(request: Request) -> list[TaskWork]:
-    """What is to be measured of each task."""
-    return [_plan_task(request, task, ref) for task, ref in request.tasks]
+def plan_tasks(request: Request, texts: Mapping[str, SaeTable]) -> list[TaskWork]:
+    """What is to be measured of each task; the tables of texts as far as they are there."""
+    return [_plan_task(request, task, ref, texts) for task, ref in request.tasks]
 
 
-def _plan_task(request: Request, task: Task, ref: TaskRef) -> TaskWork:
+def _plan_task(
+    request: Request, task: Task, ref: TaskRef, texts: Mapping[str, SaeTable]
+) -> TaskWork:
     ablations = {ABLATIONS} if request.options.ablate else set()
     plan = ItemPlan.of(request.needs, ref.columns | ablations)
     ablates = ABLATIONS in plan.columns
@@ -49,19 +55,33 @@ def _plan_task(request: Request, task: Task, ref: TaskRef) -> TaskWork:
     needed = ItemPlan((plan.columns - {ABLATIONS}) | ({FEATURES} if ablates else set()))
     columns = needed.columns
     tables: dict[str, TaskTable] = {}
+    partial: set[str] = set()
     for sae in request.task_saes:
         stored = request.store.read_task(ref, sae)
-        if stored is not None and ItemPlan(stored.columns).covers(needed):
+        if stored is None:
+            continue
+        covered = ItemPlan(stored.columns).covers(needed)
+        if covered:
             tables[sae.sae_id] = stored.table
-        elif stored is not None:  # what was stored for fewer columns is measured again with both
+        if covered and not stored.table.complete:
+            partial.add(sae.sae_id)
+        if (
+            not covered or not stored.table.complete
+        ):  # what is measured again, or on, keeps its columns
             columns |= stored.columns - {ABLATIONS}
-    unmeasured = tuple(sae for sae in request.task_saes if sae.sae_id not in tables)
+    if partial:
+        so_far = request.so_far(texts, {ref.name: tables})
+        partial &= request.referee.unsettled(so_far, ref.name, ref.items)
+    unmeasured = tuple(
+        sae for sae in request.task_saes if sae.sae_id not in tables or sae.sae_id in partial
+    )
     unablated: tuple[SaeRef, ...] = ()
     if ablates:
         unablated = tuple(
             sae
             for sae in request.task_saes
-            if not _has_ablations(tables.get(sae.sae_id), request.options.ablate)
+            if sae in unmeasured
+            or not _has_ablations(tables.get(sae.sae_id), request.options.ablate)
         )
     return TaskWork(task, ref, tables, unmeasured, unablated, ItemPlan(columns))
 
@@ -71,7 +91,11 @@ def _has_ablations(table: TaskTable | None, asked: int) -> bool:
 
 
 def measure_task(
-    request: Request, bench: Bench, work: TaskWork, progress: Progress
+    request: Request,
+    bench: Bench,
+    work: TaskWork,
+    texts: Mapping[str, SaeTable],
+    progress: Progress,
 ) -> MeasuredTask:
     """Measure and store what is missing of a task; a task without items is told, not raised."""
     if bench.model is None or not bench.of(work.missing):
@@ -91,30 +115,58 @@ def measure_task(
         )
     except TaskError as error:
         return MeasuredTask(work.ref, {}, str(error))
-    _measure_items(request, bench, work, items, progress)
+    _measure_items(request, bench, work, items, texts, progress)
     _ablate(request, bench, work, items, progress)
     return MeasuredTask(work.ref, {**items.description, "fingerprint": items.fingerprint})
 
 
 def _measure_items(
-    request: Request, bench: Bench, work: TaskWork, items: Items, progress: Progress
+    request: Request,
+    bench: Bench,
+    work: TaskWork,
+    items: Items,
+    texts: Mapping[str, SaeTable],
+    progress: Progress,
 ) -> None:
     from sae_checks.measure.tasks.engine import measure_items
 
-    saes = bench.of(work.unmeasured)
-    if bench.model is None or not saes:
+    saes, model, settings = bench.of(work.unmeasured), bench.model, bench.settings
+    if model is None or not saes:
         return
-    count = len(items.items)
+
+    def measure_part(some: Sequence[LoadedSae], rows: slice) -> dict[str, TaskTable]:
+        part = items.part(rows)
+        found = measure_items(model, some, work.ref, part, work.plan, settings, progress.advance)
+        return {name: replace(table, complete=rows.stop == count) for name, table in found.items()}
+
+    count, name = len(items.items), work.ref.name
+    for sae in saes:  # a table with fewer columns than are measured now begins anew
+        if not _covers(work.tables.get(sae.ref.sae_id), work.plan):
+            work.tables.pop(sae.ref.sae_id, None)
+    there = sum(work.tables[s.ref.sae_id].items for s in saes if s.ref.sae_id in work.tables)
+    most = "at most " if request.adaptive else ""
     progress.start(
-        f"measuring {counted(len(saes), 'SAE')} on {counted(count, 'item')} of {work.ref.name}",
-        len(saes) * count,
+        f"measuring {counted(len(saes), 'SAE')} on {most}{counted(count, 'item')} of {name}",
+        len(saes) * count - there,
     )
-    measured = measure_items(
-        bench.model, saes, work.ref, items, work.plan, bench.settings, progress.advance
-    )
-    for sae_id, table in measured.items():
-        request.store.write_task(table)
-        work.tables[sae_id] = table
+    Blocks(
+        size=count,
+        first=FIRST_ITEMS if request.adaptive else count,
+        length=lambda table: table.items,
+        measure=measure_part,
+        join=join_items,
+        unsettled=lambda: request.referee.unsettled(
+            request.so_far(texts, {name: work.tables}), name, count
+        ),
+        progress=progress.advance,
+    ).grow(work.tables, saes)
+    for sae in saes:
+        request.store.write_task(work.tables[sae.ref.sae_id])
+
+
+def _covers(table: TaskTable | None, plan: ItemPlan) -> bool:
+    """Whether a table has all the columns of a plan."""
+    return table is not None and plan.columns - {ABLATIONS} <= task_columns(table)
 
 
 def _ablate(
@@ -131,20 +183,22 @@ def _ablate(
     saes = [sae for sae in bench.of(work.unablated) if sae.ref.sae_id in chosen]
     if bench.model is None or not saes:
         return
+    lengths = {sae.ref.sae_id: work.tables[sae.ref.sae_id].items for sae in saes}
     progress.start(
         f"ablating features of {counted(len(saes), 'SAE')} on {work.ref.name}",
-        len(saes) * len(items.items),
+        sum(lengths.values()),
     )
-    found = ablate(
-        bench.model,
-        saes,
-        items,
-        work.ref.feature_window,
-        chosen,
-        bench.settings,
-        progress.advance,
-    )
-    for sae_id, ablations in found.items():
-        table = replace(work.tables[sae_id], ablations=replace(ablations, asked=asked))
-        request.store.write_task(table)
-        work.tables[sae_id] = table
+    for length in sorted(set(lengths.values())):
+        found = ablate(
+            bench.model,
+            [sae for sae in saes if lengths[sae.ref.sae_id] == length],
+            items.part(slice(length)),
+            work.ref.feature_window,
+            chosen,
+            bench.settings,
+            progress.advance,
+        )
+        for sae_id, ablations in found.items():
+            table = replace(work.tables[sae_id], ablations=replace(ablations, asked=asked))
+            request.store.write_task(table)
+            work.tables[sae_id] = table

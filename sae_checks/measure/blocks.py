@@ -1,0 +1,67 @@
+"""Measuring block by block: SAEs that need no more texts (or items) drop out of the later ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from sae_checks.load.sae import LoadedSae
+
+
+# The first look is after so many; each further block doubles what there is.
+FIRST_TEXTS, FIRST_ITEMS = 16, 125
+
+Table = TypeVar("Table")
+
+
+def schedule(size: int, first: int) -> list[int]:
+    """Where blocks end: first, 2 · first, 4 · first, ..., size."""
+    stops = []
+    stop = first
+    while stop < size:
+        stops.append(stop)
+        stop *= 2
+    return [*stops, size]
+
+
+@dataclass(frozen=True)
+class Blocks(Generic[Table]):
+    """What growing tables takes, of texts or of items.
+
+    Attributes:
+        size: how many texts or items there are.
+        first: how many the first block has.
+        length: how many a table has.
+        measure: some SAEs on a stretch of them.
+        join: two tables of one SAE, one after the other.
+        unsettled: which SAEs need more than they have, by SAE id; asked before every block.
+        progress: told how many of all SAEs' texts or items are dealt with: measured or not needed.
+    """
+
+    size: int
+    first: int
+    length: Callable[[Table], int]
+    measure: Callable[[Sequence[LoadedSae], slice], Mapping[str, Table]]
+    join: Callable[[Table, Table], Table]
+    unsettled: Callable[[], Set[str]]
+    progress: Callable[[int], None]
+
+    def grow(self, tables: dict[str, Table], saes: Sequence[LoadedSae]) -> None:
+        """Let the SAEs' tables grow, in place, until each is settled or has all there is."""
+        done = {sae.ref.sae_id: self._length(tables, sae) for sae in saes}
+        for stop in schedule(self.size, self.first):
+            wanted = self.unsettled()
+            behind = [s for s in saes if s.ref.sae_id in wanted and done[s.ref.sae_id] < stop]
+            # SAEs that an earlier run took further are measured from there.
+            for start in sorted({done[sae.ref.sae_id] for sae in behind}):
+                some = [sae for sae in behind if done[sae.ref.sae_id] == start]
+                for sae_id, table in self.measure(some, slice(start, stop)).items():
+                    tables[sae_id] = self.join(tables[sae_id], table) if start else table
+                    done[sae_id] = stop
+        self.progress(sum(self.size - length for length in done.values()))
+
+    def _length(self, tables: Mapping[str, Table], sae: LoadedSae) -> int:
+        table = tables.get(sae.ref.sae_id)
+        return 0 if table is None else self.length(table)

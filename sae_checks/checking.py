@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sae_checks.judge.cells import Cell, CellKind, ReleaseCell
 from sae_checks.judge.statistics import Estimate
@@ -41,6 +41,7 @@ class Check:
     parameters: tuple[str, ...] = ()
     beyond_training: bool = False  # asks about positions past the training context
     default: Limit | None = None  # where the thresholds file has no table for it
+    compared: Check | None = None  # of a comparison with a baseline: whose cells
 
     @property
     def of_tasks(self) -> bool:
@@ -58,6 +59,15 @@ class Check:
         return (inspect.getdoc(self.function) or "").split("\n")[0]
 
 
+class CellKey(NamedTuple):
+    """Names one cell in a baseline."""
+
+    check: str
+    sae: str  # "" for the whole release
+    positions: str  # "128:159", or "" for all that was measured
+    task: str  # "" for texts
+
+
 @dataclass(frozen=True)
 class CellRef:
     """Which cell a test is about, before anything is measured."""
@@ -67,10 +77,15 @@ class CellRef:
     sae: SaeRef | None  # None: the whole release
     positions: PositionRange | None  # None: all that was measured
     task: str | None = None  # None: texts
+    compared: str = ""  # of a comparison with a baseline: the check
+    absent: CellKey | None = None  # a cell of the baseline that the release does not have
 
     def __str__(self) -> str:
+        if self.absent is not None:
+            return "-".join(part for part in self.absent if part)
         parts = (self.sae.sae_id if self.sae else self.release, self.positions, self.task)
-        return "-".join(str(part) for part in parts if part is not None)
+        told = "-".join(str(part) for part in parts if part is not None)
+        return f"{self.compared}-{told}" if self.compared else told
 
     @property
     def place(self) -> Place:

@@ -29,5 +29,9 @@ class ThresholdsError(UserError):
     """thresholds.toml is malformed: names the key, the line and the legal choices."""
 
 
+class BaselineError(UserError):
+    """A baseline is missing or damaged, or cannot be paired with what was measured."""
+
+
 class StoreError(UserError):
     """A stored measurement is missing, damaged, or of another version."""

@@ -7,8 +7,11 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from sae_checks.baseline import match, refuse_unpaired, setting_of_provenance
+from sae_checks.baseline_sources import find_baseline, refuse_baseline_options
 from sae_checks.cell_refs import Field
 from sae_checks.checking import BUNDLED_THRESHOLDS, CellRef, Check, bundled_checks
+from sae_checks.comparison import Comparison
 from sae_checks.court import Court
 from sae_checks.errors import UserError
 from sae_checks.evidence import UnmeasuredError
@@ -42,6 +45,7 @@ class Gate:
         self.options = options
         self.stored: Measurement | None = None
         self.measurement: Measurement | None = None
+        refuse_baseline_options(options)
         self.gating_cells = 1  # how many cells of the run have a limit
         self._provenance: Provenance | None = None
         if options.measurements is not None:
@@ -93,6 +97,28 @@ class Gate:
         ablated = frozenset(task.name for task in tasks if self._ablates(task.name))
         return Field(self.release, self.context, self.ranges, tasks, ablated).cells(check)
 
+    @cached_property
+    def comparison(self) -> Comparison | None:
+        """With the baseline that is asked for; None where none is, or it is being written.
+
+        Raises:
+            BaselineError: there is no such baseline, or SAEs are matched that do not exist.
+        """
+        if self.options.baseline is None or self.options.baseline_update:
+            return None
+        source = find_baseline(self.options, self._provenance)
+        if self._provenance is not None:  # told before anything is measured in vain
+            known = setting_of_provenance(self._provenance.as_dict())
+            refuse_unpaired(known, source.name, source.setting)
+        matches = match(self.release.saes, source.saes, dict(self.options.match))
+        return Comparison(source, matches)
+
+    def regressions(self, check: Check) -> list[CellRef]:
+        """The comparisons of a check's cells with the baseline; none without one."""
+        if self.comparison is None:
+            return []
+        return self.comparison.cells(check, self.cells(check), self.release.name)
+
     def _ablates(self, task: str) -> bool:
         """Whether features are ablated on a task, or were on any SAE of what is stored."""
         if self.stored is None:
@@ -132,10 +158,13 @@ class Gate:
 
     @property
     def adaptive(self) -> bool:
-        """Whether measuring stops, or did, where verdicts are clear."""
+        """Whether measuring stops, or did, where verdicts are clear.
+
+        A comparison needs the baseline's own texts, so that nothing stops before them.
+        """
         if self.stored is not None:
             return bool(self.stored.manifest.get("adaptive", False))
-        return not self.options.fixed
+        return not (self.options.fixed or self.options.baseline)
 
     def measure(
         self,
@@ -148,12 +177,15 @@ class Gate:
         Raises:
             UserError: the model, the device or the corpus is not to be had.
         """
+        wanted = list(wanted)
         if self.stored is not None:
             self.measurement = self.stored
-            return
-        from sae_checks.measure.run import measure_release
+        else:
+            from sae_checks.measure.run import measure_release
 
-        self.measurement = measure_release(self._request(list(wanted), thresholds), progress)
+            self.measurement = measure_release(self._request(wanted, thresholds), progress)
+        if self.comparison is not None:
+            self.comparison.prepare(self.measurement, thresholds, wanted)
 
     def _request(self, wanted: list[tuple[Check, CellRef]], thresholds: Thresholds) -> Request:
         from sae_checks.measure.request import Request, WholeBudget
@@ -175,7 +207,7 @@ class Gate:
             tasks=tuple((task, ref) for task, ref in self._tasks if ref.name in names)
             if on_tasks
             else (),
-            referee=Adaptive(self._court(thresholds), wanted) if self.adaptive else WholeBudget(),
+            referee=Adaptive(self.court(thresholds), wanted) if self.adaptive else WholeBudget(),
         )
 
     def _saes_of(self, cells: list[CellRef]) -> tuple[SaeRef, ...]:
@@ -193,10 +225,11 @@ class Gate:
         """
         if self.measurement is None:
             raise UnmeasuredError("nothing has been measured yet")
-        return self._court(thresholds).verdict(self.measurement, check, ref)
+        return self.court(thresholds).verdict(self.measurement, check, ref)
 
-    def _court(self, thresholds: Thresholds) -> Court:
-        return Court(thresholds, self.gating_cells, self.adaptive)
+    def court(self, thresholds: Thresholds) -> Court:
+        """By which the run's cells are judged."""
+        return Court(thresholds, self.gating_cells, self.adaptive, self.comparison)
 
 
 def _meets(positions: PositionRange, ranges: PositionRanges) -> bool:

@@ -42,6 +42,11 @@ class Options:
     feature_window: int = FEATURE_WINDOW
     ablate: int = 0
     fixed: bool = False
+    baseline: str | None = None
+    baseline_update: bool = False
+    baseline_force: bool = False
+    match: tuple[tuple[str, str], ...] = ()
+    accept: Path | None = None
     store: Path = field(default_factory=lambda: Path(platformdirs.user_cache_dir("sae-checks")))
     thresholds: Path | None = None
     measurements: Path | None = None
@@ -132,6 +137,16 @@ def _ranges(text: str) -> tuple[PositionRange, ...]:
         return parse_ranges(text)
     except UserError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _pairs(text: str) -> tuple[tuple[str, str], ...]:
+    """Pairs "candidate=baseline" with commas between them."""
+    found = [tuple(name.strip() for name in part.split("=")) for part in text.split(",")]
+    if any(len(pair) != 2 or not all(pair) for pair in found):
+        raise argparse.ArgumentTypeError(f"must be candidate=baseline pairs, not {text!r}")
+    if len({pair[0] for pair in found}) < len(found):
+        raise argparse.ArgumentTypeError(f"names an SAE twice in {text!r}")
+    return tuple((pair[0], pair[1]) for pair in found)
 
 
 def _path(text: str) -> Path:
@@ -253,6 +268,25 @@ OPTIONS: tuple[Option, ...] = (
         "FILE",
     ),
     Option(
+        "--sae-baseline",
+        _name,
+        "compare with this baseline on the same texts: a .json file, a name (baselines/NAME.json, "
+        "or a release measured before in this setting), or the folder of a stored measurement",
+        "REF",
+    ),
+    Option(
+        "--sae-match",
+        _pairs,
+        "which SAE is compared with which of the baseline, where neither ids nor hook points tell",
+        "ID=ID,...",
+    ),
+    Option(
+        "--sae-accept",
+        _path,
+        "write a [[known_failure]] for every failure of the run to this file, for review",
+        "FILE",
+    ),
+    Option(
         "--sae-measurements",
         _path,
         "judge these stored tables; no model, SAE or torch is loaded",
@@ -260,9 +294,20 @@ OPTIONS: tuple[Option, ...] = (
     ),
 )
 
-STRICT = Option("--sae-strict", bool, "known failures fail like any other")
-FIXED = Option(
-    "--sae-fixed",
-    bool,
-    "measure the whole budget instead of stopping where verdicts are clear",
+FLAGS = (
+    Option("--sae-strict", bool, "known failures fail like any other"),
+    Option(
+        "--sae-fixed",
+        bool,
+        "measure the whole budget instead of stopping where verdicts are clear",
+    ),
+    Option(
+        "--sae-baseline-update",
+        bool,
+        "write what is measured as the baseline that --sae-baseline names; the run then fails",
+    ),
+    Option(
+        "--sae-baseline-force", bool, "a run that writes a baseline does not fail for that reason"
+    ),
 )
+STRICT = FLAGS[0]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sae_checks.errors import UserError
-from sae_checks.options import FIXED, OPTIONS, STRICT, Option, Options
+from sae_checks.options import FLAGS, OPTIONS, STRICT, Option, Options
 
 if TYPE_CHECKING:
     from sae_checks.checking import CellRef, Check
@@ -23,10 +23,15 @@ if TYPE_CHECKING:
 
 _OPTIONS: pytest.StashKey[Options] = pytest.StashKey()
 _SESSION: pytest.StashKey[Session] = pytest.StashKey()
+_WRITTEN: pytest.StashKey[list[str]] = pytest.StashKey()
 
 
 class CheckFailedError(Exception):
     """A verdict that does not hold; carries the sentences that a person is shown."""
+
+
+class NotAcceptedError(Exception):
+    """A failure beyond what an accepted failure covers."""
 
 
 class CheckUndefinedError(Exception):
@@ -43,6 +48,11 @@ class CheckItem(pytest.Item):
         self.check, self.cell, self.gate_session = check, cell, gate_session
         self.verdict: Verdict | None = None
 
+    @property
+    def asks(self) -> bool:
+        """Whether it is a test under the run's limits."""
+        return self.gate_session.asks(self.check, self.cell)
+
     def setup(self) -> None:
         """Judge the cell: what cannot be judged is an error, not a failure."""
         try:
@@ -58,11 +68,13 @@ class CheckItem(pytest.Item):
         told = self.gate_session.explain(self.check, self.cell, self.verdict)
         if self.verdict.status == "undefined":
             raise CheckUndefinedError(told)
+        if self.gate_session.beyond_acceptance(self.check, self.cell, self.verdict):
+            raise NotAcceptedError(told)
         raise CheckFailedError(told)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Verdicts as sentences; bugs with their traceback."""
-        if isinstance(excinfo.value, CheckFailedError | CheckUndefinedError):
+        if isinstance(excinfo.value, CheckFailedError | CheckUndefinedError | NotAcceptedError):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
@@ -84,7 +96,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             help=option.help,
         )
         parser.addini(option.ini, option.help, type="string", default="")
-    for flag in (STRICT, FIXED):
+    for flag in FLAGS:
         group.addoption(
             flag.name, action="store_true", dest=f"sae_checks_{flag.target}", help=flag.help
         )
@@ -119,12 +131,17 @@ def pytest_pycollect_makeitem(
     check = check_of(obj)
     if check is None or f"check_{check.name}" != name:
         return None
+    from sae_checks.comparison import regression_of
+
     session = _session(collector.config)
+    compared = regression_of(check)
+    cells = [(check, cell) for cell in session.cells(check)]
+    cells += [(compared, cell) for cell in session.regressions(check)]
     items: list[pytest.Item] = [
         CheckItem.from_parent(
-            collector, name=f"{name}[{cell}]", check=check, cell=cell, gate_session=session
+            collector, name=f"check_{one.name}[{cell}]", check=one, cell=cell, gate_session=session
         )
-        for cell in session.cells(check)
+        for one, cell in cells
     ]
     return items
 
@@ -142,6 +159,8 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
         gate_session.prepare([(item.check, item.cell) for item in checks])
     except UserError as error:
         raise pytest.UsageError(str(error)) from None
+    # Comparisons for which the limits give no margin are no tests.
+    items[:] = [i for i in items if not isinstance(i, CheckItem) or i.asks]
     if _flag(session.config, STRICT):
         return
     for item in checks:
@@ -199,10 +218,21 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Accepted failures that are out of date fail the run, where the thresholds say so."""
+    """Write what the run was asked to write; what nobody looks at by accident fails the run.
+
+    That is a new baseline, and accepted failures that are out of date where the thresholds say so.
+    """
     gate_session = session.config.stash.get(_SESSION, None)
-    if gate_session is None or exitstatus != pytest.ExitCode.OK:
+    if gate_session is None or not gate_session.outcomes:
         return
+    session.config.stash[_WRITTEN] = [
+        told for told in (gate_session.write_accepted(), gate_session.update_baseline()) if told
+    ]
+    if exitstatus != pytest.ExitCode.OK:
+        return
+    options = gate_session.options
+    if options.baseline_update and not options.baseline_force:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
     if gate_session.strict_about_known_failures and gate_session.stale_known_failures():
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -216,7 +246,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
     junit = getattr(config.option, "xmlpath", None)
     terminalreporter.section(f"sae-checks: {session.gate.release.name}")
-    for line in summary_lines(session, junit):
+    for line in [*summary_lines(session, junit), *config.stash.get(_WRITTEN, [])]:
         terminalreporter.write_line(line)
 
 
@@ -239,7 +269,7 @@ def _session(config: pytest.Config) -> Session:
 
 def _parse_options(config: pytest.Config) -> Options:
     values = {option.target: _value(config, option) for option in OPTIONS}
-    values[FIXED.target] = _flag(config, FIXED)
+    values |= {flag.target: _flag(config, flag) for flag in FLAGS if flag is not STRICT}
     return Options(**{name: value for name, value in values.items() if value is not None})
 
 

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 
 from sae_checks.checking import CellRef, Check, bundled_checks
+from sae_checks.comparison import regression_of
 from sae_checks.errors import UserError
 from sae_checks.evidence import UnmeasuredError
 from sae_checks.gate import Gate
 from sae_checks.judge.coverage import Coverage
+from sae_checks.judge.paired import improved
 from sae_checks.judge.thresholds import KnownFailure, Thresholds
 from sae_checks.judge.verdict import Verdict
 from sae_checks.measure.progress import Progress
 from sae_checks.options import Options
 from sae_checks.records import TaskTable
 from sae_checks.report import text
+from sae_checks.report.accepting import known_failure_entries
 from sae_checks.report.features import feature_lines
+from sae_checks.wording import counted
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class Session:
         self.failed: UserError | None = None
         self.outcomes: list[Outcome] = []
         self.thresholds = Thresholds()
+        self.today = date.today()
         self._checks: dict[str, Check] = {}  # those met while collecting, by name
 
     @cached_property
@@ -61,6 +67,22 @@ class Session:
             self.failed = error
             return []
 
+    def regressions(self, check: Check) -> list[CellRef]:
+        """The comparisons of a check with the baseline; none where it cannot be had."""
+        if self.failed is not None:
+            return []
+        try:
+            return self.gate.regressions(check)
+        except UserError as error:
+            self.failed = error
+            return []
+
+    def asks(self, check: Check, cell: CellRef) -> bool:
+        """Whether a cell is a test: a comparison is one only where the limits give a margin."""
+        if check.compared is None:
+            return True
+        return self.thresholds.limit(check.compared.name, cell.place).regression is not None
+
     def prepare(self, collected: Sequence[tuple[Check, CellRef]]) -> None:
         """Read the limits, and look up once those of the cells that were collected.
 
@@ -71,12 +93,27 @@ class Session:
             raise self.failed
         self.thresholds = self.gate.read_thresholds(self._checks.values())
         # Overrides that contradict each other show only where a cell matches both.
-        limits = [self.thresholds.limit(check.name, cell.place) for check, cell in collected]
-        self.gate.gating_cells = sum(not limit.report_only for limit in limits)
+        for check, cell in collected:
+            self.thresholds.limit((check.compared or check).name, cell.place)
+        asked = [(check, cell) for check, cell in collected if self.asks(check, cell)]
+        court = self.gate.court(self.thresholds)
+        self.gate.gating_cells = sum(court.gates(check, cell) for check, cell in asked)
 
     def known_failure(self, check: Check, cell: CellRef) -> KnownFailure | None:
-        """The accepted failure that covers a cell, if any does."""
-        return self.thresholds.known_failure(check.name, cell.place)
+        """The accepted failure that covers a cell, if any does and its day has not passed."""
+        entry = self.thresholds.known_failure(check.name, cell.place)
+        return None if entry is None or entry.expired(self.today) else entry
+
+    def beyond_acceptance(self, check: Check, cell: CellRef, verdict: Verdict) -> str:
+        """Why an entry that covers a failing cell does not accept it, or ""."""
+        entry = self.thresholds.known_failure(check.name, cell.place)
+        if entry is None:
+            return ""
+        if entry.expired(self.today):
+            return f"{text.known_failure(entry)} accepted this until {entry.expires}"
+        if entry.exceeded(verdict.estimate.value, verdict.limit):
+            return f"{text.known_failure(entry)} accepts this up to {entry.bound:g} and no further"
+        return ""
 
     def measure(self, wanted: Sequence[tuple[Check, CellRef]]) -> None:
         """Measure what these checks need on these cells."""
@@ -111,16 +148,11 @@ class Session:
         """
         if not self.outcomes:
             return []
-        ran = {(o.check.name, str(o.cell)) for o in self.outcomes}
-        cells = [
-            (check, cell) for check in self._checks.values() for cell in self.gate.cells(check)
-        ]
-        options = self.options
-        narrowed = options.ids or options.ranges or options.context or options.task is not None
-        full = not narrowed and bundled_checks().keys() <= self._checks.keys()
-        full = full and all((check.name, str(cell)) in ran for check, cell in cells)
+        cells, full = self._all_cells(), self._ran_in_full()
         stale = []
         for entry in self.thresholds.known_failures:
+            if entry.expired(self.today):
+                continue
             matched = [o for o in self.outcomes if self.known_failure(o.check, o.cell) is entry]
             covered = [(c, cell) for c, cell in cells if self.known_failure(c, cell) is entry]
             passed = all(o.outcome in ("passed", "unexpectedly passed") for o in matched)
@@ -134,6 +166,61 @@ class Session:
                     f"{self.gate.release.name}; mend or remove it"
                 )
         return stale
+
+    def _all_cells(self) -> list[tuple[Check, CellRef]]:
+        """The cells of all checks met, and their comparisons."""
+        found = []
+        for check in self._checks.values():
+            compared = regression_of(check)
+            found += [(check, cell) for cell in self.gate.cells(check)]
+            found += [
+                (compared, cell)
+                for cell in self.gate.regressions(check)
+                if self.asks(compared, cell)
+            ]
+        return found
+
+    def _ran_in_full(self) -> bool:
+        """Whether the whole suite ran on the whole release, in ranges and tasks of its own."""
+        options = self.options
+        narrowed = options.ids or options.ranges or options.context or options.task is not None
+        ran = {(o.check.name, str(o.cell)) for o in self.outcomes}
+        full = not narrowed and bundled_checks().keys() <= self._checks.keys()
+        return full and all((check.name, str(cell)) in ran for check, cell in self._all_cells())
+
+    def write_accepted(self) -> str:
+        """Write entries for the failures of the run, if asked to; what became of it, or ""."""
+        if self.options.accept is None:
+            return ""
+        failed = sum(outcome.outcome == "failed" for outcome in self.outcomes)
+        entries = known_failure_entries(self.outcomes, self.today)
+        self.options.accept.write_text(entries, encoding="utf-8")
+        return (
+            f"{counted(failed, 'failure')} as [[known_failure]] in {self.options.accept}: review "
+            "them, give each its reason, and move them to the thresholds file"
+        )
+
+    def update_baseline(self) -> str:
+        """Write the baseline, if asked to and the run was whole; what became of it, or ""."""
+        if not self.options.baseline_update or not self.outcomes:
+            return ""
+        from sae_checks.baseline_sources import write_from
+
+        errors = sum(outcome.outcome == "error" for outcome in self.outcomes)
+        if errors:
+            return f"no baseline was written: {counted(errors, 'test')} could not be measured"
+        ran = {(o.check.name, str(o.cell)) for o in self.outcomes}
+        cells = self._all_cells()
+        if not all((check.name, str(cell)) in ran for check, cell in cells):
+            return "no baseline was written: only part of the collected tests ran"
+        measurement = self.gate.measurement
+        assert measurement is not None, "tests that ran were measured"
+        return write_from(self.options, measurement, self.thresholds, cells)
+
+    def improvements(self) -> list[Outcome]:
+        """The comparisons that are better than the baseline by more than their margin."""
+        compared = [o for o in self.outcomes if o.check.compared is not None]
+        return [o for o in compared if o.verdict is not None and improved(o.verdict)]
 
     def _could_match(self, entry: KnownFailure) -> bool:
         """Whether an entry is of this release, and of a task and a check that this run has."""
@@ -159,6 +246,8 @@ class Session:
     def explain(self, check: Check, cell: CellRef, verdict: Verdict) -> str:
         """The message of a failing test."""
         told = text.failure(check, cell, verdict)
+        if why := self.beyond_acceptance(check, cell, verdict):
+            told += f"\nnot accepted: {why}"
         table = self.task_table(cell.task, cell.sae.sae_id) if cell.task and cell.sae else None
         return "\n".join([told, *(line.strip() for line in self.feature_lines(table))])
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from fnmatch import fnmatchcase
 from typing import Literal
 
@@ -13,6 +14,7 @@ from sae_checks.errors import ThresholdsError
 from sae_checks.records import PositionRange
 
 UndecidedPolicy = Literal["point_estimate", "fail", "pass"]
+Direction = Literal["higher", "lower", "either"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,19 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Margin:
+    """How much worse than a baseline a cell may be: `by` + `share` · |the baseline's value|."""
+
+    worse: Direction  # in which direction the value gets worse
+    by: float = 0.0  # in the check's unit
+    share: float = 0.0
+
+    def allowed(self, baseline: float) -> float:
+        """In the check's unit, for a baseline's value."""
+        return self.by + self.share * abs(baseline)
+
+
+@dataclass(frozen=True)
 class Limit:
     """What one cell of one check is held to, after overrides; both ends are allowed values."""
 
@@ -51,6 +66,7 @@ class Limit:
     report_only: bool = False
     parameters: tuple[tuple[str, float], ...] = ()  # the check's own, sorted by name
     source: str = ""  # where the numbers come from
+    regression: Margin | None = None  # against a baseline; None: not compared
 
 
 @dataclass(frozen=True)
@@ -68,6 +84,7 @@ class Override:
     report_only: bool | None = None
     parameters: tuple[tuple[str, float], ...] = ()
     reason: str = ""
+    regression: Margin | None = None
 
     def matches(self, place: Place) -> bool:
         """Whether the cell is one this override is for; what a cell lacks matches no selector."""
@@ -94,6 +111,7 @@ class Override:
             report_only=reports,
             parameters=tuple(sorted({**dict(limit.parameters), **dict(self.parameters)}.items())),
             source=self.reason or limit.source,
+            regression=self.regression or limit.regression,
         )
 
 
@@ -115,6 +133,20 @@ class KnownFailure:
     sae: str = "*"  # glob
     positions: PositionRange | None = None  # covers cells that lie wholly inside
     task: str | None = None  # glob; None: cells of all tasks and of none
+    expires: date | None = None  # the last day on which it accepts anything
+    bound: float | None = None  # it accepts no value further beyond the limit than this
+
+    def expired(self, today: date) -> bool:
+        """Whether its last day has passed."""
+        return self.expires is not None and today > self.expires
+
+    def exceeded(self, value: float, limit: Limit) -> bool:
+        """Whether a value that fails its limit is beyond the bound too."""
+        if self.bound is None:
+            return False
+        if limit.max is not None and value > limit.max:
+            return value > self.bound
+        return value < self.bound
 
     def matches(self, check: str, place: Place) -> bool:
         """Whether a cell is covered. A cell of the whole release has no SAE: only "*" covers it."""
@@ -154,7 +186,7 @@ class Thresholds:
         return limit
 
     def known_failure(self, check: str, place: Place) -> KnownFailure | None:
-        """The first accepted failure that covers a cell, if any does."""
+        """The first accepted failure that covers a cell, if any does, be it expired or not."""
         for each in self.known_failures:
             if each.matches(check, place):
                 return each

@@ -14,14 +14,19 @@ from typing import get_args
 from sae_checks.errors import ThresholdsError
 from sae_checks.judge.thresholds import (
     CheckLimits,
+    Direction,
     Gate,
     KnownFailure,
     Limit,
+    Margin,
     Override,
     Thresholds,
     UndecidedPolicy,
 )
 from sae_checks.judge.toml_table import TomlTable, must_be_one_of
+
+# The name under which accepted failures know all comparisons with a baseline.
+REGRESSION = "regression"
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,8 @@ def _gate(table: TomlTable) -> Gate:
 
 
 def _check(table: TomlTable, rules: CheckRules) -> CheckLimits:
-    table.allow("min", "max", "unit", "source", "report_only", "override", *rules.parameters)
+    legal = ("min", "max", "unit", "source", "report_only", "override", "regression")
+    table.allow(*legal, *rules.parameters)
     unit = table.text("unit")
     if unit != rules.unit:
         found = "is missing" if unit is None else f'is "{unit}"'
@@ -101,6 +107,7 @@ def _check(table: TomlTable, rules: CheckRules) -> CheckLimits:
         report_only=bool(report_only),
         parameters=_parameters(table, rules),
         source=table.text("source") or "",
+        regression=_margin(table, minimum, maximum),
     )
     overrides = tuple(_override(each, limit, rules) for each in table.tables("override"))
     return CheckLimits(limit, overrides)
@@ -108,7 +115,7 @@ def _check(table: TomlTable, rules: CheckRules) -> CheckLimits:
 
 def _override(table: TomlTable, limit: Limit, rules: CheckRules) -> Override:
     selectors = ("release", "sae", "layer", "site", "positions", "task")
-    settings = ("min", "max", "report_only", *rules.parameters)
+    settings = ("min", "max", "report_only", "regression", *rules.parameters)
     table.allow(*selectors, *settings, "reason")
     if not set(selectors) & set(table.values):
         table.refuse(None, f"selects nothing: give it {_either(selectors)}")
@@ -127,6 +134,7 @@ def _override(table: TomlTable, limit: Limit, rules: CheckRules) -> Override:
         report_only=report_only,
         parameters=_parameters(table, rules),
         reason=table.text("reason") or "",
+        regression=_margin(table, limit.min, limit.max),
     )
     result = override.apply(limit)
     if result.min is not None and result.max is not None and result.min > result.max:
@@ -137,13 +145,14 @@ def _override(table: TomlTable, limit: Limit, rules: CheckRules) -> Override:
 
 
 def _known_failure(table: TomlTable, checks: Mapping[str, CheckRules]) -> KnownFailure:
-    table.allow("check", "release", "sae", "positions", "task", "reason")
+    table.allow("check", "release", "sae", "positions", "task", "reason", "expires", "bound")
     check, release, reason = (table.text(key) for key in ("check", "release", "reason"))
     if not check or not release or not reason:
         missing = [key for key in ("check", "release", "reason") if not table.values.get(key)]
         table.refuse(None, f"lacks {' and '.join(missing)}")
-    if check not in checks:
-        table.refuse("check", must_be_one_of(check, checks))
+    legal = (*checks, REGRESSION)
+    if check not in legal:
+        table.refuse("check", must_be_one_of(check, legal))
     sae = table.text("sae")
     return KnownFailure(
         check=check,
@@ -152,7 +161,32 @@ def _known_failure(table: TomlTable, checks: Mapping[str, CheckRules]) -> KnownF
         sae="*" if sae is None else sae,
         positions=table.positions("positions"),
         task=table.text("task"),
+        expires=table.date("expires"),
+        bound=table.number("bound"),
     )
+
+
+def _margin(table: TomlTable, minimum: float | None, maximum: float | None) -> Margin | None:
+    """What `regression = {...}` allows; a single limit says in which direction worse is."""
+    if "regression" not in table.values:
+        return None
+    inner = table.table("regression")
+    inner.allow("worse", "by", "share")
+    by, share = inner.number("by"), inner.number("share")
+    if by is None and share is None:
+        inner.refuse(None, "allows nothing: give it by, share or both")
+    for key, value in (("by", by), ("share", share)):
+        if value is not None and value < 0:
+            inner.refuse(key, f"must be 0 or more, got {value:g}")
+    worse = inner.text("worse")
+    if worse is None and (minimum is None) == (maximum is None):
+        inner.refuse(None, "lacks worse, which no single limit tells: higher, lower or either")
+    if worse is None:
+        worse = "lower" if maximum is None else "higher"
+    direction: Direction | None = next((d for d in get_args(Direction) if d == worse), None)
+    if direction is None:
+        inner.refuse("worse", must_be_one_of(worse, get_args(Direction)))
+    return Margin(direction, by or 0.0, share or 0.0)
 
 
 def _bounds(table: TomlTable) -> tuple[float | None, float | None, bool | None]:

@@ -7,6 +7,7 @@ import tomllib
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date, datetime
 from difflib import get_close_matches
 from typing import NoReturn
 
@@ -95,6 +96,13 @@ class TomlTable:
         value = self.values.get(key)
         if value is not None and not isinstance(value, bool):
             self.refuse(key, f"must be true or false, got {_shown(value)}")
+        return value
+
+    def date(self, key: str) -> date | None:
+        """A day, written 2026-12-31 without quotes."""
+        value = self.values.get(key)
+        if value is not None and (not isinstance(value, date) or isinstance(value, datetime)):
+            self.refuse(key, f"must be a day, as 2026-12-31 without quotes, got {_shown(value)}")
         return value
 
     def positions(self, key: str) -> PositionRange | None:

@@ -8,10 +8,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from sae_checks.report import text
+from sae_checks.report.budget import budget_lines
 from sae_checks.report.tasks import task_lines
 from sae_checks.wording import counted
 
 if TYPE_CHECKING:
+    from sae_checks.checking import Check
     from sae_checks.session import Outcome, Session
 
 _RANK = {"error": 0, "failed": 1, "accepted": 2, "unexpectedly passed": 3, "passed": 4}
@@ -33,6 +35,8 @@ def summary_lines(session: Session, junit: str | None) -> list[str]:
         lines += _block("whole release", by_sae[""], None)
     if session.gate.measurement is not None:
         lines += task_lines(session.gate.measurement.manifest, tasks)
+    lines += budget_lines(session)
+    lines += [improvement_line(outcome) for outcome in session.improvements()]
     lines += _accepted(session)
     lines += [f"note: {sentence}" for sentence in session.stale_known_failures()]
     if session.gate.store is not None:
@@ -50,7 +54,7 @@ def _block(title: str, outcomes: list[Outcome], not_measured: str | None) -> lis
         return [*lines, f"  not measured: {not_measured}"]
     by_check: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
-        by_check.setdefault(outcome.check.name, []).append(outcome)
+        by_check.setdefault(name_of(outcome.check), []).append(outcome)
     return lines + [_worst_line(worst(cells)) for cells in by_check.values()]
 
 
@@ -74,18 +78,33 @@ def excess(outcome: Outcome) -> float:
     return max(distances, default=value)
 
 
+def name_of(check: Check) -> str:
+    """A check's name in the summary; of a comparison, what is compared."""
+    return f"vs baseline: {check.compared.name}" if check.compared is not None else check.name
+
+
 def _worst_line(outcome: Outcome) -> str:
     verdict, cell = outcome.verdict, outcome.cell
     where = f"at {cell.positions}" if cell.positions is not None else ""
     where = f"on {cell.task}" if cell.task is not None else where
     if verdict is None:
-        return f"  {outcome.check.name:<27} not measured"
+        return f"  {name_of(outcome.check):<27} not measured"
     value = (
         f"{verdict.estimate.value:.4g}" if not math.isnan(verdict.estimate.value) else "undefined"
     )
     limit = text.limit(verdict) or "reported"
     told = outcome.outcome if verdict.status != "undecided" else f"{outcome.outcome} (undecided)"
-    return f"  {outcome.check.name:<27} {value:>10} {limit:<12} {where:<14} {told}".rstrip()
+    return f"  {name_of(outcome.check):<27} {value:>10} {limit:<12} {where:<14} {told}".rstrip()
+
+
+def improvement_line(outcome: Outcome) -> str:
+    """A cell that is better than the baseline's."""
+    assert outcome.verdict is not None, "it was compared"
+    values = dict(outcome.verdict.estimate.notes)
+    return (
+        f"better than the baseline: {outcome.cell}: {values['candidate_value']:.4g}, was "
+        f"{values['baseline_value']:.4g}"
+    )
 
 
 def _accepted(session: Session) -> list[str]:

@@ -63,6 +63,7 @@ def properties(
         "layer": str(sae.layer) if sae else "",
         "hook": sae.hook_point if sae else "",
         "metric": check.name,
+        "compared": cell.compared,
         "task": cell.task or "",
         "first_position": str(positions.first) if positions else first,
         "last_position": str(positions.last) if positions else last,
@@ -114,7 +115,10 @@ def failure(check: Check, cell: CellRef, verdict: Verdict) -> str:
         where += f", positions {cell.positions.first} to {cell.positions.last}"
     if cell.task is not None:
         where += f" on task {cell.task}"
-    lines = [f"{check.name} of {where}: {verdict.sentence}"]
+    name = f"regression of {check.compared.name}" if check.compared else check.name
+    if cell.absent is not None:
+        where = " ".join(part for part in cell.absent[1:] if part) or where
+    lines = [f"{name} of {where}: {verdict.sentence}"]
     if verdict.estimate.notes:
         notes = ", ".join(
             f"{n} = {v:.4g}" if isinstance(v, float) else f"{n} = {v}"

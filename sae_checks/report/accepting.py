@@ -1,0 +1,59 @@
+"""Failures of a run as `[[known_failure]]` entries, for a person to review and keep."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from sae_checks.judge.verdict import Verdict
+
+if TYPE_CHECKING:
+    from sae_checks.session import Outcome
+
+# What is accepted unasked is looked at again after so many days.
+LASTS = timedelta(days=90)
+
+
+def known_failure_entries(outcomes: Iterable[Outcome], today: date) -> str:
+    """A TOML text with an entry for every failed test.
+
+    Each accepts its one cell, until a day, and no value further beyond the limit than the far end
+    of the interval: what is noise now stays accepted, what is worse does not.
+    """
+    failed = [o for o in outcomes if o.outcome == "failed" and o.verdict is not None]
+    return "\n".join(_entry(outcome, today) for outcome in failed)
+
+
+def _entry(outcome: Outcome, today: date) -> str:
+    cell, verdict = outcome.cell, outcome.verdict
+    assert verdict is not None, "a failure has a verdict"
+    lines = ["[[known_failure]]", f"check = {json.dumps(outcome.check.name)}"]
+    lines.append(f"release = {json.dumps(_literally(cell.release))}")
+    if cell.sae is not None:
+        lines.append(f"sae = {json.dumps(_literally(cell.sae.sae_id))}")
+    if cell.positions is not None:
+        lines.append(f'positions = "{cell.positions}"')
+    if cell.task is not None:
+        lines.append(f"task = {json.dumps(_literally(cell.task))}")
+    bound = _bound(verdict)
+    if math.isfinite(bound):
+        lines.append(f"bound = {bound!r}")
+    lines.append(f"expires = {today + LASTS}")
+    said = f"to be reviewed: {verdict.sentence}"
+    lines.append(f"reason = {json.dumps(said, ensure_ascii=False)}")
+    return "\n".join(lines) + "\n"
+
+
+def _bound(verdict: Verdict) -> float:
+    """The far end of the interval, in the direction in which the value fails."""
+    each, limit = verdict.adjusted, verdict.limit
+    above = limit.max is not None and verdict.estimate.value > limit.max
+    return float(f"{each.high if above else each.low:.4g}")
+
+
+def _literally(name: str) -> str:
+    """A glob that matches a name and no other."""
+    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in name)

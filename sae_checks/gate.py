@@ -21,13 +21,14 @@ from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
 from sae_checks.judge.verdict import Verdict
 from sae_checks.measure.progress import Progress
 from sae_checks.options import Options
-from sae_checks.records import Measurement, PositionRange, SaeRef, TaskRef
+from sae_checks.records import Measurement, PositionRange, Release, SaeRef, TaskRef
+from sae_checks.referee import Adaptive, Pilot
 from sae_checks.setting import read_stored, resolve_setting
 from sae_checks.store import Provenance, Store, task_refs
 
 if TYPE_CHECKING:
     from sae_checks.load.tasks.task import Task
-    from sae_checks.measure.request import Request
+    from sae_checks.measure.request import Referee, Request
 
 
 class Gate:
@@ -119,6 +120,14 @@ class Gate:
             return []
         return self.comparison.cells(check, self.cells(check), self.release.name)
 
+    def cells_of(self, release: Release, checks: Iterable[Check]) -> list[tuple[Check, CellRef]]:
+        """The cells that checks would have on another description of the release."""
+        ranges = {
+            sae.sae_id: position_ranges(sae.training_context, self.context) for sae in release.saes
+        }
+        field = Field(release, self.context, ranges, self.tasks, frozenset())
+        return [(check, ref) for check in checks for ref in field.cells(check)]
+
     def _ablates(self, task: str) -> bool:
         """Whether features are ablated on a task, or were on any SAE of what is stored."""
         if self.stored is None:
@@ -183,13 +192,13 @@ class Gate:
         else:
             from sae_checks.measure.run import measure_release
 
-            self.measurement = measure_release(self._request(wanted, thresholds), progress)
-        if self.comparison is not None:
+            self.measurement = measure_release(self.request(wanted, thresholds), progress)
+        if self.comparison is not None and not self.options.plan:
             self.comparison.prepare(self.measurement, thresholds, wanted)
 
-    def _request(self, wanted: list[tuple[Check, CellRef]], thresholds: Thresholds) -> Request:
-        from sae_checks.measure.request import Request, WholeBudget
-        from sae_checks.referee import Adaptive
+    def request(self, wanted: list[tuple[Check, CellRef]], thresholds: Thresholds) -> Request:
+        """What measuring these checks on these cells takes."""
+        from sae_checks.measure.request import Request
 
         on_texts = [cell for check, cell in wanted if check.of_texts]
         on_tasks = [cell for check, cell in wanted if check.of_tasks]
@@ -207,8 +216,15 @@ class Gate:
             tasks=tuple((task, ref) for task, ref in self._tasks if ref.name in names)
             if on_tasks
             else (),
-            referee=Adaptive(self.court(thresholds), wanted) if self.adaptive else WholeBudget(),
+            referee=self._referee(wanted, thresholds),
         )
+
+    def _referee(self, wanted: list[tuple[Check, CellRef]], thresholds: Thresholds) -> Referee:
+        from sae_checks.measure.request import WholeBudget
+
+        if self.options.plan:
+            return Pilot()
+        return Adaptive(self.court(thresholds), wanted) if self.adaptive else WholeBudget()
 
     def _saes_of(self, cells: list[CellRef]) -> tuple[SaeRef, ...]:
         """The SAEs that cells are about; all of them if one is about the whole release."""

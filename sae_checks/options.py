@@ -42,6 +42,7 @@ class Options:
     feature_window: int = FEATURE_WINDOW
     ablate: int = 0
     fixed: bool = False
+    plan: bool = False
     baseline: str | None = None
     baseline_update: bool = False
     baseline_force: bool = False
@@ -300,6 +301,11 @@ FLAGS = (
         "--sae-fixed",
         bool,
         "measure the whole budget instead of stopping where verdicts are clear",
+    ),
+    Option(
+        "--sae-plan",
+        bool,
+        "measure a few texts and items, tell what the budget would cost and could detect, and stop",
     ),
     Option(
         "--sae-baseline-update",

@@ -178,22 +178,28 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtestloop(session: pytest.Session) -> None:
-    """Measure what the collected checks need, before the first of them runs."""
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """Measure what the collected checks need, before the first of them runs; or only plan it."""
     gate_session = session.config.stash.get(_SESSION, None)
     if gate_session is None or session.config.option.collectonly:
-        return
+        return None
     if session.testsfailed and not session.config.option.continue_on_collection_errors:
-        return
+        return None
     items = _check_items(session.items)
     if not items:
-        return
+        return None
     capture = session.config.pluginmanager.getplugin("capturemanager")
     try:
         with capture.global_and_fixture_disabled():
-            gate_session.measure([(item.check, item.cell) for item in items])
+            wanted = [(item.check, item.cell) for item in items]
+            if gate_session.options.plan:
+                for line in gate_session.plan(wanted):
+                    session.config.get_terminal_writer().line(line)
+                return True
+            gate_session.measure(wanted)
     except UserError as error:
         raise pytest.UsageError(str(error)) from None
+    return None
 
 
 @pytest.hookimpl(wrapper=True)

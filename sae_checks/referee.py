@@ -27,6 +27,15 @@ class _Asked:
     cell: CellRef
 
 
+class Pilot:
+    """Asks for the first block alone."""
+
+    def unsettled(self, so_far: Measurement, task: str | None, budget: int) -> Set[str]:
+        """The SAEs that have no table yet."""
+        tables = so_far.tables if task is None else so_far.tasks.get(task, {})
+        return {sae.sae_id for sae in so_far.release.saes} - tables.keys()
+
+
 class Adaptive:
     """Asks for more until the gating cells are decided.
 

@@ -16,7 +16,7 @@ from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.paired import improved
 from sae_checks.judge.thresholds import KnownFailure, Thresholds
 from sae_checks.judge.verdict import Verdict
-from sae_checks.measure.progress import Progress
+from sae_checks.measure.progress import Progress, Stopwatch
 from sae_checks.options import Options
 from sae_checks.records import TaskTable
 from sae_checks.report import text
@@ -121,6 +121,26 @@ class Session:
             self.gate.measure(wanted, self.thresholds, self.progress)
         finally:
             self.progress.close()
+
+    def plan(self, wanted: Sequence[tuple[Check, CellRef]]) -> list[str]:
+        """Measure a pilot; what the whole budget would cost and tell, line by line."""
+        from sae_checks.report.plan import plan_lines
+
+        if self.gate.stored is not None:
+            raise UserError(
+                "--sae-plan tells of a measurement to be made, --sae-measurements judges one that "
+                "was: leave one of the two out"
+            )
+        watch = Stopwatch(self.progress)
+        try:
+            self.gate.measure(wanted, self.thresholds, watch)
+        finally:
+            watch.close()
+        return plan_lines(self, list(wanted), watch.seconds)
+
+    def gates(self, check: Check, cell: CellRef) -> bool:
+        """Whether a cell has a limit of its own."""
+        return check.compared is None and self.gate.court(self.thresholds).gates(check, cell)
 
     def judge(self, check: Check, cell: CellRef) -> Verdict:
         """The verdict on one cell; raises `UnmeasuredError` where there is none."""

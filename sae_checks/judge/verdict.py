@@ -50,7 +50,7 @@ class Verdict:
             return math.nan
         each = self.adjusted
         reach = each.value - each.low if self.limit.max is not None else each.high - each.value
-        return reach + _POWER * each.standard_error
+        return detectable(reach, each.standard_error)
 
     @property
     def texts_to_decide(self) -> float:
@@ -122,6 +122,11 @@ class Verdict:
         if math.isfinite(self.texts_to_decide):
             told.append(f"some {_about(self.texts_to_decide)} {each.unit_name}s would decide it")
         return ", ".join(told)
+
+
+def detectable(reach: float, standard_error: float) -> float:
+    """The excess that an interval of this half-width shows 8 times in 10."""
+    return reach + _POWER * standard_error
 
 
 def judge(

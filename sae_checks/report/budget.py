@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,12 +11,27 @@ if TYPE_CHECKING:
     from sae_checks.session import Session
 
 
+@dataclass(frozen=True)
+class Passes:
+    """How often SAEs were measured on a text, or on an item of a task.
+
+    Attributes:
+        spent: so often.
+        budget: so often at the whole budget.
+        size: texts or items of the whole budget.
+    """
+
+    spent: int
+    budget: int
+    size: int
+
+
 def budget_lines(session: Session) -> list[str]:
     """One line on the budget of an adaptive run; none where the whole of it was asked for."""
     measurement = session.gate.measurement
     if measurement is None or not session.gate.adaptive:
         return []
-    spent, budget = passes(measurement)
+    spent, budget = total(passes(measurement))
     if not budget:
         return []
     return [
@@ -24,19 +40,24 @@ def budget_lines(session: Session) -> list[str]:
     ]
 
 
-def passes(measurement: Measurement) -> tuple[int, int]:
-    """How often an SAE was measured on a text or an item, and how often at the whole budget."""
+def total(by_phase: Mapping[str, Passes]) -> tuple[int, int]:
+    """Passes spent and passes of the whole budget, over all phases."""
+    return sum(p.spent for p in by_phase.values()), sum(p.budget for p in by_phase.values())
+
+
+def passes(measurement: Measurement) -> dict[str, Passes]:
+    """By phase: "" for texts, else the task."""
     manifest: Mapping[str, Any] = measurement.manifest
-    spent = budget = 0
     texts = [table.texts for table in measurement.tables.values()]
-    spent, budget = _add(spent, budget, texts, manifest.get("texts", {}).get("texts"))
+    found = {"": _passes(texts, manifest.get("texts", {}).get("texts"))} if texts else {}
     for task in manifest.get("tasks", []):
-        tables = measurement.tasks.get(task["ref"]["name"], {}).values()
-        counts = [table.items for table in tables]
-        spent, budget = _add(spent, budget, counts, task["description"].get("items"))
-    return spent, budget
+        name = task["ref"]["name"]
+        counts = [table.items for table in measurement.tasks.get(name, {}).values()]
+        if counts:
+            found[name] = _passes(counts, task["description"].get("items"))
+    return found
 
 
-def _add(spent: int, budget: int, counts: Sequence[int], whole: int | None) -> tuple[int, int]:
-    most = max([*counts, whole or 0], default=0)
-    return spent + sum(counts), budget + len(counts) * most
+def _passes(counts: Sequence[int], whole: int | None) -> Passes:
+    size = max([*counts, whole or 0])
+    return Passes(sum(counts), len(counts) * size, size)

@@ -18,7 +18,7 @@ import pytest
 from tests.hub import contents
 from tests.hub.machine import BUDGET, Machine, unanswered_url
 from tests.hub.server import HubServer
-from tests.plugin.gate_run import GateRun
+from tests.plugin.gate_run import GateRun, assert_judged_alike
 
 RELEASE = ("--sae=gpt2-small-res-jb", *BUDGET)
 # The task whose questions are made of no data set: the same ones whatever the corpus.
@@ -202,7 +202,7 @@ def test_some_saes_and_checks_without_network(online: Online):
         "check_delta_ce[blocks.3.hook_resid_pre-64:127]",
         "check_kl[blocks.3.hook_resid_pre-64:127]",
     }
-    assert list(run.cases) == [online.release.named(case.name) for case in run.cases]
+    assert_judged_alike(run.cases, [online.release.named(case.name) for case in run.cases])
     (folder,) = (online.machine.store / "measurements").glob("gpt2-small-res-jb-*")
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     recorded = {entry["ref"]["sae_id"] for entry in manifest["saes"]}
@@ -221,7 +221,7 @@ def test_a_listed_repo_is_its_release(online: Online):
         "blocks.11.hook_resid_pre",
         "blocks.11.hook_resid_post",
     }
-    assert list(run.cases) == [online.release.named(case.name) for case in run.cases]
+    assert_judged_alike(run.cases, [online.release.named(case.name) for case in run.cases])
 
 
 def test_a_hub_repo_without_network(online: Online):

@@ -172,7 +172,8 @@ REFUSED = {
         "3: report_only of [checks.l0] is true, but there is also a limit: keep one of the two"
     ),
     "[checks.l0]\nmax = 1\nfloor = 2\nunit = 'features'": (
-        '3: "floor" is no key of [checks.l0]; legal: max, min, override, report_only, source, unit'
+        '3: "floor" is no key of [checks.l0]; legal: max, min, override, regression, report_only, '
+        "source, unit"
     ),
     "[checks.delta_ce_growth]\nmax = 1\nunit = 'times'": (
         "1: [checks.delta_ce_growth] lacks floor, which this check needs"
@@ -182,7 +183,8 @@ REFUSED = {
         "give it release, sae, layer, site, positions or task"
     ),
     HEAD + "[[checks.delta_ce.override]]\nlayer = 1\nreason = 'why'": (
-        "4: [[checks.delta_ce.override]] sets nothing: give it min, max or report_only"
+        "4: [[checks.delta_ce.override]] sets nothing: "
+        "give it min, max, report_only or regression"
     ),
     HEAD + "[[checks.delta_ce.override]]\nlayer = 1\nmin = 1": (
         "4: [[checks.delta_ce.override]] leaves min 1 above max 0.3"
@@ -209,14 +211,14 @@ REFUSED = {
     "[[known_failure]]\ncheck = 'l0'": "1: [[known_failure]] lacks release and reason",
     "[[known_failure]]\ncheck = 'l1'\nrelease = '*'\nreason = 'r'": (
         "2: check of [[known_failure]] must be one of accuracy_drop, delta_ce, "
-        'delta_ce_growth, depth_trend, l0; got "l1"'
+        'delta_ce_growth, depth_trend, l0, regression; got "l1"'
     ),
     "[[known_failure]]\ncheck = 'l0'\nrelease = 3\nreason = 'r'": (
         "3: release of [[known_failure]] must be a text in quotes, got 3"
     ),
     "[[known_failure]]\ncheck = 'l0'\nrelease = '*'\nlayer = 1\nreason = 'r'": (
         '4: "layer" is no key of [[known_failure]]; '
-        "legal: check, positions, reason, release, sae, task"
+        "legal: bound, check, expires, positions, reason, release, sae, task"
     ),
 }
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+# Properties in which all gating cells of a run have a say.
+SHARED = ("adjusted_low", "adjusted_high", "detectable", "texts_to_decide")
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,29 @@ class GateRun:
 
     def with_outcome(self, outcome: str) -> list[Case]:
         return [case for case in self.cases if case.outcome == outcome]
+
+
+def assert_judged_alike(some: Iterable[Case], among_more: Iterable[Case]) -> None:
+    """Tests of a run were judged as the same ones were in a run of more tests.
+
+    All is the same but what the other cells have a say in: the fewer there are, the narrower the
+    interval by which a cell fails.
+    """
+    some, among_more = list(some), list(among_more)
+    assert [_by_itself(case) for case in some] == [_by_itself(case) for case in among_more]
+    for one, other in zip(some, among_more, strict=True):
+        assert one.properties.keys() == other.properties.keys()
+        narrow, wide = ([float(c.properties[name]) for name in SHARED[:2]] for c in (one, other))
+        # What was not measured has no interval: NaN is on no side of anything.
+        assert not narrow[0] < wide[0], one.name
+        assert not narrow[1] > wide[1], one.name
+
+
+def _by_itself(case: Case) -> Case:
+    """A test without what the other cells of its run have a say in."""
+    told = re.sub(r", \S+ to \S+ with all cells of the run in view", "", case.message)
+    kept = {name: value for name, value in case.properties.items() if name not in SHARED}
+    return replace(case, message=told, properties=kept)
 
 
 def run_gate(

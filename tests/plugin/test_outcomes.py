@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ PROPERTIES = {
     "layer",
     "hook",
     "metric",
+    "compared",
     "task",
     "first_position",
     "last_position",
@@ -23,6 +25,10 @@ PROPERTIES = {
     "limit",
     "ci_low",
     "ci_high",
+    "adjusted_low",
+    "adjusted_high",
+    "detectable",
+    "texts_to_decide",
     "texts",
     "tokens",
     "verdict",
@@ -31,11 +37,13 @@ LAYER_0, LAYER_1, LAYER_2 = (f"blocks.{layer}.hook_resid_pre" for layer in range
 
 
 def thresholds(tmp_path: Path, extra: str = "", gate: str = "") -> str:
-    """The bundled limits with accepted failures of their own."""
+    """The bundled limits with accepted failures of their own, and one key of [gate] replaced."""
     text = (CHECKOUT / "thresholds.toml").read_text(encoding="utf-8")
     text = text.split("[[known_failure]]")[0]
     if gate:
-        text = text.replace("known_failures_strict = false", gate)
+        key = gate.split(" = ")[0]
+        text, count = re.subn(rf"^{key} = \S+", gate, text, flags=re.MULTILINE)
+        assert count == 1
     path = tmp_path / "limits.toml"
     path.write_text(text + extra, encoding="utf-8")
     return f"--sae-thresholds={path}"
@@ -64,12 +72,14 @@ def test_all_within_limits_exits_0(tmp_path):
     assert all(case.properties.keys() >= PROPERTIES for case in run.cases)
     case = run.named(f"check_delta_ce[{LAYER_1}-8:15]")
     assert float(case.properties["value"]) == pytest.approx(0.1, abs=0.01)
-    assert case.properties | {"value": "", "ci_low": "", "ci_high": ""} == {
+    figures = ("value", "ci_low", "ci_high", "adjusted_low", "adjusted_high", "detectable")
+    assert case.properties | dict.fromkeys(figures, "") == {
         "release": "made-up",
         "sae": LAYER_1,
         "layer": "1",
         "hook": LAYER_1,
         "metric": "delta_ce",
+        "compared": "",
         "task": "",
         "first_position": "8",
         "last_position": "15",
@@ -77,11 +87,19 @@ def test_all_within_limits_exits_0(tmp_path):
         "limit": "<= 0.35",
         "ci_low": "",
         "ci_high": "",
+        "adjusted_low": "",
+        "adjusted_high": "",
+        "detectable": "",
+        "texts_to_decide": "nan",
         "texts": "12",
         "tokens": "96",
         "verdict": "pass",
     }
-    assert float(case.properties["ci_low"]) < 0.1 < float(case.properties["ci_high"])
+    each = {name: float(case.properties[name]) for name in figures}
+    # The interval that all cells share reaches further than the cell's own; what would have failed
+    # is a little further off still.
+    assert each["adjusted_low"] < each["ci_low"] < 0.1 < each["ci_high"] < each["adjusted_high"]
+    assert each["value"] - each["adjusted_low"] < each["detectable"] < 0.01
 
 
 def test_a_value_beyond_its_limit_exits_1_and_says_why(tmp_path):
@@ -98,8 +116,11 @@ def test_a_value_beyond_its_limit_exits_1_and_says_why(tmp_path):
     }
     message = run.named(f"check_delta_ce_growth[{LAYER_0}-32:62]").message
     assert f"delta_ce_growth of {LAYER_0}, positions 32 to 62: " in message
-    assert "is above the maximum of 2 times" in message
-    assert "12 texts, 372 tokens" in message
+    assert re.search(
+        r": 30\.\d+ times is above the maximum of 2 times \(interval 29\.\d+ to 3\d\.\d+, "
+        r"29\.\d+ to 3\d\.\d+ with all cells of the run in view, 12 texts, 372 tokens\)\n",
+        message,
+    ), message
     assert "asked: Past the training context, ΔCE stays near what it is inside." in message
     assert "https://www.neuronpedia.org/made-up/0-res" in message
     assert "Traceback" not in run.output
@@ -235,27 +256,32 @@ def test_ranges_that_hold_nothing_measured_are_refused(tmp_path):
     )
 
 
-def test_an_undecided_verdict_follows_the_policy(tmp_path):
+@pytest.mark.parametrize(
+    ("added", "side", "exit_codes"),
+    [
+        (0.45, "within", {"pass": 0, "point_estimate": 0, "fail": 1}),
+        (0.6, "beyond", {"pass": 0, "point_estimate": 1, "fail": 1}),
+    ],
+    ids=["within", "beyond"],
+)
+def test_an_undecided_verdict_follows_the_policy(tmp_path, added, side, exit_codes):
     table = stored.sae_table(1)
-    # Half the texts far above the limit: the mean is within it, its interval is not.
-    table.columns["ce_sae"][::2, 8:16] += 0.45
+    # Half the texts far above the limit: the interval of the mean holds it.
+    table.columns["ce_sae"][::2, 8:16] += added
     folder = stored.write_measurement(tmp_path, tables={1: table})
     name = f"check_delta_ce[{LAYER_1}-8:15]"
-    for policy, exit_code in (("point_estimate", 0), ("pass", 0), ("fail", 1)):
-        limits = tmp_path / "limits.toml"
-        thresholds(tmp_path)
-        text = limits.read_text(encoding="utf-8")
-        limits.write_text(text.replace('"point_estimate"', f'"{policy}"', 1), encoding="utf-8")
-        run = run_gate(
-            tmp_path,
-            f"--sae-measurements={folder}",
-            f"--sae-thresholds={limits}",
-            "-k",
-            "check_delta_ce[",
-        )
+    for policy, exit_code in exit_codes.items():
+        limits = thresholds(tmp_path, gate=f'undecided = "{policy}"')
+        run = run_gate(tmp_path, f"--sae-measurements={folder}", limits, "-k", "check_delta_ce[")
         assert (policy, run.exit_code) == (policy, exit_code)
         assert run.named(name).properties["verdict"] == "undecided"
         assert "(undecided)" in run.output
+        assert [case.name for case in run.with_outcome("failed")] == [name] * exit_code
+        if exit_code:
+            assert (
+                f" nats is {side} the maximum of 0.35 nats but its interval crosses it: undecided, "
+                "which fails here (interval " in run.named(name).message
+            )
 
 
 def test_nothing_collected_is_not_success(tmp_path):

@@ -29,8 +29,16 @@ MEASURED_ON_ITEMS = {
     *(f"norm_correlation_{of}" for of in ("mse", "l0", "l1", "delta_ln_p")),
     *(f"class_effect_{of}" for of in ("mse", "delta_ce", "delta_ln_p")),
 }
-# Of every three items that are right, layer 1 loses one more.
-LOSING = {"sae_rank": np.where(np.arange(40) % 3, stored.task_table(1).columns["clean_rank"], 5.0)}
+
+
+def losing(every: int) -> dict[str, np.ndarray]:
+    """What layer 1 loses if, of every so many items, one comes out wrong."""
+    clean = stored.task_table(1).columns["clean_rank"]
+    return {"sae_rank": np.where(np.arange(40) % every, clean, 5.0)}
+
+
+# 30 points of 60: a loss that shows on 40 items, among the 25 cells that have a limit.
+LOSING = losing(2)
 
 
 def judge(tmp_path: Path, *tasks: TaskTable, **more: object) -> GateRun:
@@ -70,6 +78,7 @@ def test_every_check_is_asked_of_each_sae_on_the_task(tmp_path):
         "layer": "0",
         "hook": LAYER_0,
         "metric": "accuracy_drop",
+        "compared": "",
         "task": TASK,
         "first_position": "",
         "last_position": "",
@@ -77,6 +86,10 @@ def test_every_check_is_asked_of_each_sae_on_the_task(tmp_path):
         "limit": "<= 5",
         "ci_low": case.properties["ci_low"],
         "ci_high": case.properties["ci_high"],
+        "adjusted_low": "-10.3123",
+        "adjusted_high": "15.0742",
+        "detectable": "16.2692",
+        "texts_to_decide": "427.158",
         "texts": "40",
         "tokens": "560",
         "verdict": "undecided",
@@ -170,19 +183,26 @@ def test_an_accepted_failure_is_of_its_task(tmp_path):
 
 def test_an_override_is_of_its_task(tmp_path):
     override = (
-        f'max = 5\nunit = "points"\n\n[[checks.accuracy_drop.override]]\ntask = "{TASK}"\nmax = 1\n'
+        'max = 60\nunit = "points"\n\n'
+        f'[[checks.accuracy_drop.override]]\ntask = "{TASK}"\nmax = 5\n'
     )
     run = judge(
         tmp_path,
-        *(stored.task_table(layer, "other") for layer in range(3)),
+        *(
+            stored.task_table(layer, task, **LOSING)
+            for layer in range(3)
+            for task in (TASK, "other")
+        ),
         arguments=(limits(tmp_path, "", accuracy_drop=override), "-k", "check_accuracy_drop"),
     )
     told = {case.name: case.properties["limit"] for case in run.cases}
     layers = (LAYER_0, LAYER_1, LAYER_2)
-    assert told == {f"check_accuracy_drop[{sae}-{TASK}]": "<= 1" for sae in layers} | {
-        f"check_accuracy_drop[{sae}-other]": "<= 5" for sae in layers
+    assert told == {f"check_accuracy_drop[{sae}-{TASK}]": "<= 5" for sae in layers} | {
+        f"check_accuracy_drop[{sae}-other]": "<= 60" for sae in layers
     }
-    assert {c.properties["task"] for c in run.with_outcome("failed")} == {TASK}
+    assert {case.name for case in run.with_outcome("failed")} == {
+        f"check_accuracy_drop[{sae}-{TASK}]" for sae in layers
+    }
 
 
 def test_features_that_nobody_ablated_are_not_asked_about(tmp_path):

@@ -67,6 +67,7 @@ def test_a_task_lies_below_its_own_folder(store: Store):
         "task": "made-up-task",
         "columns": sorted([*TABLE.columns, "features"]),
         "ablated": 2,
+        "complete": True,
     }
 
 

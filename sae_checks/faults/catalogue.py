@@ -1,0 +1,131 @@
+"""Which faults there are, and at which strengths a gate has to catch them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from sae_checks.faults import plant
+from sae_checks.faults.plant import Sample
+from sae_checks.load.sae import LoadedSae
+
+# What a fault is planted into: the weights of one SAE, of two that change places, what an SAE says
+# of itself, or how the model is loaded.
+Target = Literal["weights", "swap", "training_context", "processing"]
+Plant = Callable[[Any, float, Sample, torch.Generator], Any]
+
+
+@dataclass(frozen=True)
+class Strength:
+    """How strong a fault is; `listed` ones have to be caught, others show where a gate stops."""
+
+    value: float
+    label: str
+    listed: bool = True
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way in which an SAE or a release goes wrong."""
+
+    name: str
+    strengths: tuple[Strength, ...]
+    target: Target = "weights"
+    damage: Plant | None = None  # of weights
+
+    @property
+    def summary(self) -> str:
+        """What it does."""
+        return (self.damage.__doc__ or "").split("\n")[0] if self.damage is not None else self.name
+
+    def into(self, sae: LoadedSae, value: float, sample: Sample, seed: int = 0) -> LoadedSae:
+        """A copy of an SAE with this fault; the same seed makes the same damage."""
+        assert self.damage is not None, "only faults of weights are planted into an SAE"
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            damaged = self.damage(copy.deepcopy(sae.sae), value, sample, generator)
+        return LoadedSae(sae.ref, damaged)
+
+
+@torch.no_grad()
+def sample_of(sae: LoadedSae, x: Tensor, position: Tensor) -> Sample:
+    """What planting a fault needs to know of an SAE; x (N, d_in), position (N,)."""
+    frequency = (sae.encode(x) != 0).float().mean(dim=0)
+    return Sample(x, position, frequency, sae.ref.training_context)
+
+
+CATALOGUE: tuple[Fault, ...] = (
+    Fault(
+        "decoder scaled",
+        (
+            Strength(0.9, "0.9"),
+            Strength(1.1, "1.1"),
+            Strength(0.97, "0.97", listed=False),
+            Strength(1.03, "1.03", listed=False),
+        ),
+        damage=plant.scale_decoder,
+    ),
+    Fault(
+        "decoder rows permuted",
+        (Strength(0.01, "1% of features"), Strength(0.003, "0.3% of features", listed=False)),
+        damage=plant.permute_decoder,
+    ),
+    Fault(
+        "features removed at random",
+        (Strength(0.1, "10%"), Strength(0.01, "1%", listed=False)),
+        damage=plant.remove_random,
+    ),
+    Fault(
+        "most frequent features removed",
+        (Strength(0.005, "0.5%"),),
+        damage=plant.remove_frequent,
+    ),
+    Fault(
+        "b_dec dropped",
+        (Strength(1.0, "all"), Strength(0.2, "a fifth", listed=False)),
+        damage=plant.drop_decoder_bias,
+    ),
+    Fault(
+        "encoder bias shifted",
+        (
+            Strength(0.1, "+0.1 of mean activation"),
+            Strength(-0.1, "-0.1 of mean activation"),
+            Strength(0.02, "+0.02 of mean activation", listed=False),
+        ),
+        damage=plant.shift_encoder_bias,
+    ),
+    Fault(
+        "weights rounded",
+        (
+            Strength(8, "8 bits"),
+            Strength(6, "6 bits"),
+            Strength(10, "10 bits", listed=False),
+        ),
+        damage=plant.round_weights,
+    ),
+    Fault(
+        "threshold lost",
+        (Strength(1.0, "all"), Strength(0.2, "a fifth", listed=False)),
+        damage=plant.lose_threshold,
+    ),
+    Fault("k of TopK halved", (Strength(0.5, "half"),), damage=plant.keep_strongest),
+    Fault(
+        "normalisation not folded",
+        (Strength(1.0, "not at all"),),
+        damage=plant.unfold_normalisation,
+    ),
+    Fault("SAEs of two layers swapped", (Strength(1.0, "whole"),), target="swap"),
+    Fault("wrong model processing", (Strength(1.0, "centring"),), target="processing"),
+    Fault("training context shortened", (Strength(0.5, "half"),), target="training_context"),
+    Fault(
+        "one position range damaged",
+        (Strength(0.3, "0.3 of mean norm"), Strength(0.05, "0.05 of mean norm", listed=False)),
+        damage=plant.damage_range,
+    ),
+    Fault("half of the features dead", (Strength(0.5, "half"),), damage=plant.remove_random),
+)

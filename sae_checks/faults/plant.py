@@ -1,0 +1,182 @@
+"""The damage itself: functions that change one SAE's weights in place, or return another SAE.
+
+They know the weights that sae_lens's SAEs share: W_enc (d_in, d_sae), W_dec (d_sae, d_in), b_dec,
+and one bias per feature. Random choices take a generator.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+# A feature with this bias is never active, whatever it reads.
+_NEVER = -1e6
+_BIASES = ("b_enc", "b_mag", "b_gate")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Activations at an SAE's hook point, and what the good SAE makes of them.
+
+    Attributes:
+        x: (N, d_in) activations.
+        position: (N,) of each in its text.
+        frequency: (d_sae,) share of the tokens on which a feature is active.
+        training_context: of the SAE, in tokens.
+    """
+
+    x: Tensor
+    position: Tensor
+    frequency: Tensor
+    training_context: int
+
+    @property
+    def mean_l0(self) -> float:
+        """Features active per token."""
+        return float(self.frequency.sum())
+
+    @property
+    def mean_norm(self) -> float:
+        """Mean ‖x‖."""
+        return float(self.x.norm(dim=-1).mean())
+
+
+def scale_decoder(sae: Any, factor: float, sample: Sample, generator: torch.Generator) -> Any:
+    """Every decoder row times a factor."""
+    sae.W_dec.data *= factor
+    return sae
+
+
+def permute_decoder(sae: Any, share: float, sample: Sample, generator: torch.Generator) -> Any:
+    """Decoder rows of a share of the features, among those ever active, each where another was."""
+    alive = sample.frequency.nonzero().flatten()
+    count = max(2, round(share * len(sample.frequency)))
+    which = alive[torch.randperm(len(alive), generator=generator)[:count]]
+    sae.W_dec.data[which] = sae.W_dec.data[which.roll(1)]
+    return sae
+
+
+def remove_random(sae: Any, share: float, sample: Sample, generator: torch.Generator) -> Any:
+    """A share of the features never active again."""
+    features = len(sample.frequency)
+    which = torch.randperm(features, generator=generator)[: max(1, round(share * features))]
+    return _silence(sae, which)
+
+
+def remove_frequent(sae: Any, share: float, sample: Sample, generator: torch.Generator) -> Any:
+    """The most frequent features never active again."""
+    count = max(1, round(share * len(sample.frequency)))
+    return _silence(sae, sample.frequency.argsort(descending=True)[:count])
+
+
+def drop_decoder_bias(sae: Any, share: float, sample: Sample, generator: torch.Generator) -> Any:
+    """A share of b_dec lost; 1 is all of it."""
+    sae.b_dec.data *= 1 - share
+    return sae
+
+
+def shift_encoder_bias(sae: Any, amount: float, sample: Sample, generator: torch.Generator) -> Any:
+    """Every feature's bias raised by a multiple of the mean strength of active features."""
+    features = sae.encode(sample.x)
+    shift = amount * float(features[features > 0].mean())
+    for name in _biases(sae):
+        getattr(sae, name).data += shift
+    return sae
+
+
+def round_weights(sae: Any, bits: float, sample: Sample, generator: torch.Generator) -> Any:
+    """Weights rounded to 2^bits - 1 levels between plus and minus the largest of each tensor."""
+    levels = 2 ** (int(bits) - 1) - 1
+    for weight in sae.parameters():
+        step = weight.data.abs().max() / levels
+        if step > 0:
+            weight.data = (weight.data / step).round() * step
+    return sae
+
+
+def lose_threshold(sae: Any, share: float, sample: Sample, generator: torch.Generator) -> Any:
+    """A share of what holds features off is lost: JumpReLU's threshold, or a ReLU's, -b_enc."""
+    if hasattr(sae, "threshold"):
+        sae.threshold.data *= 1 - share
+        return sae
+    for name in _biases(sae):
+        bias = getattr(sae, name).data
+        bias[bias < 0] *= 1 - share
+    return sae
+
+
+def keep_strongest(sae: Any, share: float, sample: Sample, generator: torch.Generator) -> Any:
+    """The k of a TopK SAE times a share; another SAE keeps as many of its mean L0, as TopK does."""
+    from sae_lens import TopKSAE, TopKSAEConfig
+
+    if sae.cfg.architecture() == "topk":
+        sae.cfg.k = max(1, round(share * sae.cfg.k))
+        sae.activation_fn.k = sae.cfg.k
+        return sae
+    made = TopKSAE(
+        TopKSAEConfig(
+            d_in=sae.cfg.d_in,
+            d_sae=sae.cfg.d_sae,
+            k=max(1, round(share * sample.mean_l0)),
+            apply_b_dec_to_input=sae.cfg.apply_b_dec_to_input,
+            normalize_activations=sae.cfg.normalize_activations,
+            metadata=sae.cfg.metadata,
+        )
+    )
+    for name in ("W_enc", "b_enc", "W_dec", "b_dec"):
+        getattr(made, name).data = getattr(sae, name).data.clone()
+    return made.eval().requires_grad_(False)
+
+
+def unfold_normalisation(sae: Any, share: float, sample: Sample, generator: torch.Generator) -> Any:
+    """Weights for activations scaled to norm √d_in, as in training, met by unscaled ones.
+
+    `share` is how much of the scale, on a logarithmic one, was not folded in; 1 is all of it.
+    """
+    scale = (sample.x.shape[-1] ** 0.5 / sample.mean_norm) ** share
+    sae.W_enc.data /= scale
+    sae.W_dec.data *= scale
+    sae.b_dec.data *= scale
+    return sae
+
+
+def damage_range(sae: Any, amount: float, sample: Sample, generator: torch.Generator) -> Any:
+    """A bias added to reconstructions in one range of positions, T/4 to T/2 - 1.
+
+    An SAE does not see positions, but activations carry them: the least frequent feature is made to
+    fire where a least-squares fit finds a token in the range, and writes a random direction of
+    `amount` times the mean norm.
+    """
+    first, last = sample.training_context // 4, sample.training_context // 2 - 1
+    inside = ((sample.position >= first) & (sample.position <= last)).double()
+    x = torch.cat([sample.x.double(), torch.ones(len(sample.x), 1, dtype=torch.float64)], dim=1)
+    ridge = 1e-3 * x.square().mean() * torch.eye(x.shape[1], dtype=torch.float64)
+    fit = torch.linalg.solve(x.T @ x / len(x) + ridge, x.T @ inside / len(x))  # (d_in + 1,)
+    feature = int(sample.frequency.argmin())
+    direction, offset = fit[:-1].float(), float(fit[-1]) - 0.5
+    if sae.cfg.apply_b_dec_to_input:
+        offset += float(sae.b_dec.data @ direction)
+    sae.W_enc.data[:, feature] = direction
+    for name in _biases(sae):
+        getattr(sae, name).data[feature] = offset
+    if hasattr(sae, "threshold"):
+        sae.threshold.data[feature] = 0.0
+    written = torch.randn(sae.W_dec.shape[1], generator=generator)
+    # A token in the range is fitted to about 1, half of which lies above the offset.
+    sae.W_dec.data[feature] = written / written.norm() * amount * sample.mean_norm / 0.5
+    return sae
+
+
+def _biases(sae: Any) -> list[str]:
+    return [name for name in _BIASES if hasattr(sae, name)]
+
+
+def _silence(sae: Any, which: Tensor) -> Any:
+    sae.W_enc.data[:, which] = 0
+    sae.W_dec.data[which] = 0
+    for name in _biases(sae):
+        getattr(sae, name).data[which] = _NEVER
+    return sae

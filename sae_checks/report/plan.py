@@ -1,0 +1,89 @@
+"""What a budget would cost and could tell, from a pilot on its first texts and items."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from sae_checks.judge.coverage import Coverage
+from sae_checks.judge.verdict import Verdict, detectable
+from sae_checks.report import text
+from sae_checks.report.budget import Passes, passes
+from sae_checks.wording import counted
+
+if TYPE_CHECKING:
+    from sae_checks.checking import CellRef, Check
+    from sae_checks.session import Session
+
+
+def plan_lines(
+    session: Session, wanted: list[tuple[Check, CellRef]], seconds: Mapping[str, float]
+) -> list[str]:
+    """The lines of `--sae-plan`.
+
+    Args:
+        session: whose pilot has been measured.
+        wanted: the cells of the run.
+        seconds: what the pilot's measuring took, by phase: "" for texts, else the task.
+    """
+    measurement = session.gate.measurement
+    assert measurement is not None, "the pilot was measured"
+    by_phase = passes(measurement)
+    lines = ["cost at the whole budget, by what the pilot took:"]
+    lines += [_cost(phase, by_phase[phase], seconds.get(phase, 0.0)) for phase in by_phase]
+    lines.append("by how much a limit must be exceeded to be noticed 8 times in 10, at worst:")
+    worst: dict[str, tuple[float, str]] = {}
+    for check, cell in wanted:
+        if not session.gates(check, cell):
+            continue
+        budget = by_phase.get(cell.task or "", Passes(0, 0, 0)).size
+        excess, told = _at_budget(session, check, cell, budget)
+        if check.name not in worst or excess > worst[check.name][0]:
+            worst[check.name] = (excess, told)
+    return lines + [f"  {name:<27} {told}" for name, (_, told) in worst.items()]
+
+
+def _cost(phase: str, counted_passes: Passes, seconds: float) -> str:
+    spent, budget = counted_passes.spent, counted_passes.budget
+    name = f"task {phase}" if phase else "texts"
+    what = f"  {name}: {budget:,} passes of an SAE over {'an item' if phase else 'a text'}"
+    if not seconds:
+        return f"{what}, of which {spent:,} were stored before; no time was taken"
+    return f"{what}, about {_duration(seconds * budget / spent)} ({spent:,} took {seconds:.1f} s)"
+
+
+def _at_budget(session: Session, check: Check, cell: CellRef, budget: int) -> tuple[float, str]:
+    """The excess that the whole budget would show, and the line that tells it."""
+    from sae_checks.evidence import UnmeasuredError
+
+    try:
+        verdict = session.judge(check, cell)
+    except UnmeasuredError as error:
+        return math.inf, str(error)
+    excess = _extrapolated(verdict, budget, session)
+    if math.isnan(excess):
+        return -1.0, f"{text.limit(verdict)} {verdict.limit.unit}: not known of this quantity"
+    each = verdict.estimate
+    return excess, (
+        f"{text.limit(verdict)} {verdict.limit.unit}: {excess:.3g} with "
+        f"{counted(budget, each.unit_name)} (at {cell})"
+    )
+
+
+def _extrapolated(verdict: Verdict, budget: int, session: Session) -> float:
+    """What the sample could detect if it were the whole budget: spreads stay, 1/√n shrinks."""
+    each = verdict.adjusted
+    if not math.isfinite(each.standard_error) or not each.texts or not budget:
+        return math.nan
+    units = max(2, round(budget * each.units / each.texts))
+    error = each.standard_error * math.sqrt(each.units / units)
+    confidence = session.thresholds.gate.confidence
+    coverage = Coverage(confidence, stopping=True).shared_by(session.gate.gating_cells)
+    return detectable(coverage.at_the_end().reach(units - 1, units) * error, error)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,184 @@
+"""One fault, planted and judged: which checks notice it, and on which SAEs."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+from sae_checks.baseline import Baseline
+from sae_checks.baseline_sources import FileBaseline
+from sae_checks.checking import CellRef, Check
+from sae_checks.comparison import Comparison, make_baseline, regression_of
+from sae_checks.court import Court
+from sae_checks.errors import UserError
+from sae_checks.faults import Fault, Strength
+from sae_checks.load.sae import LoadedSae
+from sae_checks.records import Measurement, SaeRef
+from sae_checks.selftest.lab import Lab
+from sae_checks.store.baseline_file import read_baseline, write_baseline
+
+Cells = Sequence[tuple[Check, CellRef]]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A test that fails and that no entry accepts."""
+
+    check: str
+    sae: str  # "" for the whole release
+    against_baseline: bool
+    told: str
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What became of one fault at one strength."""
+
+    fault: Fault
+    strength: Strength
+    planted_in: tuple[str, ...]  # SAE ids
+    findings: tuple[Finding, ...]
+    seconds: float
+
+    @property
+    def caught(self) -> bool:
+        """Whether something failed on every damaged SAE."""
+        return set(self.planted_in) <= {finding.sae for finding in self.findings}
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """SAEs that are blamed without being damaged."""
+        blamed = {finding.sae for finding in self.findings if finding.sae}
+        return tuple(sorted(blamed - set(self.planted_in)))
+
+
+class Trials:
+    """Plants faults into a release, and judges it by its limits and against itself unharmed."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        baseline = make_baseline(lab.measurement, lab.thresholds, lab.cells)
+        self._baseline = through_a_file(baseline)
+        self._before = {(f.check, f.sae, f.told) for f in self._judge(lab.measurement, lab.cells)}
+
+    def run(self, fault: Fault, strength: Strength, number: int) -> Trial:
+        """One trial; `number` says which SAE gets the fault, so that all have their turn."""
+        begun = time.monotonic()
+        saes, measurement, cells = self._planted(fault, strength, number)
+        findings = self._judge(measurement, cells)
+        new = [f for f in findings if (f.check, f.sae, f.told) not in self._before]
+        ids = tuple(sae.sae_id for sae in saes)
+        return Trial(fault, strength, ids, tuple(new), time.monotonic() - begun)
+
+    def _planted(
+        self, fault: Fault, strength: Strength, number: int
+    ) -> tuple[Sequence[SaeRef], Measurement, Cells]:
+        lab = self.lab
+        ref = lab.saes[number % len(lab.saes)]
+        if fault.target == "training_context":
+            return self._shortened(ref, strength.value)
+        if fault.target == "processing":
+            good = [lab.loaded(each) for each in lab.saes]
+            model = lab.otherwise_processed(good)
+            if model is None:
+                raise UserError("the model has no LayerNorm, so that nothing is centred")
+            return lab.saes, lab.with_tables(lab.remeasure(good, model)), lab.cells
+        if fault.target == "swap":
+            damaged = self._swapped(ref)
+        else:
+            sae = lab.loaded(ref)
+            damaged = [fault.into(sae, strength.value, lab.sample(sae))]
+        measurement = lab.with_tables(lab.remeasure(damaged))
+        return [sae.ref for sae in damaged], measurement, lab.cells
+
+    def _swapped(self, ref: SaeRef) -> list[LoadedSae]:
+        """An SAE and another of its width, each with the other's weights."""
+        others = [s for s in self.lab.saes if s.d_in == ref.d_in and s.hook_point != ref.hook_point]
+        if not others:
+            raise UserError("the release has no two SAEs that could change places")
+        one, other = self.lab.loaded(ref), self.lab.loaded(others[-1])
+        return [LoadedSae(one.ref, other.sae), LoadedSae(other.ref, one.sae)]
+
+    def _shortened(self, ref: SaeRef, share: float) -> tuple[Sequence[SaeRef], Measurement, Cells]:
+        """An SAE that says it was trained at a shorter context: the same tables, other cells."""
+        lab = self.lab
+        short = replace(ref, training_context=max(4, int(share * ref.training_context)))
+
+        def exchanged(each: SaeRef) -> SaeRef:
+            return short if each.sae_id == ref.sae_id else each
+
+        release = replace(
+            lab.measurement.release,
+            saes=tuple(exchanged(each) for each in lab.measurement.release.saes),
+        )
+        tables = {
+            sae_id: replace(table, sae=exchanged(table.sae))
+            for sae_id, table in lab.measurement.tables.items()
+        }
+        measurement = replace(lab.measurement, release=release, tables=tables)
+        return [short], measurement, lab.gate.cells_of(release, lab.checks)
+
+    def _judge(self, measurement: Measurement, cells: Cells) -> list[Finding]:
+        """All tests that fail, by their limits or against the unharmed release."""
+        lab = self.lab
+        saes = measurement.release.saes
+        comparison = Comparison(self._baseline, {sae.sae_id: sae.sae_id for sae in saes})
+        compared = [
+            (regression_of(check), ref)
+            for check in lab.checks
+            for ref in comparison.cells(
+                check, [r for c, r in cells if c is check], measurement.release.name
+            )
+            if lab.thresholds.limit(check.name, ref.place).regression is not None
+        ]
+        every = [*cells, *compared]
+        gating = Court(lab.thresholds)
+        court = replace(
+            gating, gating_cells=sum(gating.gates(c, r) for c, r in every), comparison=comparison
+        )
+        comparison.prepare(measurement, lab.thresholds, every)
+        return failures(court, measurement, every)
+
+
+def failures(court: Court, measurement: Measurement, cells: Cells) -> list[Finding]:
+    """The tests that fail and that no entry accepts; one that cannot be measured fails."""
+    found = []
+    for check, ref in cells:
+        compared = check.compared is not None
+        name = check.compared.name if check.compared is not None else check.name
+        try:
+            verdict = court.verdict(measurement, check, ref)
+        except UserError as error:
+            found.append(Finding(name, sae_of(ref), compared, str(error)))
+            continue
+        if verdict.holds:
+            continue
+        entry = court.thresholds.known_failure(check.name, ref.place)
+        accepted = (
+            entry is not None
+            and verdict.status != "undefined"
+            and not entry.expired(date.today())
+            and not entry.exceeded(verdict.estimate.value, verdict.limit)
+        )
+        if not accepted:
+            found.append(Finding(name, sae_of(ref), compared, f"{ref}: {verdict.sentence}"))
+    return found
+
+
+def through_a_file(baseline: Baseline) -> FileBaseline:
+    """A baseline as it is after being written and read."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "baseline.json"
+        write_baseline(path, baseline)
+        return FileBaseline(baseline.release, read_baseline(path))
+
+
+def sae_of(ref: CellRef) -> str:
+    """The SAE that a cell is about; "" for the whole release."""
+    if ref.absent is not None:
+        return ref.absent.sae
+    return ref.sae.sae_id if ref.sae is not None else ""

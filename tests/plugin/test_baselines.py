@@ -1,0 +1,222 @@
+"""Comparing with a baseline, as a pytest process: what fails, what is refused, what is written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests import stored
+from tests.plugin.gate_run import GateRun, run_gate
+
+LAYER_0, LAYER_1, LAYER_2 = (f"blocks.{layer}.hook_resid_pre" for layer in range(3))
+RANGES = ("1:1", "2:3", "4:7", "8:15")  # those in context
+DELTA_CE = Path("checks") / "check_delta_ce.py"
+SUITE = Path(__file__).resolve().parents[2] / DELTA_CE
+
+
+def layer_1_worse(layer: int, position: np.ndarray) -> np.ndarray:
+    """Layer 1 costs 0.13 nats instead of 0.1: far within the limit of 0.35."""
+    return stored.flat(layer, position) + 0.03 * (layer == 1)
+
+
+@pytest.fixture(scope="module")
+def baseline(tmp_path_factory) -> Path:
+    """A stored measurement of the release that others are compared with."""
+    return stored.write_measurement(tmp_path_factory.mktemp("baseline"))
+
+
+@pytest.fixture(scope="module")
+def worse(tmp_path_factory) -> Path:
+    """The same release, but for layer 1."""
+    folder = tmp_path_factory.mktemp("worse")
+    return stored.write_measurement(folder, delta_ce=layer_1_worse)
+
+
+def change_manifest(folder: Path, **changes: Any) -> Path:
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest["provenance"] |= changes.pop("provenance", {})
+    path.write_text(json.dumps(manifest | changes), encoding="utf-8")
+    return folder
+
+
+def compare(
+    tmp_path: Path, folder: Path, baseline: Path | str, *arguments: str, **where: Any
+) -> GateRun:
+    """Judge a stored measurement beside a baseline; unless told, checks of ΔCE alone."""
+    given = (f"--sae-measurements={folder}", f"--sae-baseline={baseline}", *arguments)
+    return run_gate(tmp_path, *given, **{"suite": DELTA_CE, **where})
+
+
+def comparisons(run: GateRun, outcome: str) -> set[str]:
+    return {c.name for c in run.with_outcome(outcome) if c.name.startswith("check_regression[")}
+
+
+def refusal(run: GateRun) -> str:
+    """The one sentence of a run that ends before anything is judged."""
+    assert run.exit_code == 4, run.output
+    assert run.cases == ()
+    assert "Traceback" not in run.output
+    assert "INTERNALERROR" not in run.output
+    (line,) = (line for line in run.output.splitlines() if line.startswith("ERROR: "))
+    return line.removeprefix("ERROR: ")
+
+
+def test_a_release_passes_beside_itself(tmp_path, baseline):
+    """Every check of the suite whose limits give a margin, in every cell."""
+    run = compare(tmp_path, baseline, baseline, suite="checks")
+    assert run.exit_code == 0, run.output
+    passed = comparisons(run, "passed")
+    assert passed == {case.name for case in run.cases if case.name.startswith("check_regression[")}
+    compared = {name.removeprefix("check_regression[").split("-blocks")[0] for name in passed}
+    assert compared == {
+        "delta_ce",
+        "delta_ce_growth",
+        "kl",
+        "ce_recovered",
+        "ce_recovered_mean",
+        "l0",
+        "l0_growth",
+        "l1_growth",
+        "mse",
+        "mse_growth",
+        "explained_variance",
+    }
+    case = run.named(f"check_regression[delta_ce-{LAYER_1}-8:15]")
+    assert case.properties["metric"] == "regression"
+    assert case.properties["compared"] == "delta_ce"
+    assert (case.properties["value"], case.properties["verdict"]) == ("0", "pass")
+    value = float(case.properties["baseline_value"])
+    assert value == float(case.properties["candidate_value"]) == pytest.approx(0.1, abs=0.01)
+    assert case.properties["limit"] == f"<= {0.01 + 0.1 * value:g}"
+    assert "vs baseline: delta_ce " in run.output
+
+
+def test_what_absolute_limits_miss_a_paired_comparison_finds(tmp_path, baseline, worse):
+    """0.03 nats more: all that has an absolute limit, such as 0.35 for ΔCE, passes."""
+    run = compare(tmp_path, worse, baseline)
+    assert run.exit_code == 1
+    failed = {case.name for case in run.with_outcome("failed")}
+    assert failed == {
+        f"check_regression[{check}-{LAYER_1}-{positions}]"
+        for check in ("delta_ce", "kl")
+        for positions in RANGES
+    }
+    message = run.named(f"check_regression[delta_ce-{LAYER_1}-8:15]").message
+    assert f"regression of delta_ce of {LAYER_1}, positions 8 to 15: 0.03" in message
+    assert "nats is above the maximum of 0.01998 nats (interval 0.0" in message
+    assert "12 texts, 96 tokens" in message
+    assert "also: candidate_value = 0.1" in message
+    assert "limit: no worse than the baseline by more than 0.01 nats + 10% of the " in message
+
+
+def test_better_passes_and_is_told(tmp_path, baseline, worse):
+    run = compare(tmp_path, baseline, worse)
+    assert run.exit_code == 0, run.output
+    better = [line for line in run.output.splitlines() if line.startswith("better than the ")]
+    assert len(better) == 2 * len(RANGES)
+    told = f"better than the baseline: delta_ce-{LAYER_1}-8:15: "
+    (line,) = (line for line in better if line.startswith(told))
+    now, before = (float(value) for value in line.removeprefix(told).split(", was "))
+    assert (now, before) == (pytest.approx(0.1, abs=0.01), pytest.approx(now + 0.03, abs=1e-3))
+
+
+def test_an_sae_without_counterpart_or_measurement_fails(tmp_path, baseline):
+    """Layer 2 is new, and layer 1 could not be measured."""
+    candidate = stored.write_measurement(tmp_path, layers=3, failures={1: "no weights"})
+    run = compare(tmp_path, candidate, baseline, "-k", "check_regression")
+    assert run.exit_code == 1
+    assert {case.properties["sae"] for case in run.with_outcome("passed")} == {LAYER_0}
+    failed = run.with_outcome("failed")
+    assert {case.properties["sae"] for case in failed} == {LAYER_1, LAYER_2}
+    assert {case.properties["verdict"] for case in failed} == {"undefined"}
+    assert len(run.cases) == len(failed) * 3 / 2
+    message = run.named(f"check_regression[delta_ce-{LAYER_1}-2:3]").message
+    assert "undefined: of the candidate: no weights" in message
+    message = run.named(f"check_regression[delta_ce-{LAYER_2}-2:3]").message
+    assert "undefined: the baseline has no such cell, so that nothing can be com" in message
+
+
+def test_an_sae_that_only_the_baseline_has_fails(tmp_path, baseline):
+    """Else a release could get rid of a regression by leaving the SAE out."""
+    one = stored.write_measurement(tmp_path, layers=1)
+    run = compare(tmp_path, one, baseline)
+    assert run.exit_code == 1
+    failed = {case.name for case in run.with_outcome("failed")}
+    assert {name for name in failed if "delta_ce-" in name} == {
+        f"check_regression[delta_ce-{LAYER_1}-{positions}]" for positions in RANGES
+    }
+    assert all(LAYER_1 in name for name in failed)
+    message = run.named(f"check_regression[delta_ce-{LAYER_1}-2:3]").message
+    assert f"regression of delta_ce of {LAYER_1} 2:3: undefined: the candidate has no " in message
+
+
+def test_a_baseline_measured_otherwise_is_refused_naming_the_keys(tmp_path, baseline):
+    other = stored.write_measurement(tmp_path)
+    change_manifest(other, provenance={"seed": 1, "tokens": 9}, texts={"fingerprint": "x"})
+    assert refusal(compare(tmp_path, other, baseline)) == (
+        "the baseline made-up was not measured as this run, so that their texts cannot be paired: "
+        "provenance.seed is 1, not 0; provenance.tokens is 9, not 768; texts.fingerprint is 'x', "
+        "not None; measure as the baseline was, or make a new one with --sae-baseline-update"
+    )
+
+
+def test_an_adaptive_baseline_is_refused(tmp_path, baseline):
+    stopped = change_manifest(stored.write_measurement(tmp_path), adaptive=True)
+    assert refusal(compare(tmp_path, baseline, stopped)) == (
+        f"the baseline {stopped} was measured only until its verdicts were clear, so that texts "
+        "are missing to compare on; measure it with --sae-fixed"
+    )
+
+
+def test_saes_of_other_names_are_matched_by_hand(tmp_path, baseline):
+    """Layer 0 against layer 1, which is the same but for noise."""
+    one = stored.write_measurement(tmp_path, layers=1)
+    run = compare(tmp_path, one, baseline, f"--sae-match={LAYER_0}={LAYER_1}")
+    assert run.exit_code == 1
+    # Our layer 0 is compared with their layer 1; their layer 0 is nobody's, and so is missing.
+    name = f"check_regression[delta_ce-{LAYER_0}-8:15]"
+    outcomes = {case.outcome for case in run.cases if case.name == name}
+    assert outcomes == {"passed", "failed"}, run.output
+    assert "the candidate has no such cell" in run.output
+
+
+def test_matches_that_do_not_exist_are_refused(tmp_path, baseline):
+    assert refusal(compare(tmp_path, baseline, baseline, "--sae-match=x=y")) == (
+        f"--sae-match names 'x', which is no SAE of the release; it has {LAYER_0}, {LAYER_1}"
+    )
+
+
+def test_an_update_writes_and_fails_until_it_is_looked_at(tmp_path, baseline, worse):
+    arguments = ("--sae-baseline-update",)
+    where = {"suite": SUITE, "cwd": tmp_path}
+    run = compare(tmp_path, baseline, "base", *arguments, **where)
+    file = tmp_path / "baselines" / "base.json"
+    # Nothing else failed, and nothing was compared.
+    assert (run.exit_code, run.with_outcome("failed")) == (1, [])
+    assert comparisons(run, "passed") == set()
+    assert "baseline baselines/base.json written: 24 cells of 2 SAEs, " in run.output
+    before = file.read_text(encoding="utf-8")
+    forced = compare(tmp_path, baseline, "base", *arguments, "--sae-baseline-force", **where)
+    assert forced.exit_code == 0, forced.output
+    assert file.read_text(encoding="utf-8") == before
+    # The file then stands for the measurement.
+    run = compare(tmp_path, worse, file, **where)
+    assert {case.name for case in run.with_outcome("failed")} == {
+        f"check_regression[{check}-{LAYER_1}-{positions}]"
+        for check in ("delta_ce", "kl")
+        for positions in RANGES
+    }
+
+
+def test_a_part_of_a_run_writes_no_baseline(tmp_path, baseline):
+    run = compare(
+        tmp_path, baseline, tmp_path / "base.json", "--sae-baseline-update", "-k", "check_kl"
+    )
+    assert run.exit_code == 1
+    assert "no baseline was written: only part of the collected tests ran" in run.output
+    assert not (tmp_path / "base.json").exists()

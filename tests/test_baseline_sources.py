@@ -1,0 +1,124 @@
+"""From the name of a baseline to what it is, and what is refused before anything is measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sae_checks.baseline import Baseline, BaselineSae
+from sae_checks.baseline_sources import (
+    FileBaseline,
+    StoredBaseline,
+    baseline_file,
+    find_baseline,
+    refuse_baseline_options,
+)
+from sae_checks.checking import CellKey, bundled_checks
+from sae_checks.errors import BaselineError
+from sae_checks.options import Options
+from sae_checks.store.baseline_file import write_baseline
+from tests import stored
+
+EMPTY = Baseline("made-up", {}, (), {})
+DELTA_CE = bundled_checks()["delta_ce"]
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """Names are looked for where a run is started."""
+    monkeypatch.chdir(tmp_path)
+
+
+def options(name: object, **others: object) -> Options:
+    return replace(Options(), baseline=str(name), store=Path("store"), **others)
+
+
+def refusal(asked: Options, provenance=None) -> str:
+    with pytest.raises(BaselineError) as caught:
+        find_baseline(asked, provenance)
+    return str(caught.value)
+
+
+def test_a_name_is_a_file_in_the_folder_of_baselines():
+    assert baseline_file("gpt2") == Path("baselines/gpt2.json")
+    assert baseline_file("here/gpt2.json") == Path("here/gpt2.json")
+    write_baseline(Path("baselines/gpt2.json"), EMPTY)
+    for name in ("gpt2", "baselines/gpt2.json"):
+        found = find_baseline(options(name), None)
+        assert isinstance(found, FileBaseline)
+        assert (found.name, found.baseline.release) == (name, "made-up")
+
+
+def test_a_file_has_the_cells_that_were_written():
+    cells = {CellKey(check, "a", "", ""): None for check in ("kl", "delta_ce")}
+    source = FileBaseline("gpt2", replace(EMPTY, saes=(BaselineSae("a", "h", "w"),), cells=cells))
+    assert source.keys(DELTA_CE) == [CellKey("delta_ce", "a", "", "")]
+    assert source.saes == (BaselineSae("a", "h", "w"),)
+
+
+def test_a_folder_is_a_stored_measurement():
+    folder = stored.write_measurement(Path("store"))
+    found = find_baseline(options(folder), None)
+    assert isinstance(found, StoredBaseline)
+    assert found.name == "made-up"
+    assert [sae.sae_id for sae in found.saes] == [stored.sae_ref(layer).sae_id for layer in (0, 1)]
+    assert found.setting["provenance.seed"] == 0
+    assert CellKey("delta_ce", found.saes[0].sae_id, "8:15", "") in found.keys(DELTA_CE)
+
+
+def test_a_release_measured_before_in_this_setting_is_found_by_name():
+    stored.write_measurement(Path("store"))
+    found = find_baseline(options("made-up"), stored.provenance())
+    assert isinstance(found, StoredBaseline)
+    assert found.setting["provenance.corpus"] == "tales"
+
+
+def test_a_release_measured_in_other_settings_alone_is_not_found():
+    stored.write_measurement(Path("store"))
+    told = refusal(options("made-up"), stored.provenance(seed=1))
+    assert told == (
+        "--sae-baseline made-up: there is no baselines/made-up.json, no such folder, and no "
+        "measurement of a release of that name in this setting in store (1 in other settings); "
+        "measure it first, with the same options and --sae-fixed, or write a file with "
+        "--sae-baseline-update"
+    )
+    assert "(1 in other" not in refusal(options("other"), stored.provenance())
+
+
+def test_a_file_that_is_not_there():
+    assert refusal(options("base.json")) == (
+        "--sae-baseline base.json: there is no such file; write it with --sae-baseline-update"
+    )
+
+
+def test_a_file_counts_for_more_than_a_measurement_of_that_name():
+    stored.write_measurement(Path("store"))
+    write_baseline(Path("baselines/made-up.json"), EMPTY)
+    assert isinstance(find_baseline(options("made-up"), stored.provenance()), FileBaseline)
+
+
+@pytest.mark.parametrize(
+    ("asked", "option"),
+    [
+        (Options(baseline_update=True), "--sae-baseline-update"),
+        (Options(baseline_force=True), "--sae-baseline-force"),
+        (Options(match=(("a", "b"),)), "--sae-match"),
+    ],
+)
+def test_options_that_need_a_baseline_are_refused_alone(asked: Options, option: str):
+    with pytest.raises(BaselineError) as caught:
+        refuse_baseline_options(asked)
+    assert str(caught.value) == f"{option} needs --sae-baseline, which names the baseline"
+    refuse_baseline_options(replace(asked, baseline="base"))
+
+
+def test_an_update_writes_no_folder(tmp_path):
+    with pytest.raises(BaselineError) as caught:
+        refuse_baseline_options(Options(baseline=str(tmp_path), baseline_update=True))
+    assert str(caught.value) == (
+        f"--sae-baseline {tmp_path} is a folder; --sae-baseline-update writes a file: name one "
+        "that ends in .json, or give a name, for baselines/NAME.json"
+    )
+    refuse_baseline_options(Options(baseline=str(tmp_path)))

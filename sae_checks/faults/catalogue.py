@@ -55,6 +55,8 @@ class Fault:
 @torch.no_grad()
 def sample_of(sae: LoadedSae, x: Tensor, position: Tensor) -> Sample:
     """What planting a fault needs to know of an SAE; x (N, d_in), position (N,)."""
+    inside = position < sae.ref.training_context
+    x, position = x[inside], position[inside]
     frequency = (sae.encode(x) != 0).float().mean(dim=0)
     return Sample(x, position, frequency, sae.ref.training_context)
 

@@ -22,7 +22,7 @@ class Sample:
     """Activations at an SAE's hook point, and what the good SAE makes of them.
 
     Attributes:
-        x: (N, d_in) activations.
+        x: (N, d_in) activations within the training context.
         position: (N,) of each in its text.
         frequency: (d_sae,) share of the tokens on which a feature is active.
         training_context: of the SAE, in tokens.
@@ -147,8 +147,8 @@ def damage_range(sae: Any, amount: float, sample: Sample, generator: torch.Gener
     """A bias added to reconstructions in one range of positions, T/4 to T/2 - 1.
 
     An SAE does not see positions, but activations carry them: the least frequent feature is made to
-    fire where a least-squares fit finds a token in the range, and writes a random direction of
-    `amount` times the mean norm.
+    fire where a least-squares fit takes a token for one in the range, and writes a random direction
+    of `amount` times the mean norm. How sharp the range is depends on the layer.
     """
     first, last = sample.training_context // 4, sample.training_context // 2 - 1
     inside = ((sample.position >= first) & (sample.position <= last)).double()
@@ -156,7 +156,9 @@ def damage_range(sae: Any, amount: float, sample: Sample, generator: torch.Gener
     ridge = 1e-3 * x.square().mean() * torch.eye(x.shape[1], dtype=torch.float64)
     fit = torch.linalg.solve(x.T @ x / len(x) + ridge, x.T @ inside / len(x))  # (d_in + 1,)
     feature = int(sample.frequency.argmin())
-    direction, offset = fit[:-1].float(), float(fit[-1]) - 0.5
+    fitted = x @ fit
+    means = [float(fitted[inside == side].mean()) for side in (0.0, 1.0)]
+    direction, offset = fit[:-1].float(), float(fit[-1]) - sum(means) / 2
     if sae.cfg.apply_b_dec_to_input:
         offset += float(sae.b_dec.data @ direction)
     sae.W_enc.data[:, feature] = direction
@@ -165,8 +167,8 @@ def damage_range(sae: Any, amount: float, sample: Sample, generator: torch.Gener
     if hasattr(sae, "threshold"):
         sae.threshold.data[feature] = 0.0
     written = torch.randn(sae.W_dec.shape[1], generator=generator)
-    # A token in the range is fitted to about 1, half of which lies above the offset.
-    sae.W_dec.data[feature] = written / written.norm() * amount * sample.mean_norm / 0.5
+    strength = (means[1] - means[0]) / 2  # of the feature on a token in the range, on average
+    sae.W_dec.data[feature] = written / written.norm() * amount * sample.mean_norm / strength
     return sae
 
 

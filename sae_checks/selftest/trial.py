@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Any, cast
 
 from sae_checks.baseline import Baseline
 from sae_checks.baseline_sources import FileBaseline
 from sae_checks.checking import CellRef, Check
 from sae_checks.comparison import Comparison, make_baseline, regression_of
 from sae_checks.court import Court
-from sae_checks.errors import UserError
+from sae_checks.errors import BaselineError, UserError
 from sae_checks.faults import Fault, Strength
 from sae_checks.load.sae import LoadedSae
 from sae_checks.records import Measurement, SaeRef
@@ -78,7 +79,7 @@ class Trials:
         self, fault: Fault, strength: Strength, number: int
     ) -> tuple[Sequence[SaeRef], Measurement, Cells]:
         lab = self.lab
-        ref = lab.saes[number % len(lab.saes)]
+        ref = lab.saes[(number + 1) % len(lab.saes)]
         if fault.target == "training_context":
             return self._shortened(ref, strength.value)
         if fault.target == "processing":
@@ -86,7 +87,8 @@ class Trials:
             model = lab.otherwise_processed(good)
             if model is None:
                 raise UserError("the model has no LayerNorm, so that nothing is centred")
-            return lab.saes, lab.with_tables(lab.remeasure(good, model)), lab.cells
+            measurement = lab.with_tables(lab.remeasure(good, model))
+            return lab.saes, _otherwise_loaded(measurement), lab.cells
         if fault.target == "swap":
             damaged = self._swapped(ref)
         else:
@@ -140,8 +142,23 @@ class Trials:
         court = replace(
             gating, gating_cells=sum(gating.gates(c, r) for c, r in every), comparison=comparison
         )
-        comparison.prepare(measurement, lab.thresholds, every)
+        try:
+            comparison.prepare(measurement, lab.thresholds, every)
+        except BaselineError as error:  # the run ends with this sentence, and no test passes
+            found = failures(court, measurement, cells)
+            return found + [Finding("refused", s.sae_id, True, str(error)) for s in saes]
         return failures(court, measurement, every)
+
+
+def _otherwise_loaded(measurement: Measurement) -> Measurement:
+    """A measurement whose manifest says what a release with other loading options would say."""
+    provenance = dict(cast(Mapping[str, Any], measurement.manifest["provenance"]))
+    loading = dict(provenance["loading"])
+    pairs = dict(loading["from_pretrained_kwargs"])
+    pairs["center_writing_weights"] = not pairs.get("center_writing_weights", False)
+    loading["from_pretrained_kwargs"] = sorted(pairs.items())
+    provenance["loading"] = loading
+    return replace(measurement, manifest={**measurement.manifest, "provenance": provenance})
 
 
 def failures(court: Court, measurement: Measurement, cells: Cells) -> list[Finding]:

@@ -183,8 +183,7 @@ REFUSED = {
         "give it release, sae, layer, site, positions or task"
     ),
     HEAD + "[[checks.delta_ce.override]]\nlayer = 1\nreason = 'why'": (
-        "4: [[checks.delta_ce.override]] sets nothing: "
-        "give it min, max, report_only or regression"
+        "4: [[checks.delta_ce.override]] sets nothing: give it min, max, report_only or regression"
     ),
     HEAD + "[[checks.delta_ce.override]]\nlayer = 1\nmin = 1": (
         "4: [[checks.delta_ce.override]] leaves min 1 above max 0.3"

@@ -6,13 +6,16 @@ BIN := $(VENV)/bin
 # Arguments for the gate: make gate ARGS="--sae-strict --junitxml=report.xml"
 ARGS ?=
 
-.PHONY: gate test lint benchmark
+.PHONY: gate test simulations lint benchmark
 
 gate: $(VENV)/.gate
 	$(BIN)/pytest checks/ $(ARGS)
 
 test: $(VENV)/.dev
-	$(BIN)/pytest --timeout=300 $(ARGS)
+	$(BIN)/pytest --timeout=300 --ignore=tests/simulations $(ARGS)
+
+simulations: $(VENV)/.dev
+	$(BIN)/pytest tests/simulations --timeout=600 $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

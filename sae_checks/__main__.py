@@ -35,7 +35,8 @@ def selftest(options: Options, seeds: int, pattern: str) -> int:
     from sae_checks.selftest.seeds import unharmed
     from sae_checks.selftest.trial import Trials
 
-    chosen = [fault for fault in CATALOGUE if fnmatchcase(fault.name, pattern)]
+    globs = [part.strip() for part in pattern.split(",")]
+    chosen = [f for f in CATALOGUE if any(fnmatchcase(f.name, glob) for glob in globs)]
     if not chosen:
         names = ", ".join(fault.name for fault in CATALOGUE)
         raise UserError(f"--faults {pattern!r} matches no fault; there are {names}")
@@ -82,7 +83,10 @@ def _parser() -> argparse.ArgumentParser:
         help="on how many other samples of the corpus the unharmed release is gated (20)",
     )
     command.add_argument(
-        "--faults", default="*", metavar="GLOB", help="only faults whose names match"
+        "--faults",
+        default="*",
+        metavar="GLOB",
+        help="only faults whose names match; several globs with commas",
     )
     return parser
 

@@ -44,6 +44,11 @@ class Check:
     compared: Check | None = None  # of a comparison with a baseline: whose cells
 
     @property
+    def title(self) -> str:
+        """Its name where comparisons are told apart by what they compare."""
+        return self.name if self.compared is None else f"{self.name} of {self.compared.name}"
+
+    @property
     def of_tasks(self) -> bool:
         """Whether it asks about tasks."""
         return self.cells in ("task", "task_release")
@@ -82,7 +87,7 @@ class CellRef:
 
     def __str__(self) -> str:
         if self.absent is not None:
-            return "-".join(part for part in self.absent if part)
+            return "-".join(["missing", *(part for part in self.absent if part)])
         parts = (self.sae.sae_id if self.sae else self.release, self.positions, self.task)
         told = "-".join(str(part) for part in parts if part is not None)
         return f"{self.compared}-{told}" if self.compared else told

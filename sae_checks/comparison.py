@@ -75,10 +75,17 @@ class Comparison:
         self._candidate: Cells = {}
         self._baseline: Cells = {}
 
-    def cells(self, check: Check, refs: Iterable[CellRef], release: str) -> list[CellRef]:
-        """The comparisons of a check: its own cells, then those that only the baseline has."""
+    def cells(
+        self, check: Check, refs: Iterable[CellRef], release: str, *, narrowed: bool = False
+    ) -> list[CellRef]:
+        """The comparisons of a check: its own cells, then those that only the baseline has.
+
+        Of a run that was narrowed to some SAEs, ranges or tasks, its own alone.
+        """
         own = [replace(ref, compared=check.name) for ref in refs]
         known = {key_of(check, ref, self.matches) for ref in own}
+        if narrowed:
+            return own
         return own + [
             CellRef(check.cells, release, None, None, key.task or None, check.name, key)
             for key in self.source.keys(check)
@@ -155,13 +162,25 @@ def replicate(
         assert key is not None, "without matches every cell has a key"
         made[key] = Replicated(
             estimate.value,
-            (without - estimate.value)[: min(ITEM_GROUPS, estimate.units)],
+            (without - estimate.value)[: _groups(measurement, ref, estimate)],
             estimate.texts,
             estimate.tokens,
             estimate.unit_name,
             estimate.reason,
         )
     return made
+
+
+def _groups(measurement: Measurement, ref: CellRef, estimate: Estimate) -> int:
+    """How many groups have a text or item, be it in the cell or not; none without a value."""
+    if math.isnan(estimate.value):
+        return 0
+    if ref.task is None:
+        units = [table.texts for table in measurement.tables.values()]
+    else:
+        tables = measurement.tasks.get(ref.task, {}).values()
+        units = [len(np.unique(table.groups)) for table in tables]
+    return min([ITEM_GROUPS, *units])
 
 
 def _estimate(evidence: Evidence, check: Check, ref: CellRef) -> Estimate:

@@ -67,7 +67,8 @@ class Evidence:
         positions = ref.positions or PositionRange(1, self.measurement.context - 2)
         kind = ref.kind if ref.kind in ("in_context", "past_context") else "sae"
         release = self.measurement.release.name
-        return Cell(release, table, kind, positions, check.name, self.thresholds, self.coverage)
+        coverage = self._of(table.complete)
+        return Cell(release, table, kind, positions, check.name, self.thresholds, coverage)
 
     def _task_cell(self, check: Check, task: str, sae: SaeRef) -> TaskCell:
         if task in self.measurement.task_failures:

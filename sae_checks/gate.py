@@ -118,7 +118,9 @@ class Gate:
         """The comparisons of a check's cells with the baseline; none without one."""
         if self.comparison is None:
             return []
-        return self.comparison.cells(check, self.cells(check), self.release.name)
+        options = self.options
+        narrowed = bool(options.ids or options.ranges or options.task is not None)
+        return self.comparison.cells(check, self.cells(check), self.release.name, narrowed=narrowed)
 
     def cells_of(self, release: Release, checks: Iterable[Check]) -> list[tuple[Check, CellRef]]:
         """The cells that checks would have on another description of the release."""

@@ -236,8 +236,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     ]
     if exitstatus != pytest.ExitCode.OK:
         return
-    options = gate_session.options
-    if options.baseline_update and not options.baseline_force:
+    if gate_session.baseline_fails:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     if gate_session.strict_about_known_failures and gate_session.stale_known_failures():
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from sae_checks.checking import CellRef, Check
 from sae_checks.court import Court
+from sae_checks.evidence import UnmeasuredError
 from sae_checks.judge.verdict import Verdict
 from sae_checks.records import Measurement
 
@@ -77,7 +78,10 @@ class Adaptive:
         return unsettled
 
     def _decided(self, asked: _Asked, so_far: Measurement, budget: int) -> bool:
-        verdict = self._court.verdict(so_far, asked.check, asked.cell)
+        try:
+            verdict = self._court.verdict(so_far, asked.check, asked.cell)
+        except UnmeasuredError:  # what comes last, as ablations do, keeps nobody waiting
+            return True
         return verdict.status != "undecided" or hopeless(verdict, budget)
 
 

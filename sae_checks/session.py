@@ -15,6 +15,7 @@ from sae_checks.gate import Gate
 from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.paired import improved
 from sae_checks.judge.thresholds import KnownFailure, Thresholds
+from sae_checks.judge.thresholds_file import REGRESSION
 from sae_checks.judge.verdict import Verdict
 from sae_checks.measure.progress import Progress, Stopwatch
 from sae_checks.options import Options
@@ -49,6 +50,7 @@ class Session:
         self.outcomes: list[Outcome] = []
         self.thresholds = Thresholds()
         self.today = date.today()
+        self.baseline_fails = False  # whether writing a baseline, or not writing it, fails the run
         self._checks: dict[str, Check] = {}  # those met while collecting, by name
 
     @cached_property
@@ -101,18 +103,18 @@ class Session:
 
     def known_failure(self, check: Check, cell: CellRef) -> KnownFailure | None:
         """The accepted failure that covers a cell, if any does and its day has not passed."""
-        entry = self.thresholds.known_failure(check.name, cell.place)
-        return None if entry is None or entry.expired(self.today) else entry
+        return self.thresholds.known_failure(check.title, cell.place, self.today)
 
     def beyond_acceptance(self, check: Check, cell: CellRef, verdict: Verdict) -> str:
         """Why an entry that covers a failing cell does not accept it, or ""."""
-        entry = self.thresholds.known_failure(check.name, cell.place)
-        if entry is None:
-            return ""
-        if entry.expired(self.today):
-            return f"{text.known_failure(entry)} accepted this until {entry.expires}"
-        if entry.exceeded(verdict.estimate.value, verdict.limit):
+        entry = self.known_failure(check, cell)
+        if entry is not None:
+            if not entry.exceeded(verdict.estimate.value, verdict.limit):
+                return ""
             return f"{text.known_failure(entry)} accepts this up to {entry.bound:g} and no further"
+        expired = self.thresholds.known_failure(check.title, cell.place)
+        if expired is not None:
+            return f"{text.known_failure(expired)} accepted this until {expired.expires}"
         return ""
 
     def measure(self, wanted: Sequence[tuple[Check, CellRef]]) -> None:
@@ -224,6 +226,7 @@ class Session:
         """Write the baseline, if asked to and the run was whole; what became of it, or ""."""
         if not self.options.baseline_update or not self.outcomes:
             return ""
+        self.baseline_fails = True
         from sae_checks.baseline_sources import write_from
 
         errors = sum(outcome.outcome == "error" for outcome in self.outcomes)
@@ -235,6 +238,7 @@ class Session:
             return "no baseline was written: only part of the collected tests ran"
         measurement = self.gate.measurement
         assert measurement is not None, "tests that ran were measured"
+        self.baseline_fails = not self.options.baseline_force
         return write_from(self.options, measurement, self.thresholds, cells)
 
     def improvements(self) -> list[Outcome]:
@@ -247,6 +251,8 @@ class Session:
         from fnmatch import fnmatchcase
 
         if not fnmatchcase(self.gate.release.name, entry.release):
+            return False
+        if entry.check.startswith(REGRESSION) and self.gate.comparison is None:
             return False
         check = self._checks.get(entry.check)
         if check is not None and not self.gate.cells(check):

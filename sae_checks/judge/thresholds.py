@@ -144,14 +144,17 @@ class KnownFailure:
         """Whether a value that fails its limit is beyond the bound too."""
         if self.bound is None:
             return False
-        if limit.max is not None and value > limit.max:
+        if limit.max is not None and (limit.min is None or value > limit.max):
             return value > self.bound
-        return value < self.bound
+        return limit.min is not None and value < min(self.bound, limit.min)
 
     def matches(self, check: str, place: Place) -> bool:
-        """Whether a cell is covered. A cell of the whole release has no SAE: only "*" covers it."""
+        """Whether a cell is covered. A cell of the whole release has no SAE: only "*" covers it.
+
+        Comparisons with a baseline are called "regression of delta_ce"; "regression" covers all.
+        """
         return (
-            check == self.check
+            (check == self.check or check.startswith(f"{self.check} of "))
             and fnmatchcase(place.release, self.release)
             and (self.sae == "*" or _matches(self.sae, place.sae))
             and _inside(place.positions, self.positions)
@@ -185,10 +188,15 @@ class Thresholds:
             )
         return limit
 
-    def known_failure(self, check: str, place: Place) -> KnownFailure | None:
-        """The first accepted failure that covers a cell, if any does, be it expired or not."""
+    def known_failure(
+        self, check: str, place: Place, today: date | None = None
+    ) -> KnownFailure | None:
+        """The first accepted failure that covers a cell, if any does, and has not expired by today.
+
+        Without a day, expired ones count too.
+        """
         for each in self.known_failures:
-            if each.matches(check, place):
+            if each.matches(check, place) and not (today and each.expired(today)):
                 return each
         return None
 

@@ -10,19 +10,19 @@ if TYPE_CHECKING:
     from sae_checks.load.sae import LoadedSae
 
 
-# The first look is after so many; each further block doubles what there is.
-FIRST_TEXTS, FIRST_ITEMS = 16, 125
+# The first look is after so many; each further one when there are half as many again.
+FIRST_TEXTS, FIRST_ITEMS, GROWTH = 16, 125, 1.5
 
 Table = TypeVar("Table")
 
 
 def schedule(size: int, first: int) -> list[int]:
-    """Where blocks end: first, 2 · first, 4 · first, ..., size."""
+    """Where blocks end: first, 1.5 · first, 2.25 · first, ..., size."""
     stops = []
-    stop = first
-    while stop < size:
-        stops.append(stop)
-        stop *= 2
+    stop = float(first)
+    while int(stop) < size:
+        stops.append(int(stop))
+        stop = max(stop * GROWTH, stop + 1)
     return [*stops, size]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ def known_failure_entries(outcomes: Iterable[Outcome], today: date) -> str:
 def _entry(outcome: Outcome, today: date) -> str:
     cell, verdict = outcome.cell, outcome.verdict
     assert verdict is not None, "a failure has a verdict"
-    lines = ["[[known_failure]]", f"check = {json.dumps(outcome.check.name)}"]
+    lines = ["[[known_failure]]", f"check = {json.dumps(outcome.check.title)}"]
     lines.append(f"release = {json.dumps(_literally(cell.release))}")
     if cell.sae is not None:
         lines.append(f"sae = {json.dumps(_literally(cell.sae.sae_id))}")
@@ -50,8 +50,19 @@ def _entry(outcome: Outcome, today: date) -> str:
 def _bound(verdict: Verdict) -> float:
     """The far end of the interval, in the direction in which the value fails."""
     each, limit = verdict.adjusted, verdict.limit
-    above = limit.max is not None and verdict.estimate.value > limit.max
-    return float(f"{each.high if above else each.low:.4g}")
+    value = verdict.estimate.value
+    if limit.min is not None and limit.max is not None and limit.min <= value <= limit.max:
+        return math.nan  # undecided between two ends: neither is the one that it fails
+    above = limit.max is not None and (limit.min is None or value > limit.max)
+    return _four_digits(each.high if above else each.low, math.ceil if above else math.floor)
+
+
+def _four_digits(value: float, towards: Callable[[float], int]) -> float:
+    """Rounded away from what is to stay within."""
+    if not math.isfinite(value) or value == 0:
+        return value
+    step = 10.0 ** (math.floor(math.log10(abs(value))) - 3)
+    return float(f"{towards(value / step) * step:.4g}")
 
 
 def _literally(name: str) -> str:

@@ -115,10 +115,9 @@ def failure(check: Check, cell: CellRef, verdict: Verdict) -> str:
         where += f", positions {cell.positions.first} to {cell.positions.last}"
     if cell.task is not None:
         where += f" on task {cell.task}"
-    name = f"regression of {check.compared.name}" if check.compared else check.name
     if cell.absent is not None:
         where = " ".join(part for part in cell.absent[1:] if part) or where
-    lines = [f"{name} of {where}: {verdict.sentence}"]
+    lines = [f"{check.title} of {where}: {verdict.sentence}"]
     if verdict.estimate.notes:
         notes = ", ".join(
             f"{n} = {v:.4g}" if isinstance(v, float) else f"{n} = {v}"

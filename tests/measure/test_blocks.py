@@ -12,7 +12,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sae_checks.measure import blocks
 from sae_checks.measure.blocks import Blocks, schedule
+
+
+@pytest.fixture(autouse=True)
+def doubling(request, monkeypatch):
+    """Blocks that double are easier to count in than those half as long again."""
+    if "as_it_is" not in request.node.name:
+        monkeypatch.setattr(blocks, "GROWTH", 2.0)
+
+
+def test_the_schedule_as_it_is():
+    assert schedule(100, 16) == [16, 24, 36, 54, 81, 100]
+    assert schedule(16, 16) == [16]
 
 
 @pytest.mark.parametrize(

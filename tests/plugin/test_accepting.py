@@ -98,15 +98,6 @@ def test_what_is_beyond_the_bound_fails(tmp_path):
     assert f"\nnot accepted: {entry} accepts this up to 1.25 and no" in run.named(usable).message
 
 
-def test_an_entry_further_down_accepts_what_an_expired_one_did(tmp_path, broken):
-    """As one who renews an entry might do it: beside the old one."""
-    yesterday, tomorrow = (date.today() + timedelta(days=days) for days in (-1, 1))
-    entries = accept(expires=yesterday) + accept(expires=tomorrow)
-    run = judge(tmp_path, broken, entries, "-k", "delta_ce_growth")
-    assert run.exit_code == 0, run.output
-    assert {case.name for case in run.with_outcome("xfailed")} == {*map(growth, PAST)}
-
-
 def test_what_a_run_writes_of_its_failures_makes_it_pass(tmp_path, broken):
     file = tmp_path / "accepted.toml"
     run = judge(tmp_path, broken, "", f"--sae-accept={file}")

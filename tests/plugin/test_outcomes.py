@@ -115,12 +115,11 @@ def test_a_value_beyond_its_limit_exits_1_and_says_why(tmp_path):
         f"check_usable_context[{LAYER_0}]",
     }
     message = run.named(f"check_delta_ce_growth[{LAYER_0}-32:62]").message
-    assert f"delta_ce_growth of {LAYER_0}, positions 32 to 62: " in message
-    assert re.search(
-        r": 30\.\d+ times is above the maximum of 2 times \(interval 29\.\d+ to 3\d\.\d+, "
-        r"29\.\d+ to 3\d\.\d+ with all cells of the run in view, 12 texts, 372 tokens\)\n",
-        message,
-    ), message
+    assert (
+        f"delta_ce_growth of {LAYER_0}, positions 32 to 62: 29.8 times is above the maximum of 2 "
+        "times (interval 29.22 to 30.42, 28.53 to 31.23 with all cells of the run in view, "
+        "12 texts, 372 tokens)\n" in message
+    )
     assert "asked: Past the training context, ΔCE stays near what it is inside." in message
     assert "https://www.neuronpedia.org/made-up/0-res" in message
     assert "Traceback" not in run.output

@@ -30,15 +30,9 @@ MEASURED_ON_ITEMS = {
     *(f"class_effect_{of}" for of in ("mse", "delta_ce", "delta_ln_p")),
 }
 
-
-def losing(every: int) -> dict[str, np.ndarray]:
-    """What layer 1 loses if, of every so many items, one comes out wrong."""
-    clean = stored.task_table(1).columns["clean_rank"]
-    return {"sae_rank": np.where(np.arange(40) % every, clean, 5.0)}
-
-
-# 30 points of 60: a loss that shows on 40 items, among the 25 cells that have a limit.
-LOSING = losing(2)
+# Of every three items, layer 1 answers two wrongly: 40 points of 60 lost, so that 40 items show it
+# among 25 cells that have a limit.
+LOSING = {"sae_rank": np.where(np.arange(40) % 3, 5.0, stored.task_table(1).columns["clean_rank"])}
 
 
 def judge(tmp_path: Path, *tasks: TaskTable, **more: object) -> GateRun:
@@ -116,9 +110,10 @@ def test_a_failure_tells_all(tmp_path):
     assert failed.name == f"check_accuracy_drop[{LAYER_1}-{TASK}]"
     assert failed.properties["verdict"] == "fail"
     told = (
-        f"accuracy_drop of {LAYER_1} on task {TASK}: 20 points is above the maximum of 5 points "
-        "(interval 5.461 to 32.63, 40 items, 560 prompt tokens)\n"
-        "also: clean_accuracy = 60, sae_accuracy = 40, only_clean = 8, only_sae = 0, "
+        f"accuracy_drop of {LAYER_1} on task {TASK}: 40 points is above the maximum of 5 points "
+        "(interval 21.99 to 54.2, 12.71 to 63.48 with all cells of the run in view, 40 items, "
+        "560 prompt tokens)\n"
+        "also: clean_accuracy = 60, sae_accuracy = 20, only_clean = 16, only_sae = 0, "
         "items_past_training_context = 0\n"
         "asked: The share of right answers, of all that the model could say, hardly falls.\n"
         "limit: judgement, by the study's tables: on LAMBADA, layers 0 to 2 lose 1.0, 1.8 and 4.2 "
@@ -143,8 +138,40 @@ def test_a_failure_tells_all(tmp_path):
         f"  best features on {TASK}: 8 (score -1 of 7, mean Δ ln p -0.018) {LINK}/0-res/8; "
         in run.output
     )
-    line = f"\n  accuracy_drop                       20 <= 5         on {TASK} failed\n"
+    line = f"\n  accuracy_drop                       40 <= 5         on {TASK} failed\n"
     assert line in run.output
+
+
+def test_one_cell_among_many_fails_only_where_chance_would_not_do_it(tmp_path):
+    """A loss of 30 points of 40 items fails a run of this cell alone, not one of 25 cells."""
+    clean = stored.task_table(1).columns["clean_rank"]
+    table = stored.task_table(1, sae_rank=np.where(np.arange(40) % 2, clean, 5.0))
+    name = f"check_accuracy_drop[{LAYER_1}-{TASK}]"
+    among_many = judge(tmp_path / "many", table)
+    assert among_many.exit_code == 0, among_many.output
+    case = among_many.named(name)
+    assert (case.outcome, case.properties["verdict"]) == ("passed", "undecided")
+    alone = judge(tmp_path / "alone", table, arguments=("-k", "check_accuracy_drop and blocks.1"))
+    assert alone.exit_code == 1
+    (failed,) = alone.cases
+    assert (failed.name, failed.properties["verdict"]) == (name, "fail")
+    assert (
+        ": 30 points is above the maximum of 5 points (interval 13.4 to 43.74, 40 items, "
+        "560 prompt tokens)\n" in failed.message
+    )
+    figures = {run: c.properties for run, c in (("many", case), ("alone", failed))}
+    assert {run: (p["ci_low"], p["ci_high"]) for run, p in figures.items()} == dict.fromkeys(
+        figures, ("13.3986", "43.7442")
+    )
+    assert {run: (p["adjusted_low"], p["adjusted_high"]) for run, p in figures.items()} == {
+        "many": ("4.64881", "52.494"),
+        "alone": ("13.3986", "43.7442"),
+    }
+    # 40 items and a few more would have done.
+    assert [figures[run]["texts_to_decide"] for run in ("many", "alone")] == [
+        "41.1317",
+        "nan",
+    ]
 
 
 def test_harmful_features_are_named_with_their_dashboards(tmp_path):

@@ -1,0 +1,139 @@
+"""Every fault does what its name says, to a copy, and the same seed does it again."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sae_checks.faults import CATALOGUE, sample_of
+from sae_checks.load.sae import LoadedSae
+from tests.builders import D_MODEL, sae, sae_ref
+
+HOOK_POINT = "blocks.1.hook_resid_pre"
+TRAINING_CONTEXT, TEXTS, CONTEXT = 16, 40, 32
+OF_WEIGHTS = [fault for fault in CATALOGUE if fault.damage is not None]
+
+
+@pytest.fixture(scope="module")
+def good() -> LoadedSae:
+    ref = sae_ref(HOOK_POINT, training_context=TRAINING_CONTEXT)
+    return LoadedSae(ref, sae("standard", HOOK_POINT))
+
+
+@pytest.fixture(scope="module")
+def sample(good):
+    """Activations in which the first coordinate tells the position, as an embedding would."""
+    position = torch.arange(CONTEXT).repeat(TEXTS)
+    x = torch.randn(len(position), D_MODEL, generator=torch.Generator().manual_seed(0))
+    inside = (position >= 4) & (position <= 7)
+    x[:, 0] = 3.0 * inside
+    return sample_of(good, x, position)
+
+
+def planted(name, good, sample, value=None, seed=0):
+    fault = next(fault for fault in CATALOGUE if fault.name == name)
+    value = fault.strengths[0].value if value is None else value
+    return fault.into(good, value, sample, seed)
+
+
+def test_the_sample_is_of_the_training_context(sample):
+    assert int(sample.position.max()) == TRAINING_CONTEXT - 1
+    assert len(sample.x) == TEXTS * TRAINING_CONTEXT
+    assert 0 < sample.mean_l0 < 64
+
+
+@pytest.mark.parametrize("fault", OF_WEIGHTS, ids=lambda fault: fault.name)
+def test_a_fault_changes_a_copy_and_can_be_repeated(good, sample, fault):
+    before = {name: weight.clone() for name, weight in good.sae.state_dict().items()}
+    value = fault.strengths[0].value
+    first, again = (fault.into(good, value, sample, seed=3) for _ in range(2))
+    for name, weight in good.sae.state_dict().items():
+        torch.testing.assert_close(weight, before[name], rtol=0, atol=0)
+    for name, weight in first.sae.state_dict().items():
+        torch.testing.assert_close(weight, again.sae.state_dict()[name], rtol=0, atol=0)
+    damaged, whole = (one.reconstruct(sample.x)[1] for one in (first, good))
+    assert first.ref == good.ref
+    assert torch.isfinite(damaged).all()
+    assert (damaged - whole).abs().max() > 1e-4
+    assert fault.summary.endswith((".", ";", "2;", "another was."))
+
+
+def test_the_names_are_told_apart_and_each_has_a_listed_strength():
+    names = [fault.name for fault in CATALOGUE]
+    assert len(set(names)) == len(names) == 15
+    assert all(any(strength.listed for strength in fault.strengths) for fault in CATALOGUE)
+
+
+def test_a_scaled_decoder(good, sample):
+    damaged = planted("decoder scaled", good, sample, 0.9)
+    torch.testing.assert_close(damaged.sae.W_dec, 0.9 * good.sae.W_dec)
+
+
+def test_removed_features_are_never_active(good, sample):
+    damaged = planted("half of the features dead", good, sample)
+    features = damaged.encode(sample.x)
+    assert int((features.amax(dim=0) > 0).sum()) <= 32
+    kept = features.amax(dim=0) > 0
+    torch.testing.assert_close(features[:, kept], good.encode(sample.x)[:, kept])
+
+
+def test_the_most_frequent_feature_goes_first(good, sample):
+    most = int(sample.frequency.argmax())
+    damaged = planted("most frequent features removed", good, sample)
+    assert float(damaged.encode(sample.x)[:, most].max()) == 0
+
+
+def test_permuted_rows_are_the_same_rows(good, sample):
+    damaged = planted("decoder rows permuted", good, sample, 0.1)
+    moved = (damaged.sae.W_dec != good.sae.W_dec).any(dim=-1)
+    assert 2 <= int(moved.sum()) <= 6
+    torch.testing.assert_close(
+        damaged.sae.W_dec[moved].sum(dim=0), good.sae.W_dec[moved].sum(dim=0)
+    )
+
+
+def test_eight_bits_are_255_levels(good, sample):
+    damaged = planted("weights rounded", good, sample, 8)
+    assert len(damaged.sae.W_enc.unique()) <= 255
+    torch.testing.assert_close(damaged.sae.W_enc, good.sae.W_enc, rtol=0, atol=0.01)
+
+
+def test_half_of_the_active_features_are_kept(good, sample):
+    damaged = planted("k of TopK halved", good, sample)
+    active = (damaged.encode(sample.x) != 0).sum(dim=-1)
+    assert int(active.max()) <= round(sample.mean_l0 / 2)
+    topk = LoadedSae(good.ref, sae("topk", HOOK_POINT))
+    halved = planted("k of TopK halved", topk, sample_of(topk, sample.x, sample.position))
+    assert int((halved.encode(sample.x) != 0).sum(dim=-1).max()) <= topk.sae.cfg.k // 2
+
+
+def test_an_unfolded_normalisation_sees_activations_at_another_scale(good, sample):
+    """The damaged SAE on scaled activations is the good one on its own, at that scale."""
+    plain = sae("standard", HOOK_POINT, apply_b_dec_to_input=False)
+    plain.b_enc.data[:] = 0
+    whole = LoadedSae(good.ref, plain)
+    damaged = planted("normalisation not folded", whole, sample)
+    scale = D_MODEL**0.5 / sample.mean_norm
+    torch.testing.assert_close(
+        damaged.encode(scale * sample.x), whole.encode(sample.x), rtol=1e-3, atol=1e-4
+    )
+
+
+def test_one_range_of_positions_is_damaged(good, sample):
+    damaged = planted("one position range damaged", good, sample, 1.0)
+    error = (damaged.reconstruct(sample.x)[1] - good.reconstruct(sample.x)[1]).norm(dim=-1)
+    inside = (sample.position >= 4) & (sample.position <= 7)
+    assert float(error[inside].mean()) == pytest.approx(sample.mean_norm, rel=0.3)
+    assert float(error[~inside].mean()) < 0.1 * sample.mean_norm
+
+
+def test_a_lost_threshold_lets_features_through(good, sample):
+    jump = LoadedSae(good.ref, sae("jumprelu", HOOK_POINT))
+    jump.sae.threshold.data[:] = 0.5
+    of_jump = sample_of(jump, sample.x, sample.position)
+    damaged = planted("threshold lost", jump, of_jump)
+    assert (damaged.encode(sample.x) != 0).sum() > (jump.encode(sample.x) != 0).sum()
+    good.sae.b_enc.data[:32] -= 0.5
+    relu = planted("threshold lost", good, sample)
+    assert float(relu.sae.b_enc.min()) >= 0
+    good.sae.b_enc.data[:32] += 0.5

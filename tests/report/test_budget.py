@@ -1,0 +1,76 @@
+"""What an adaptive run took of its budget, counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+from sae_checks.records import Measurement, Release
+from sae_checks.report.budget import Passes, budget_lines, passes, total
+from tests import stored
+
+
+def measurement(
+    texts: list[int], tasks: dict[str, list[int]], manifest: dict[str, Any]
+) -> Measurement:
+    """SAEs with so many texts, and with so many items of each task."""
+    saes = tuple(stored.sae_ref(layer) for layer in range(3))
+    tables = [replace(stored.sae_table(layer, texts=n)) for layer, n in enumerate(texts)]
+    items = {
+        name: [stored.task_table(layer, name, n) for layer, n in enumerate(counts)]
+        for name, counts in tasks.items()
+    }
+    return Measurement(
+        Release("made-up", "folder", stored.LOADING, saes),
+        stored.CONTEXT,
+        {table.sae.sae_id: table for table in tables},
+        manifest=manifest,
+        tasks={name: {each.sae.sae_id: each for each in made} for name, made in items.items()},
+    )
+
+
+def task(name: str, items: int | None = None) -> dict[str, Any]:
+    return {"ref": {"name": name}, "description": {} if items is None else {"items": items}}
+
+
+def test_texts_and_tasks_are_counted_apart():
+    """Three SAEs of 100 texts, two of 40 items."""
+    made = measurement(
+        [16, 32, 100], {"ioi": [10, 40]}, {"texts": {"texts": 100}, "tasks": [task("ioi", 40)]}
+    )
+    found = passes(made)
+    assert found == {"": Passes(148, 300, 100), "ioi": Passes(50, 80, 40)}
+    assert total(found) == (198, 380)
+
+
+def test_only_what_was_measured_is_counted():
+    """A task that could not be measured, and no texts at all: no check asked about any."""
+    made = measurement([], {"ioi": [10]}, {"tasks": [task("ioi", 40), task("cbt")]})
+    assert passes(made) == {"ioi": Passes(10, 40, 40)}
+    assert passes(measurement([], {}, {})) == {}
+    assert total({}) == (0, 0)
+
+
+def test_where_nobody_wrote_the_budget_down_the_longest_table_is_all_there_is():
+    made = measurement([16, 32], {"ioi": [10, 20]}, {"tasks": [task("ioi")]})
+    assert passes(made) == {"": Passes(48, 64, 32), "ioi": Passes(30, 40, 20)}
+
+
+def lines(made: Measurement | None, *, adaptive: bool = True) -> list[str]:
+    session: Any = SimpleNamespace(gate=SimpleNamespace(measurement=made, adaptive=adaptive))
+    return budget_lines(session)
+
+
+def test_the_line_of_the_summary():
+    made = measurement(
+        [16, 32, 100], {"ioi": [10, 40]}, {"texts": {"texts": 1_000}, "tasks": [task("ioi", 40)]}
+    )
+    assert lines(made) == [
+        "decided with 6% of the budget: 198 of 3,080 passes of an SAE over a text or an item "
+        "(--sae-fixed measures all)"
+    ]
+    # Of a run that measured all it was asked to there is nothing to tell.
+    assert lines(made, adaptive=False) == []
+    assert lines(None) == []
+    assert lines(measurement([], {}, {})) == []

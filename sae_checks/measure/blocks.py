@@ -10,14 +10,15 @@ if TYPE_CHECKING:
     from sae_checks.load.sae import LoadedSae
 
 
-# The first look is after so many; each further one when there are half as many again.
-FIRST_TEXTS, FIRST_ITEMS, GROWTH = 16, 125, 1.5
+# The first look is after so many; each further one when there are that much more. A look costs
+# judging, and nothing in error.
+FIRST_TEXTS, FIRST_ITEMS, GROWTH = 16, 100, 1.3
 
 Table = TypeVar("Table")
 
 
 def schedule(size: int, first: int) -> list[int]:
-    """Where blocks end: first, 1.5 · first, 2.25 · first, ..., size."""
+    """Where blocks end: first, 1.3 · first, 1.69 · first, ..., size."""
     stops = []
     stop = float(first)
     while int(stop) < size:

@@ -18,13 +18,13 @@ from sae_checks.measure.blocks import Blocks, schedule
 
 @pytest.fixture(autouse=True)
 def doubling(request, monkeypatch):
-    """Blocks that double are easier to count in than those half as long again."""
+    """Blocks that double are easier to count in than those a third longer."""
     if "as_it_is" not in request.node.name:
         monkeypatch.setattr(blocks, "GROWTH", 2.0)
 
 
 def test_the_schedule_as_it_is():
-    assert schedule(100, 16) == [16, 24, 36, 54, 81, 100]
+    assert schedule(100, 16) == [16, 20, 27, 35, 45, 59, 77, 100]
     assert schedule(16, 16) == [16]
 
 

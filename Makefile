@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Arguments for the gate: make gate ARGS="--sae-strict --junitxml=report.xml"
 ARGS ?=
 
-.PHONY: gate test simulations lint benchmark
+.PHONY: gate test simulations lint benchmark selftest
 
 gate: $(VENV)/.gate
 	$(BIN)/pytest checks/ $(ARGS)
@@ -21,6 +21,10 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Rewrites the page in the docs: look at what changed.
+selftest: $(VENV)/.gate
+	$(BIN)/python -m sae_checks selftest > docs/selftest.md
 
 benchmark: $(VENV)/.dev
 	$(BIN)/pytest benchmarks/ -s $(ARGS)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from importlib.metadata import version
 
 from sae_checks.errors import UserError
 from sae_checks.options import OPTIONS, Options
@@ -15,18 +17,19 @@ _NOT_FOR_IT = ("measurements", "baseline", "match", "accept", "ranges", "ablate"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 where all is as it should be, 1 where not, 2 for a mistake of the user."""
-    given = vars(_parser().parse_args(arguments))
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    given = vars(_parser().parse_args(words))
     given.pop("command")
     seeds, pattern = given.pop("seeds"), given.pop("faults")
     options = Options(**{name: value for name, value in given.items() if value is not None})
     try:
-        return selftest(options, seeds, pattern)
+        return selftest(options, seeds, pattern, shlex.join(["python", "-m", "sae_checks", *words]))
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
 
 
-def selftest(options: Options, seeds: int, pattern: str) -> int:
+def selftest(options: Options, seeds: int, pattern: str, command: str) -> int:
     """Plant every fault whose name matches, then gate the unharmed release on other samples."""
     from sae_checks.faults import CATALOGUE
     from sae_checks.report.progress import ConsoleProgress
@@ -41,8 +44,9 @@ def selftest(options: Options, seeds: int, pattern: str) -> int:
         names = ", ".join(fault.name for fault in CATALOGUE)
         raise UserError(f"--faults {pattern!r} matches no fault; there are {names}")
     progress = ConsoleProgress()
-    trials, whole = Trials(Lab(options, progress)), []
-    print(report.HEAD, flush=True)
+    lab = Lab(options, progress)
+    trials, whole = Trials(lab), []
+    print(report.head(lab.measurement.release.name, command, version("sae-checks")), flush=True)
     for number, fault in enumerate(chosen):
         for strength in fault.strengths:
             try:

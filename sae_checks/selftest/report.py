@@ -11,10 +11,31 @@ from sae_checks.wording import counted
 
 _SHOWN = 4  # checks named in a cell of the table
 
-HEAD = (
-    "| fault | strength | planted in | caught by its limits | against the baseline | others blamed "
-    "| seconds |\n|---|---|---|---|---|---|---|"
+_INTRODUCTION = """# Self-test of the gate: {release}
+
+What `{command}` printed, with sae-checks {version}.
+
+One fault at a time is planted into the release, which is then judged on the whole budget, by its
+limits and against the unharmed release as its baseline. A fault is caught if every SAE that has it
+is named by a failing test that passes without it. The table names the checks that fail, with how
+many of their cells do; *refused* means that the run ends, as the texts cannot be paired with the
+baseline's. Strengths marked *weaker* need not be caught: they show where the gate stops noticing.
+"""
+_COLUMNS = (
+    "fault",
+    "strength",
+    "planted in",
+    "caught by its limits",
+    "against the baseline",
+    "others blamed",
+    "seconds",
 )
+
+
+def head(release: str, command: str, version: str) -> str:
+    """What stands above the rows."""
+    told = _INTRODUCTION.format(release=release, command=command, version=version)
+    return f"{told}\n| {' | '.join(_COLUMNS)} |\n{'|---' * len(_COLUMNS)}|"
 
 
 def row(trial: Trial) -> str:
@@ -43,7 +64,13 @@ def verdict(trials: Sequence[Trial]) -> str:
     listed = [trial for trial in trials if trial.strength.listed]
     missed = [f"{t.fault.name} ({t.strength.label})" for t in listed if not t.caught]
     blamed = [f"{t.fault.name} ({t.strength.label})" for t in trials if t.others]
-    told = f"{len(listed) - len(missed)} of {counted(len(listed), 'listed fault')} caught"
+    by_limits, against = (
+        sum(trial.caught_by(compared) for trial in listed) for compared in (False, True)
+    )
+    told = (
+        f"{len(listed) - len(missed)} of {counted(len(listed), 'listed fault')} caught: "
+        f"{by_limits} by the limits alone, {against} against the baseline"
+    )
     if missed:
         told += f"; missed: {', '.join(missed)}"
     if blamed:

@@ -50,6 +50,11 @@ class Trial:
         """Whether something failed on every damaged SAE."""
         return set(self.planted_in) <= {finding.sae for finding in self.findings}
 
+    def caught_by(self, against_baseline: bool) -> bool:
+        """Whether it would have been caught by the limits, or by the comparisons, alone."""
+        some = (f for f in self.findings if f.against_baseline == against_baseline)
+        return set(self.planted_in) <= {finding.sae for finding in some}
+
     @property
     def others(self) -> tuple[str, ...]:
         """SAEs that are blamed without being damaged."""

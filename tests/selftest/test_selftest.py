@@ -65,7 +65,8 @@ def test_a_fault_is_caught_only_where_all_damaged_saes_are_named():
 def test_what_the_report_says_of_misses_and_blame():
     told = report.verdict([trial(("a",)), trial(()), trial(("a", "c"))])
     assert told == (
-        "2 of 3 listed faults caught; missed: decoder scaled (0.9); SAEs blamed without being "
+        "2 of 3 listed faults caught: 0 by the limits alone, 2 against the baseline; "
+        "missed: decoder scaled (0.9); SAEs blamed without being "
         "damaged: decoder scaled (0.9)"
     )
 

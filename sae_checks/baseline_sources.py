@@ -111,7 +111,8 @@ class StoredBaseline:
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
         self.name = gate.release.name
-        if gate.adaptive:
+        assert gate.stored is not None, "a stored measurement"
+        if not gate.stored.complete:
             raise BaselineError(
                 f"the baseline {gate.options.measurements} was measured only until its verdicts "
                 "were clear, so that texts are missing to compare on; measure it with --sae-fixed"

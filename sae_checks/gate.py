@@ -174,7 +174,7 @@ class Gate:
         A comparison needs the baseline's own texts, so that nothing stops before them.
         """
         if self.stored is not None:
-            return bool(self.stored.manifest.get("adaptive", False))
+            return bool(self.stored.manifest.get("adaptive", False)) or not self.stored.complete
         return not (self.options.fixed or self.options.baseline)
 
     def measure(

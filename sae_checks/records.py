@@ -251,3 +251,9 @@ class Measurement:
     tasks: dict[str, dict[str, TaskTable]] = field(default_factory=dict)
     # Task name -> why it could not be measured on any SAE.
     task_failures: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every table has the whole budget."""
+        of_tasks = (table for tables in self.tasks.values() for table in tables.values())
+        return all(table.complete for table in (*self.tables.values(), *of_tasks))

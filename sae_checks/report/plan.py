@@ -33,7 +33,7 @@ def plan_lines(
     lines = ["cost at the whole budget, by what the pilot took:"]
     lines += [_cost(phase, by_phase[phase], seconds.get(phase, 0.0)) for phase in by_phase]
     lines.append("by how much a limit must be exceeded to be noticed 8 times in 10, at worst:")
-    worst: dict[str, tuple[float, str]] = {}
+    worst: dict[str, tuple[float, str]] = {}  # by check; below all where nothing is to be noticed
     for check, cell in wanted:
         if not session.gates(check, cell):
             continue
@@ -54,13 +54,18 @@ def _cost(phase: str, counted_passes: Passes, seconds: float) -> str:
 
 
 def _at_budget(session: Session, check: Check, cell: CellRef, budget: int) -> tuple[float, str]:
-    """The excess that the whole budget would show, and the line that tells it."""
+    """The excess that the whole budget would show, and the line that tells it.
+
+    A cell that the pilot fails leaves nothing to be noticed, and its spread is often vast.
+    """
     from sae_checks.evidence import UnmeasuredError
 
     try:
         verdict = session.judge(check, cell)
     except UnmeasuredError as error:
         return math.inf, str(error)
+    if verdict.status == "fail":
+        return -2.0, f"{text.limit(verdict)} {verdict.limit.unit}: exceeded already (at {cell})"
     excess = _extrapolated(verdict, budget, session)
     if math.isnan(excess):
         return -1.0, f"{text.limit(verdict)} {verdict.limit.unit}: not known of this quantity"

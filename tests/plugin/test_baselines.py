@@ -160,7 +160,10 @@ def test_a_baseline_measured_otherwise_is_refused_naming_the_keys(tmp_path, base
 
 
 def test_an_adaptive_baseline_is_refused(tmp_path, baseline):
-    stopped = change_manifest(stored.write_measurement(tmp_path), adaptive=True)
+    stopped = stored.write_measurement(tmp_path)
+    described = next(stopped.glob("*/sae.json"))
+    text = described.read_text(encoding="utf-8")
+    described.write_text(text.replace('"complete": true', '"complete": false'), encoding="utf-8")
     assert refusal(compare(tmp_path, baseline, stopped)) == (
         f"the baseline {stopped} was measured only until its verdicts were clear, so that texts "
         "are missing to compare on; measure it with --sae-fixed"

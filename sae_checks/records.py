@@ -256,4 +256,4 @@ class Measurement:
     def complete(self) -> bool:
         """Whether every table has the whole budget."""
         of_tasks = (table for tables in self.tasks.values() for table in tables.values())
-        return all(table.complete for table in (*self.tables.values(), *of_tasks))
+        return all(t.complete for t in self.tables.values()) and all(t.complete for t in of_tasks)

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sae_checks.checking import CellRef, Check
-from sae_checks.judge.ranges import PositionRanges
+from sae_checks.judge.cells import Regime
+from sae_checks.judge.ranges import PositionRanges, in_context_range, past_context_range
 from sae_checks.measure.plan import ABLATIONS, ITEM_NEEDS
-from sae_checks.records import Release, SaeRef, TaskRef
+from sae_checks.records import PositionRange, Release, SaeRef, TaskRef
 
 # Checks of a whole release ask how a quantity goes with the layer; two layers have no trend.
 LAYERS_OF_A_TREND = 3
@@ -38,11 +39,7 @@ class Field:
         """The cells of a check, in the order of the release's SAEs."""
         name, saes = self.release.name, self.release.saes
         if check.cells == "in_context" or check.cells == "past_context":
-            return [
-                CellRef(check.cells, name, sae, positions)
-                for sae in saes
-                for positions in getattr(self.ranges[sae.sae_id], check.cells)
-            ]
+            return [ref for sae in saes for ref in self._with_ranges(check.cells, name, sae)]
         if check.beyond_training:
             saes = tuple(s for s in saes if self.context >= BEYOND_TRAINING * s.training_context)
         if check.cells == "sae":
@@ -56,6 +53,17 @@ class Field:
             return [CellRef("release", name, None, None)]
         return [
             CellRef("task_release", name, None, None, task.name) for task in self._tasks_with(check)
+        ]
+
+    def _with_ranges(self, regime: Regime, release: str, sae: SaeRef) -> list[CellRef]:
+        """The claim over a whole regime, then the ranges of positions within it."""
+        cut = in_context_range if regime == "in_context" else past_context_range
+        whole = cut(sae.training_context, self.context)
+        if whole is None:
+            return []
+        ranges: tuple[PositionRange, ...] = getattr(self.ranges[sae.sae_id], regime)
+        return [CellRef(regime, release, sae, whole)] + [
+            CellRef(regime, release, sae, each, family="range") for each in ranges if each != whole
         ]
 
     def _tasks_with(self, check: Check) -> list[TaskRef]:

@@ -14,7 +14,7 @@ from sae_checks.judge.cells import Cell, CellKind, ReleaseCell
 from sae_checks.judge.statistics import Estimate
 from sae_checks.judge.task_cells import TaskCell
 from sae_checks.judge.task_release import TaskReleaseCell
-from sae_checks.judge.thresholds import Limit, Place
+from sae_checks.judge.thresholds import CellFamily, Limit, Place
 from sae_checks.measure.plan import TEXT_NEEDS, refuse_unknown
 from sae_checks.records import PositionRange, SaeRef
 
@@ -83,6 +83,8 @@ class CellRef:
     positions: PositionRange | None  # None: all that was measured
     task: str | None = None  # None: texts
     compared: str = ""  # of a comparison with a baseline: the check
+    # A claim decides; a range of positions within one says where.
+    family: CellFamily = "claim"
     absent: CellKey | None = None  # a cell of the baseline that the release does not have
 
     def __str__(self) -> str:
@@ -110,6 +112,7 @@ def check(
     beyond_training: bool = False,
     min: float | None = None,
     max: float | None = None,
+    margin: float | None = None,
 ) -> Callable[[_Function], _Function]:
     """Make a function `check_<name>(cell) -> Estimate` a check of the suite.
 
@@ -124,9 +127,11 @@ def check(
             context, and is asked only where such were measured.
         min: the smallest value allowed, where the thresholds file has no table for the check.
         max: the largest one; with neither, and no table, the check is report-only.
+        margin: the smallest excess over them that would matter; a limit needs one.
 
     Raises:
-        ValueError: the function's name does not begin with "check_", or a column does not exist.
+        ValueError: the function's name does not begin with "check_", a column does not exist, or a
+            limit has no margin above 0.
     """
 
     def mark(function: _Function) -> _Function:
@@ -134,6 +139,13 @@ def check(
         if not function.__name__.startswith(_PREFIX):
             raise ValueError(f"a check's name begins with {_PREFIX!r}, got {function.__name__!r}")
         name = function.__name__.removeprefix(_PREFIX)
+        limited = min is not None or max is not None
+        if limited and (margin is None or margin <= 0):
+            raise ValueError(
+                f"check_{name} has a limit and so needs a margin above 0: the smallest excess over "
+                f"the limit that would matter, in its unit; got {margin}"
+            )
+        default = Limit(unit, min, max, report_only=not limited, margin=margin or 0.0)
         made = Check(
             name,
             function,
@@ -143,7 +155,7 @@ def check(
             parameters,
             beyond_training,
             # Parameters have no defaults but those of the thresholds file.
-            None if parameters else Limit(unit, min, max, report_only=min is None and max is None),
+            None if parameters else default,
         )
         function.sae_check = made  # type: ignore[attr-defined]
         return function

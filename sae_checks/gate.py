@@ -15,6 +15,7 @@ from sae_checks.comparison import Comparison
 from sae_checks.court import Court
 from sae_checks.errors import UserError
 from sae_checks.evidence import UnmeasuredError
+from sae_checks.family import Family
 from sae_checks.judge.ranges import PositionRanges, place_ranges, position_ranges
 from sae_checks.judge.thresholds import CheckLimits, Thresholds
 from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
@@ -47,7 +48,7 @@ class Gate:
         self.stored: Measurement | None = None
         self.measurement: Measurement | None = None
         refuse_baseline_options(options)
-        self.gating_cells = 1  # how many cells of the run have a limit
+        self._collected: dict[str, Check] = {}  # whose limits were read, beside the suite's own
         self._provenance: Provenance | None = None
         if options.measurements is not None:
             self.stored = read_stored(options, options.measurements)
@@ -98,6 +99,35 @@ class Gate:
         ablated = frozenset(task.name for task in tasks if self._ablates(task.name))
         return Field(self.release, self.context, self.ranges, tasks, ablated).cells(check)
 
+    def refuse_many_tasks(self, thresholds: Thresholds) -> None:
+        """Refuse more tasks than the error of the claims is shared by.
+
+        Raises:
+            UserError: there are more.
+        """
+        if self.tasks and len(self.tasks) > thresholds.gate.tasks:
+            raise UserError(
+                f"{len(self.tasks)} tasks are asked for, but the limits share the error of the "
+                f"claims by {thresholds.gate.tasks} at most: ask for fewer with --sae-task, or "
+                f"raise tasks in [gate]"
+            )
+
+    @cached_property
+    def _family_ranges(self) -> dict[str, PositionRanges]:
+        """The ranges that share an error: the default ones, or those asked for where they are more.
+
+        So that a range that is asked for by itself is judged as it is beside others.
+        """
+        found = {}
+        for sae in self.release.saes:
+            default = position_ranges(sae.training_context, self.context)
+            asked = self.ranges[sae.sae_id]
+            found[sae.sae_id] = PositionRanges(
+                max(default.in_context, asked.in_context, key=len),
+                max(default.past_context, asked.past_context, key=len),
+            )
+        return found
+
     @cached_property
     def comparison(self) -> Comparison | None:
         """With the baseline that is asked for; None where none is, or it is being written.
@@ -141,12 +171,13 @@ class Gate:
         """The limits for the suite's checks and for those collected beside it."""
         bundled, own = bundled_checks(), {check.name: check for check in collected}
         checks = {**bundled, **own}
+        self._collected = own
         rules = {name: CheckRules(c.unit, c.parameters) for name, c in checks.items()}
         read = read_thresholds(self.options.thresholds or BUNDLED_THRESHOLDS, rules)
         # The suite's own checks have no limits but those of the file: one that is left out there
         # must be noticed, not reported without a limit.
         defaults = {
-            name: CheckLimits(check.default)
+            name: CheckLimits(check.default, by_default=True)
             for name, check in own.items()
             if name not in bundled and check.default is not None
         }
@@ -247,7 +278,9 @@ class Gate:
 
     def court(self, thresholds: Thresholds) -> Court:
         """By which the run's cells are judged."""
-        return Court(thresholds, self.gating_cells, self.adaptive, self.comparison)
+        checks = {**self._collected, **bundled_checks()}
+        family = Family(thresholds, checks, self.release.size, self._family_ranges)
+        return Court(thresholds, family, self.adaptive, self.comparison)
 
 
 def _meets(positions: PositionRange, ranges: PositionRanges) -> bool:

@@ -26,8 +26,27 @@ _SESSION: pytest.StashKey[Session] = pytest.StashKey()
 _WRITTEN: pytest.StashKey[list[str]] = pytest.StashKey()
 
 
+# Verdicts that hold without being a pass: what pytest calls them, its letter, and its word.
+_NEITHER = {
+    "undecided": ("undecided", "u", "UNDECIDED"),
+    "not_applicable": ("not applicable", "n", "NOT APPLICABLE"),
+}
+
+
 class CheckFailedError(Exception):
     """A verdict that does not hold; carries the sentences that a person is shown."""
+
+
+class InsufficientEvidenceError(CheckFailedError):
+    """An undecided claim: nobody has shown that it holds."""
+
+
+class NotMeasuredError(UserError):
+    """What a check needs could not be measured, in one sentence; raised where pytest looks on.
+
+    pytest shows the arguments of every frame that an error passed through, and those of the judging
+    hold whole tables: printing them for each of hundreds of cells takes minutes.
+    """
 
 
 class NotAcceptedError(Exception):
@@ -55,21 +74,32 @@ class CheckItem(pytest.Item):
 
     def setup(self) -> None:
         """Judge the cell: what cannot be judged is an error, not a failure."""
+        told = ""
         try:
             self.verdict = self.gate_session.judge(self.check, self.cell)
+        except UserError as error:
+            told = str(error)
         finally:
             properties = self.gate_session.properties(self.check, self.cell, self.verdict)
             self.user_properties.extend(properties.items())
+        if self.verdict is None:
+            raise NotMeasuredError(told)
 
     def runtest(self) -> None:
-        """Fail if the verdict does not hold."""
-        if self.verdict is None or self.verdict.holds:
+        """Fail if the verdict does not hold; what neither passed nor failed is no pass."""
+        if self.verdict is None:
+            return
+        if self.verdict.holds:
+            if self.verdict.status in _NEITHER:
+                pytest.skip(self.gate_session.sentence(self.verdict))
             return
         told = self.gate_session.explain(self.check, self.cell, self.verdict)
         if self.verdict.status == "undefined":
             raise CheckUndefinedError(told)
         if self.gate_session.beyond_acceptance(self.check, self.cell, self.verdict):
             raise NotAcceptedError(told)
+        if self.verdict.status == "undecided":
+            raise InsufficientEvidenceError(told)
         raise CheckFailedError(told)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
@@ -218,8 +248,20 @@ def pytest_runtest_makereport(
         outcome = "error" if report.when != "call" else report.outcome
         if hasattr(report, "wasxfail"):
             outcome = "accepted" if report.skipped else "unexpectedly passed"
+        elif report.skipped and item.verdict is not None:
+            report.sae_checks_status = item.verdict.status
+            outcome = _NEITHER[item.verdict.status][0]
         item.gate_session.record(item.check, item.cell, outcome, item.verdict)
     return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(
+    report: pytest.CollectReport | pytest.TestReport,
+) -> tuple[str, str, str] | None:
+    """What neither passed nor failed is called so, and not skipped."""
+    status = getattr(report, "sae_checks_status", None)
+    return _NEITHER[status] if status is not None and report.skipped else None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -245,13 +287,16 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Per SAE: the worst cell of each check, the usable context, and where the report lies."""
     session = config.stash.get(_SESSION, None)
-    if session is None or not session.outcomes or config.option.verbose < 0:
+    if session is None or not session.outcomes:
         return
-    from sae_checks.report.summary import summary_lines
+    written = config.stash.get(_WRITTEN, [])
+    if config.option.verbose >= 0:
+        from sae_checks.report.summary import summary_lines
 
-    junit = getattr(config.option, "xmlpath", None)
-    terminalreporter.section(f"sae-checks: {session.gate.release.name}")
-    for line in [*summary_lines(session, junit), *config.stash.get(_WRITTEN, [])]:
+        junit = getattr(config.option, "xmlpath", None)
+        terminalreporter.section(f"sae-checks: {session.gate.release.name}")
+        written = [*summary_lines(session, junit), *written]
+    for line in written:
         terminalreporter.write_line(line)
 
 

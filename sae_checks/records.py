@@ -96,6 +96,13 @@ class Release:
     # Sentences worth showing in the header ("resolved from the repo id ...").
     notes: tuple[str, ...] = ()
     location: str = ""  # of a folder of SAEs, which its name alone does not tell apart
+    # How many SAEs the whole release has, where only some are gated; 0: these are all.
+    whole: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many SAEs the whole release has."""
+        return max(self.whole, len(self.saes))
 
 
 @dataclass(frozen=True)

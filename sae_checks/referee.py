@@ -2,23 +2,27 @@
 
 A cell is decided when it passes or fails by intervals that hold whenever one stops (asymptotic
 confidence sequences, `judge/coverage.py`), so that asking after every block does not raise the
-error. An SAE is settled when all of its gating cells are decided, or beyond what the budget could
-decide; what is reported without a limit asks for nothing.
+error. An SAE is settled when all of its claims are decided, or beyond what the budget could decide.
+What the clean model gives no ground for so far is measured further: more may show one. Ranges of
+positions say where, and ask for nothing where claims are asked; nor does what is reported without
+a limit.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
 from sae_checks.checking import CellRef, Check
 from sae_checks.court import Court
 from sae_checks.evidence import UnmeasuredError
+from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.verdict import Verdict
 from sae_checks.records import Measurement
 
-# A cell is given up where the budget would not decide it even if its value lay so many standard
-# errors further from the limit.
+# A cell is given up where the whole budget would not decide it even if its value moved by so many
+# of today's standard errors.
 BENEFIT_OF_DOUBT = 2.0
 
 
@@ -42,21 +46,20 @@ class Adaptive:
 
     Args:
         court: which judges the cells.
-        wanted: the cells of the run; those that are only reported are left aside.
+        wanted: the cells of the run; those that are only reported are left aside, and so are
+            ranges of positions where the same SAE has claims.
     """
 
     def __init__(self, court: Court, wanted: Iterable[tuple[Check, CellRef]]) -> None:
         self._court = court
         self._open: dict[str | None, list[_Asked]] = {}
-        for check, cell in wanted:
-            if court.gates(check, cell):
+        gating = [(check, cell) for check, cell in wanted if court.gates(check, cell)]
+        claimed = {_phase(cell) for _, cell in gating if cell.family == "claim"}
+        for check, cell in gating:
+            if cell.family == "claim" or _phase(cell) not in claimed:
                 self._open.setdefault(cell.task, []).append(_Asked(check, cell))
         # What has no gating cell at all is measured for its own sake, to the end.
-        self._gated = {
-            (task, asked.cell.sae.sae_id if asked.cell.sae else None)
-            for task, all_asked in self._open.items()
-            for asked in all_asked
-        }
+        self._gated = {_phase(asked.cell) for of_phase in self._open.values() for asked in of_phase}
 
     def unsettled(self, so_far: Measurement, task: str | None, budget: int) -> Set[str]:
         """Ids of the SAEs of which more has to be measured, on texts (None) or on a task."""
@@ -82,10 +85,43 @@ class Adaptive:
             verdict = self._court.verdict(so_far, asked.check, asked.cell)
         except UnmeasuredError:  # what comes last, as ablations do, keeps nobody waiting
             return True
-        return verdict.status != "undecided" or hopeless(verdict, budget)
+        if verdict.status == "not_applicable":
+            return self._court.complete(so_far, asked.cell)
+        if verdict.status != "undecided":
+            return True
+        own, shared = (
+            self._court.own_coverage(),
+            self._court.shared_coverage(asked.check, asked.cell),
+        )
+        return hopeless(verdict, budget, own.at_the_end(), shared.at_the_end())
 
 
-def hopeless(verdict: Verdict, budget: int) -> bool:
-    """Whether an undecided cell will hardly be decided within a budget of texts or items."""
-    # NaN, where nothing is known, compares as false.
-    return verdict.texts_to_decide_at_best(BENEFIT_OF_DOUBT) > budget
+def _phase(cell: CellRef) -> tuple[str | None, str | None]:
+    """The task, or None for texts, and the SAE, or None for all of them."""
+    return cell.task, cell.sae.sae_id if cell.sae else None
+
+
+def hopeless(verdict: Verdict, budget: int, own: Coverage, shared: Coverage) -> bool:
+    """Whether the whole budget will hardly decide an undecided cell, neither way.
+
+    At the whole budget the standard error is that of now times √(n/N), and the intervals are those
+    of the end: `own` by which a cell passes, `shared` by which it fails. The value then may lie
+    `BENEFIT_OF_DOUBT` of today's standard errors to either side. Never where no standard error is
+    known.
+    """
+    each, limit = verdict.estimate, verdict.limit
+    if not math.isfinite(each.standard_error) or not each.texts or budget <= each.texts:
+        return False
+    units = max(2, round(each.units * budget / each.texts))
+    error = each.standard_error * math.sqrt(each.units / units)
+    to_pass, to_fail = (one.reach(units - 1, units) * error for one in (own, shared))
+    doubt = BENEFIT_OF_DOUBT * each.standard_error
+    low, high = each.value - doubt, each.value + doubt  # where the value may lie in the end
+    # The least excess over either end, and the most, that the whole budget may come to.
+    excesses = [
+        (low - limit.max, high - limit.max) if limit.max is not None else (-math.inf, -math.inf),
+        (limit.min - high, limit.min - low) if limit.min is not None else (-math.inf, -math.inf),
+    ]
+    may_pass = all(least + to_pass <= limit.margin for least, _ in excesses)
+    may_fail = any(most - to_fail > 0 for _, most in excesses)
+    return not may_pass and not may_fail

@@ -23,12 +23,16 @@ from sae_checks.records import TaskTable
 from sae_checks.report import text
 from sae_checks.report.accepting import known_failure_entries
 from sae_checks.report.features import feature_lines
+from sae_checks.report.sentence import sentence
 from sae_checks.wording import counted
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one test: passed, failed, error, accepted, or unexpectedly passed."""
+    """What became of one test.
+
+    passed, failed, error, accepted, unexpectedly passed, undecided, or not applicable.
+    """
 
     check: Check
     cell: CellRef
@@ -97,9 +101,8 @@ class Session:
         # Overrides that contradict each other show only where a cell matches both.
         for check, cell in collected:
             self.thresholds.limit((check.compared or check).name, cell.place)
-        asked = [(check, cell) for check, cell in collected if self.asks(check, cell)]
-        court = self.gate.court(self.thresholds)
-        self.gate.gating_cells = sum(court.gates(check, cell) for check, cell in asked)
+        if any(check.of_tasks for check, _ in collected):
+            self.gate.refuse_many_tasks(self.thresholds)
 
     def known_failure(self, check: Check, cell: CellRef) -> KnownFailure | None:
         """The accepted failure that covers a cell, if any does and its day has not passed."""
@@ -239,7 +242,10 @@ class Session:
         measurement = self.gate.measurement
         assert measurement is not None, "tests that ran were measured"
         self.baseline_fails = not self.options.baseline_force
-        return write_from(self.options, measurement, self.thresholds, cells)
+        written = write_from(self.options, measurement, self.thresholds, cells)
+        if self.baseline_fails:
+            written += "; this run fails, so that no baseline changes unseen (--sae-baseline-force)"
+        return written
 
     def improvements(self) -> list[Outcome]:
         """The comparisons that are better than the baseline by more than their margin."""
@@ -269,6 +275,10 @@ class Session:
         """The JUnit properties of a test."""
         return text.properties(check, cell, verdict, self.gate.context)
 
+    def sentence(self, verdict: Verdict) -> str:
+        """The verdict for a person."""
+        return sentence(verdict)
+
     def explain(self, check: Check, cell: CellRef, verdict: Verdict) -> str:
         """The message of a failing test."""
         told = text.failure(check, cell, verdict)
@@ -279,7 +289,7 @@ class Session:
 
     def feature_lines(self, table: TaskTable | None) -> list[str]:
         """The best and worst features of an SAE on a task."""
-        return feature_lines(table, Coverage(self.thresholds.gate.confidence))
+        return feature_lines(table, Coverage.one_sided(1 - self.thresholds.gate.confidence))
 
     def task_table(self, task: str, sae_id: str) -> TaskTable | None:
         """What was measured of an SAE on a task, if anything was."""

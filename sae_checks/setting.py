@@ -64,9 +64,11 @@ def resolve_setting(options: Options) -> Setting:
     from sae_checks.load.documents import default_packing
     from sae_checks.resolve.model_config import read_model_config
 
-    listing = resolve.choose(resolve.find(options.release), options.ids)
-    release = resolve.describe(
-        listing, model=options.model, training_context=options.training_context
+    whole = resolve.find(options.release)
+    listing = resolve.choose(whole, options.ids)
+    release = replace(
+        resolve.describe(listing, model=options.model, training_context=options.training_context),
+        whole=len(whole.entries),
     )
     model = read_model_config(release.loading)
     context = _context(options.context, model.context)

@@ -17,6 +17,7 @@ from sae_checks.judge.held import Held
 from sae_checks.judge.ranges import in_context_range, past_context_range
 from sae_checks.judge.statistics import (
     Estimate,
+    inapplicable,
     rank_correlation,
     ratio_of_means,
     ratio_of_sums,
@@ -132,7 +133,7 @@ class Cell(Held):
         variance = spread.sums - offset * spread.counts
         # What is left of two nearly equal sums is rounding, not variance.
         if spread.total and variance.sum() <= 1e-9 * spread.sums.sum():
-            return undefined("the activations do not vary", spread.texts, spread.total)
+            return inapplicable("the activations do not vary", spread.texts, spread.total)
         unexplained = ratio_of_sums(error.sums, variance, spread.counts, self.coverage)
         return replace(
             unexplained,
@@ -151,9 +152,10 @@ class Cell(Held):
         for tokens in (kept, whole):
             if tokens.broken:
                 return _not_finite(tokens)
-        if whole.total and whole.sums.sum() <= 0:
-            return undefined(
-                f"{ablated} is not above ce_clean: ablation costs nothing here",
+        cost = ratio_of_sums(whole.sums, whole.counts, whole.counts, self.coverage)
+        if whole.total and not cost.low > 0:
+            return inapplicable(
+                f"{ablated} is not above ce_clean beyond doubt: ablation costs nothing here",
                 whole.texts,
                 whole.total,
             )
@@ -188,7 +190,7 @@ class Cell(Held):
 
         value = reach([mean.value for mean in means])
         if value == math.inf and self.past_context is None:
-            return undefined(
+            return inapplicable(
                 f"ΔCE holds over the {self.table.context} positions measured, none of which lies "
                 f"past the training context of {training}: measure a longer context",
                 every.texts,

@@ -36,6 +36,13 @@ class Coverage:
     anytime: bool = False
     stopping: bool = False
 
+    @classmethod
+    def one_sided(cls, error: float, *, stopping: bool = False) -> Coverage:
+        """Of intervals of which each end is wrong with at most this probability."""
+        if not 0 < error < 0.5:
+            raise ValueError(f"the error of one end must lie between 0 and 0.5, got {error:g}")
+        return cls(1 - 2 * error, stopping=stopping)
+
     def on_the_way(self) -> Coverage:
         """Of intervals that are looked at again and again while the sample grows."""
         return self._spend(SPENT_ON_STOPPING, anytime=True) if self.stopping else self
@@ -59,6 +66,11 @@ class Coverage:
         carried over from the normal to Student's distribution at equal tail probability: with few
         units a standard error is itself uncertain, which that theory leaves to the limit.
         """
+        if self.stopping:
+            raise ValueError(
+                "no error was set aside for this interval: say whether it is of a sample that may "
+                "still grow (on_the_way) or of the whole budget (at_the_end)"
+            )
         error = 1 - self.confidence
         if not self.anytime:
             return _student(degrees, math.log(error / 2))

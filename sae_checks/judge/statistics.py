@@ -49,6 +49,8 @@ class Estimate:
     unit_name: str = "text"
     # How many of them are independent, where that is not all: documents that items were made of.
     clusters: int | None = None
+    # Whether it is the clean model that gives no ground for a value, whatever the SAE does.
+    inapplicable: bool = False
 
     @property
     def units(self) -> int:
@@ -63,6 +65,15 @@ class Estimate:
 def undefined(reason: str, texts: int = 0, tokens: int = 0) -> Estimate:
     """The estimate of something that could not be measured."""
     return Estimate(math.nan, math.nan, math.nan, math.nan, texts, tokens, reason)
+
+
+def inapplicable(reason: str, texts: int = 0, tokens: int = 0) -> Estimate:
+    """The estimate of something that the clean model gives no ground for, whatever the SAE does.
+
+    Such as the share that is kept of a logit difference which the clean model does not have. More
+    texts or items may yet show one.
+    """
+    return replace(undefined(reason, texts, tokens), inapplicable=True)
 
 
 def ratio_of_sums(

@@ -30,6 +30,7 @@ from sae_checks.judge.resampling import delete_a_group, jackknife
 from sae_checks.judge.statistics import (
     Estimate,
     difference_of_shares,
+    inapplicable,
     linearised,
     ratio_of_sums,
     undefined,
@@ -114,8 +115,10 @@ class TaskCell(Held):
         above, below = items.values
         if not self.mean(denominator).low > 0:
             name = denominator if isinstance(denominator, str) else " - ".join(denominator)
-            return self.undefined(
-                f"the mean of {name} is not above 0 beyond doubt: there is nothing to keep"
+            return self.of_items(
+                inapplicable(
+                    f"the mean of {name} is not above 0 beyond doubt: there is nothing to keep"
+                )
             )
         parts = (above, below, np.ones(len(below)))
         kept, whole, items_each = (by_cluster(self.table, part) for part in parts)

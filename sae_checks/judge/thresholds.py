@@ -13,18 +13,37 @@ from typing import Literal
 from sae_checks.errors import ThresholdsError
 from sae_checks.records import PositionRange
 
-UndecidedPolicy = Literal["point_estimate", "fail", "pass"]
+UndecidedPolicy = Literal["fail", "pass"]
+CellFamily = Literal["claim", "range"]
 Direction = Literal["higher", "lower", "either"]
 
 
 @dataclass(frozen=True)
 class Gate:
-    """Settings of the whole run."""
+    """Settings of the whole run.
 
-    # Of the two-sided intervals: of one cell's own, and of all gating cells' together.
+    Attributes:
+        confidence: with which a cell that passes is within its limit and margin.
+        claims_error: with which probability any claim of a release at its limits fails.
+        ranges_error: the same of position ranges.
+        tasks: how many tasks the claims of a release are shared by at most; a run may ask for
+            fewer, which changes no verdict, and not for more.
+        undecided_claims: what an undecided claim means for the run.
+        undecided_ranges: what an undecided position range means for the run.
+        known_failures_strict: an accepted failure that no longer fails makes the run fail.
+    """
+
     confidence: float = 0.95
-    undecided: UndecidedPolicy = "pass"  # what an undecided verdict means for the gate
-    known_failures_strict: bool = False  # an accepted failure that no longer fails fails the run
+    claims_error: float = 0.04
+    ranges_error: float = 0.01
+    tasks: int = 4
+    undecided_claims: UndecidedPolicy = "fail"
+    undecided_ranges: UndecidedPolicy = "pass"
+    known_failures_strict: bool = False
+
+    def undecided(self, family: CellFamily) -> UndecidedPolicy:
+        """What an undecided verdict means for the run."""
+        return self.undecided_claims if family == "claim" else self.undecided_ranges
 
 
 @dataclass(frozen=True)
@@ -66,7 +85,22 @@ class Limit:
     report_only: bool = False
     parameters: tuple[tuple[str, float], ...] = ()  # the check's own, sorted by name
     source: str = ""  # where the numbers come from
+    # The smallest excess over the limit that would matter, in the same unit: a cell passes when it
+    # is shown to lie within limit and margin.
+    margin: float = 0.0
     regression: Margin | None = None  # against a baseline; None: not compared
+
+    def below(self, value: float, margin: float = 0.0) -> bool:
+        """Whether a value is below the min by more than a margin."""
+        return self.min is not None and value < self.min - margin
+
+    def above(self, value: float, margin: float = 0.0) -> bool:
+        """Whether a value is above the max by more than a margin."""
+        return self.max is not None and value > self.max + margin
+
+    def allows(self, value: float, margin: float = 0.0) -> bool:
+        """Whether a value is within both ends, or beyond one by no more than a margin."""
+        return not self.below(value, margin) and not self.above(value, margin)
 
 
 @dataclass(frozen=True)
@@ -84,6 +118,7 @@ class Override:
     report_only: bool | None = None
     parameters: tuple[tuple[str, float], ...] = ()
     reason: str = ""
+    margin: float | None = None
     regression: Margin | None = None
 
     def matches(self, place: Place) -> bool:
@@ -111,6 +146,7 @@ class Override:
             report_only=reports,
             parameters=tuple(sorted({**dict(limit.parameters), **dict(self.parameters)}.items())),
             source=self.reason or limit.source,
+            margin=limit.margin if self.margin is None else self.margin,
             regression=self.regression or limit.regression,
         )
 
@@ -121,6 +157,19 @@ class CheckLimits:
 
     limit: Limit
     overrides: tuple[Override, ...] = ()
+    # Whether the limit is the check's own default, which no thresholds file knows of.
+    by_default: bool = False
+
+    @property
+    def gates(self) -> bool:
+        """Whether any cell of the check has a limit."""
+        bounds = ((each.min, each.max) for each in (self.limit, *self.overrides))
+        return any(low is not None or high is not None for low, high in bounds)
+
+    @property
+    def compares(self) -> bool:
+        """Whether any cell of the check has a margin against a baseline."""
+        return any(each.regression is not None for each in (self.limit, *self.overrides))
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import get_args
+from typing import cast, get_args
 
 from sae_checks.errors import ThresholdsError
 from sae_checks.judge.thresholds import (
@@ -67,28 +67,51 @@ def parse_thresholds(
 
 
 def _gate(table: TomlTable) -> Gate:
-    table.allow("confidence", "undecided", "known_failures_strict")
+    if "undecided" in table.values:
+        table.refuse(
+            "undecided",
+            "is now undecided_claims and undecided_ranges, since an undecided claim is no longer a "
+            f"pass: give each of them {_either(get_args(UndecidedPolicy))}",
+        )
     default = Gate()
+    table.allow(*(each.name for each in fields(Gate)))
     confidence = table.number("confidence")
-    if confidence is not None and not 0 < confidence < 1:
-        table.refuse("confidence", f"must lie between 0 and 1, got {confidence:g}")
-    undecided: UndecidedPolicy = default.undecided
-    text = table.text("undecided")
-    for choice in get_args(UndecidedPolicy):
-        if text == choice:
-            undecided = choice
-    if text not in (None, undecided):
-        table.refuse("undecided", must_be_one_of(text, get_args(UndecidedPolicy)))
+    if confidence is not None and not 0.5 < confidence < 1:
+        table.refuse("confidence", f"must lie between 0.5 and 1, got {confidence:g}")
+    tasks = table.integers("tasks")
+    if tasks is not None and (len(tasks) != 1 or tasks[0] < 1):
+        table.refuse("tasks", f"must be a whole number of 1 or more, got {table.values['tasks']}")
     strict = table.flag("known_failures_strict")
     return Gate(
-        default.confidence if confidence is None else confidence,
-        undecided,
-        default.known_failures_strict if strict is None else strict,
+        confidence=default.confidence if confidence is None else confidence,
+        claims_error=_error(table, "claims_error", default.claims_error),
+        ranges_error=_error(table, "ranges_error", default.ranges_error),
+        tasks=default.tasks if tasks is None else tasks[0],
+        undecided_claims=_policy(table, "undecided_claims", default.undecided_claims),
+        undecided_ranges=_policy(table, "undecided_ranges", default.undecided_ranges),
+        known_failures_strict=default.known_failures_strict if strict is None else strict,
     )
 
 
+def _error(table: TomlTable, key: str, default: float) -> float:
+    error = table.number(key)
+    if error is not None and not 0 < error < 0.5:
+        table.refuse(key, f"must lie between 0 and 0.5, got {error:g}")
+    return default if error is None else error
+
+
+def _policy(table: TomlTable, key: str, default: UndecidedPolicy) -> UndecidedPolicy:
+    text = table.text(key)
+    for choice in get_args(UndecidedPolicy):
+        if text == choice:
+            return cast(UndecidedPolicy, choice)
+    if text is not None:
+        table.refuse(key, must_be_one_of(text, get_args(UndecidedPolicy)))
+    return default
+
+
 def _check(table: TomlTable, rules: CheckRules) -> CheckLimits:
-    legal = ("min", "max", "unit", "source", "report_only", "override", "regression")
+    legal = ("min", "max", "margin", "unit", "source", "report_only", "override", "regression")
     table.allow(*legal, *rules.parameters)
     unit = table.text("unit")
     if unit != rules.unit:
@@ -107,15 +130,17 @@ def _check(table: TomlTable, rules: CheckRules) -> CheckLimits:
         report_only=bool(report_only),
         parameters=_parameters(table, rules),
         source=table.text("source") or "",
+        margin=_excess(table) or 0.0,
         regression=_margin(table, minimum, maximum),
     )
+    _refuse_no_margin(table, limit)
     overrides = tuple(_override(each, limit, rules) for each in table.tables("override"))
     return CheckLimits(limit, overrides)
 
 
 def _override(table: TomlTable, limit: Limit, rules: CheckRules) -> Override:
     selectors = ("release", "sae", "layer", "site", "positions", "task")
-    settings = ("min", "max", "report_only", "regression", *rules.parameters)
+    settings = ("min", "max", "margin", "report_only", "regression", *rules.parameters)
     table.allow(*selectors, *settings, "reason")
     if not set(selectors) & set(table.values):
         table.refuse(None, f"selects nothing: give it {_either(selectors)}")
@@ -134,6 +159,7 @@ def _override(table: TomlTable, limit: Limit, rules: CheckRules) -> Override:
         report_only=report_only,
         parameters=_parameters(table, rules),
         reason=table.text("reason") or "",
+        margin=_excess(table),
         regression=_margin(table, limit.min, limit.max),
     )
     result = override.apply(limit)
@@ -141,7 +167,26 @@ def _override(table: TomlTable, limit: Limit, rules: CheckRules) -> Override:
         table.refuse(None, f"leaves min {result.min:g} above max {result.max:g}")
     if result.min is None and result.max is None and not result.report_only:
         table.refuse("report_only", "is false, but there is no min or max to judge by")
+    _refuse_no_margin(table, result)
     return override
+
+
+def _excess(table: TomlTable) -> float | None:
+    """The margin: how far beyond its limit a value may lie before it matters."""
+    margin = table.number("margin")
+    if margin is not None and margin <= 0:
+        table.refuse("margin", f"must be above 0, got {margin:g}")
+    return margin
+
+
+def _refuse_no_margin(table: TomlTable, limit: Limit) -> None:
+    """A limit without a margin could be shown to hold by no sample that lies near it."""
+    if not limit.report_only and not limit.margin:
+        table.refuse(
+            None,
+            "lacks margin: every limit says, in its own unit, the smallest excess over it that "
+            "would matter; a cell passes when it is shown to lie within limit and margin",
+        )
 
 
 def _known_failure(table: TomlTable, checks: Mapping[str, CheckRules]) -> KnownFailure:

@@ -1,8 +1,10 @@
 """From an estimate and a limit to a verdict: a pure function.
 
-A verdict takes two intervals. To *pass*, a cell's own interval must lie within the limit. To
-*fail*, a wider one must lie beyond it: the one that all gating cells of the run hold at once, since
-a single failing cell blocks a release, and one of hundreds is always beyond its limit by chance.
+A verdict takes two intervals. To *pass*, a cell's own interval must lie within limit and margin:
+that no excess which would matter is left is shown, not presumed. To *fail*, a wider interval must
+lie beyond the limit: one that all cells of a release hold at once, since a single failing cell
+blocks it, and one of hundreds is always beyond its limit by chance. Anything between is undecided,
+which is no pass.
 """
 
 from __future__ import annotations
@@ -12,13 +14,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sae_checks.judge.statistics import Estimate
-from sae_checks.judge.thresholds import Limit, UndecidedPolicy
-from sae_checks.wording import counted
+from sae_checks.judge.thresholds import CellFamily, Limit
 
-Status = Literal["pass", "fail", "undecided", "undefined", "reported"]
+Status = Literal["pass", "fail", "undecided", "undefined", "not_applicable", "reported"]
 
-# Fewer independent texts or items decide nothing: Student's t then rests on a handful of numbers.
+# Fewer independent units decide nothing: Student's t then rests on a handful of numbers.
 FEWEST_UNITS = 8
+# While a sample still grows, fewer decide nothing either: damage to one text in twenty is then
+# missed in at most 4% of samples (0.95^64).
+FEWEST_UNITS_TO_STOP = 64
 # A normal deviate is below this 8 times in 10.
 _POWER = 0.8416
 
@@ -28,9 +32,10 @@ class Verdict:
     """What an estimate means under a limit.
 
     Attributes:
-        holds: the outcome for the gate, after the policy for undecided verdicts.
+        holds: whether the run may succeed with it.
         estimate: with the interval of this cell alone.
-        adjusted: the same with the interval that all gating cells of the run share.
+        adjusted: the same with the interval that all cells of the release share.
+        fewest: independent units below which nothing is decided.
     """
 
     status: Status
@@ -38,6 +43,8 @@ class Verdict:
     estimate: Estimate
     limit: Limit
     adjusted: Estimate
+    fewest: int = FEWEST_UNITS
+    family: CellFamily = "claim"
 
     @property
     def detectable(self) -> float:
@@ -46,7 +53,7 @@ class Verdict:
         Half the width of the adjusted interval and 0.84 standard errors; NaN where the interval
         comes from no standard error, or there is no limit.
         """
-        if self.status in ("reported", "undefined"):
+        if self.status in ("reported", "undefined", "not_applicable"):
             return math.nan
         each = self.adjusted
         reach = each.value - each.low if self.limit.max is not None else each.high - each.value
@@ -56,72 +63,40 @@ class Verdict:
     def texts_to_decide(self) -> float:
         """How many texts (items) would decide an undecided verdict if the value stays as it is.
 
-        Intervals narrow as 1/√n. NaN where nothing is undecided or no width is known.
+        Intervals narrow as 1/√n: either until the cell's own lies within limit and margin, or until
+        the adjusted one lies beyond the limit. NaN where nothing is undecided or no width is known.
         """
-        return self.texts_to_decide_at_best(0.0)
-
-    def texts_to_decide_at_best(self, errors: float) -> float:
-        """The same if the value lay so many standard errors further from the limit."""
-        each = self.estimate if _within(self.estimate.value, self.limit) else self.adjusted
+        each = self.estimate
         if self.status != "undecided" or not math.isfinite(each.standard_error):
             return math.nan
-        ends = [end for end in (self.limit.min, self.limit.max) if end is not None]
-        distance = min(abs(each.value - end) for end in ends) + errors * each.standard_error
-        width = max(each.high - each.value, each.value - each.low)
-        fewest = FEWEST_UNITS * each.texts / max(each.units, 1)
-        return max(each.texts * (width / distance) ** 2, fewest) if distance else math.inf
+        texts = each.texts * min(self._growth_to_pass(), self._growth_to_fail())
+        return max(texts, self.fewest * each.texts / max(each.units, 1))
 
     @property
-    def sentence(self) -> str:
-        """The verdict for a human: value, limit, intervals, texts and tokens."""
-        if self.status == "undefined":
-            return f"undefined: {self.estimate.reason or 'the value is not a number'}"
-        value = _with_unit(self.estimate.value, self.limit.unit)
-        return f"{value} {self._relation()} ({self._evidence()})"
+    def beyond_limit(self) -> bool:
+        """Whether the value itself is beyond its limit, whatever is shown of it."""
+        return not self.limit.allows(self.estimate.value)
 
-    def _relation(self) -> str:
-        if self.status == "reported":
-            return "is reported without a limit"
-        limit = self._limit_at_stake()
-        if self.status == "undecided":
-            side = "within" if _within(self.estimate.value, self.limit) else "beyond"
-            outcome = "passes" if self.holds else "fails"
-            return f"is {side} {limit} but {self._doubt()}: undecided, which {outcome} here"
-        if self.status == "pass":
-            return f"is within {limit}"
-        return f"is {'below' if _below(self.estimate.value, self.limit) else 'above'} {limit}"
+    def _growth_to_pass(self) -> float:
+        """By which factor the sample would have to grow to show the cell within its margin."""
+        each, limit, wanted = self.estimate, self.limit, 0.0
+        for distance, width in (
+            (_up_to(limit.max, limit.margin) - each.value, each.high - each.value),
+            (each.value + _up_to(_negative(limit.min), limit.margin), each.value - each.low),
+        ):
+            if distance <= 0:
+                return math.inf
+            wanted = max(wanted, (width / distance) ** 2)
+        return wanted
 
-    def _doubt(self) -> str:
-        """Why a verdict is undecided."""
-        each = self.estimate
-        if each.units < FEWEST_UNITS:
-            what = each.unit_name if each.clusters is None else "document"
-            return f"rests on {counted(each.units, what)} where {FEWEST_UNITS} are the least"
-        return "its interval crosses it"
-
-    def _limit_at_stake(self) -> str:
-        low, high, unit = self.limit.min, self.limit.max, self.limit.unit
-        if low is not None and high is not None and self.status != "fail":
-            return f"the limits {_number(low)} to {_with_unit(high, unit)}"
-        if low is not None and (high is None or self.estimate.value < low):
-            return f"the minimum of {_with_unit(low, unit)}"
-        assert high is not None, "a gated limit has a min or a max"
-        return f"the maximum of {_with_unit(high, unit)}"
-
-    def _evidence(self) -> str:
-        each = self.estimate
-        of_items = each.unit_name == "item"
-        tokens = f"{each.tokens:,} {'prompt ' * of_items}tokens"
-        counts = f"{counted(each.texts, each.unit_name)}, {tokens}"
-        if each.low == -math.inf and each.high == math.inf:
-            return f"no interval from {counts}"
-        told = [f"interval {_interval(each)}"]
-        if self.status not in ("reported", "pass") and self.adjusted != each:
-            told.append(f"{_interval(self.adjusted)} with all cells of the run in view")
-        told.append(counts)
-        if math.isfinite(self.texts_to_decide):
-            told.append(f"some {_about(self.texts_to_decide)} {each.unit_name}s would decide it")
-        return ", ".join(told)
+    def _growth_to_fail(self) -> float:
+        """By which factor the sample would have to grow to show the cell beyond its limit."""
+        each, limit = self.adjusted, self.limit
+        if limit.max is not None and each.value > limit.max:
+            return ((each.value - each.low) / (each.value - limit.max)) ** 2
+        if limit.min is not None and each.value < limit.min:
+            return ((each.high - each.value) / (limit.min - each.value)) ** 2
+        return math.inf
 
 
 def detectable(reach: float, standard_error: float) -> float:
@@ -132,69 +107,50 @@ def detectable(reach: float, standard_error: float) -> float:
 def judge(
     estimate: Estimate,
     limit: Limit,
-    undecided: UndecidedPolicy,
     adjusted: Estimate | None = None,
+    *,
+    fewest: int = FEWEST_UNITS,
+    family: CellFamily = "claim",
+    undecided_holds: bool = False,
 ) -> Verdict:
-    """Pass when the whole interval is within the limit, fail when all of the adjusted is beyond.
+    """Fail when all of the adjusted interval is beyond the limit; pass when all of the own interval
+    is within limit and margin; undecided otherwise, and below `fewest` independent units.
 
-    Anything between is undecided, and so is everything below `FEWEST_UNITS` independent units. The
-    policy turns that into an outcome: passing, failing, or judged by the point estimate. Too few
-    units for an interval do not pass for want of proof: there the point estimate decides, unless
-    the policy is to fail. What is undefined never holds.
+    What is shown to lie beyond its limit fails, even if it is shown to lie within the margin too.
+    What is undefined never holds; what the clean model gives no ground for blocks nothing.
+
+    Args:
+        estimate: with an interval each end of which is as sure as a pass has to be.
+        limit: with its margin.
+        adjusted: with the interval that all cells of its family share; the same where absent.
+        fewest: independent units below which nothing is decided.
+        family: whether the cell is a claim or says where.
+        undecided_holds: whether the run may succeed with an undecided verdict.
     """
     adjusted = estimate if adjusted is None else adjusted
 
     def verdict(status: Status, holds: bool) -> Verdict:
-        return Verdict(status, holds, estimate, limit, adjusted)
+        return Verdict(status, holds, estimate, limit, adjusted, fewest, family)
 
+    if estimate.inapplicable:
+        return verdict("not_applicable", True)
     if not math.isfinite(estimate.value) or math.isnan(estimate.low) or math.isnan(estimate.high):
         return verdict("undefined", False)
     if limit.report_only:
         return verdict("reported", True)
     if limit.min is None and limit.max is None:
         raise ValueError("a limit needs a min or a max, or must be report-only")
-    few = estimate.units < FEWEST_UNITS
-    if not few and _within(estimate.low, limit) and _within(estimate.high, limit):
-        return verdict("pass", True)
-    if not few and (_below(adjusted.high, limit) or _above(adjusted.low, limit)):
-        return verdict("fail", False)
-    by_value = undecided == "point_estimate" or (undecided == "pass" and few)
-    holds = _within(estimate.value, limit) if by_value else undecided == "pass"
-    return verdict("undecided", holds)
+    if estimate.units >= fewest:
+        if limit.below(adjusted.high) or limit.above(adjusted.low):
+            return verdict("fail", False)
+        if limit.allows(estimate.low, limit.margin) and limit.allows(estimate.high, limit.margin):
+            return verdict("pass", True)
+    return verdict("undecided", undecided_holds)
 
 
-def _below(value: float, limit: Limit) -> bool:
-    return limit.min is not None and value < limit.min
+def _up_to(end: float | None, margin: float) -> float:
+    return math.inf if end is None else end + margin
 
 
-def _above(value: float, limit: Limit) -> bool:
-    return limit.max is not None and value > limit.max
-
-
-def _within(value: float, limit: Limit) -> bool:
-    return not _below(value, limit) and not _above(value, limit)
-
-
-def _interval(estimate: Estimate) -> str:
-    ends = (estimate.low, estimate.high)
-    low, high = (_number(end) if math.isfinite(end) else "unbounded" for end in ends)
-    return f"{low} to {high}"
-
-
-def _number(value: float) -> str:
-    """Four significant digits, without an exponent unless it is needed."""
-    if value == 0 or 1e-4 <= abs(value) < 1e6:
-        digits = 3 - math.floor(math.log10(abs(value))) if value else 0
-        text = f"{value:,.{max(digits, 0)}f}"
-        return text.rstrip("0").rstrip(".") if "." in text else text
-    return f"{value:.3e}"
-
-
-def _about(count: float) -> str:
-    """A count rounded up to two digits: it is a guess."""
-    step = 10 ** max(math.floor(math.log10(count)) - 1, 0)
-    return f"{math.ceil(count / step) * step:,}"
-
-
-def _with_unit(value: float, unit: str) -> str:
-    return f"{_number(value)} {unit}".rstrip()
+def _negative(end: float | None) -> float | None:
+    return None if end is None else -end

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from sae_checks.judge.verdict import Verdict
+from sae_checks.report.sentence import sentence
 
 if TYPE_CHECKING:
     from sae_checks.session import Outcome
@@ -42,7 +43,7 @@ def _entry(outcome: Outcome, today: date) -> str:
     if math.isfinite(bound):
         lines.append(f"bound = {bound!r}")
     lines.append(f"expires = {today + LASTS}")
-    said = f"to be reviewed: {verdict.sentence}"
+    said = f"to be reviewed: {sentence(verdict)}"
     lines.append(f"reason = {json.dumps(said, ensure_ascii=False)}")
     return "\n".join(lines) + "\n"
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.verdict import Verdict, detectable
 from sae_checks.report import text
 from sae_checks.report.budget import Passes, passes
@@ -66,7 +65,7 @@ def _at_budget(session: Session, check: Check, cell: CellRef, budget: int) -> tu
         return math.inf, str(error)
     if verdict.status == "fail":
         return -2.0, f"{text.limit(verdict)} {verdict.limit.unit}: exceeded already (at {cell})"
-    excess = _extrapolated(verdict, budget, session)
+    excess = _extrapolated(session, check, cell, verdict, budget)
     if math.isnan(excess):
         return -1.0, f"{text.limit(verdict)} {verdict.limit.unit}: not known of this quantity"
     each = verdict.estimate
@@ -76,15 +75,16 @@ def _at_budget(session: Session, check: Check, cell: CellRef, budget: int) -> tu
     )
 
 
-def _extrapolated(verdict: Verdict, budget: int, session: Session) -> float:
+def _extrapolated(
+    session: Session, check: Check, cell: CellRef, verdict: Verdict, budget: int
+) -> float:
     """What the sample could detect if it were the whole budget: spreads stay, 1/√n shrinks."""
     each = verdict.adjusted
     if not math.isfinite(each.standard_error) or not each.texts or not budget:
         return math.nan
     units = max(2, round(budget * each.units / each.texts))
     error = each.standard_error * math.sqrt(each.units / units)
-    confidence = session.thresholds.gate.confidence
-    coverage = Coverage(confidence, stopping=True).shared_by(session.gate.gating_cells)
+    coverage = session.gate.court(session.thresholds).shared_coverage(check, cell)
     return detectable(coverage.at_the_end().reach(units - 1, units) * error, error)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sae_checks.checking import BUNDLED_THRESHOLDS, CellRef, Check
 from sae_checks.judge.thresholds import KnownFailure
 from sae_checks.judge.verdict import Verdict
+from sae_checks.report.sentence import sentence
 from sae_checks.wording import counted
 
 if TYPE_CHECKING:
@@ -68,7 +69,9 @@ def properties(
         "first_position": str(positions.first) if positions else first,
         "last_position": str(positions.last) if positions else last,
         "value": "nan",
+        "family": cell.family,
         "limit": "",
+        "margin": "nan",
         "ci_low": "nan",
         "ci_high": "nan",
         "adjusted_low": "nan",
@@ -76,6 +79,7 @@ def properties(
         "detectable": "nan",
         "texts_to_decide": "nan",
         "texts": "0",
+        "documents": "0",
         "tokens": "0",
         "verdict": "error",
     }
@@ -84,6 +88,7 @@ def properties(
         made |= {
             "value": _figure(estimate.value),
             "limit": limit(verdict),
+            "margin": _figure(verdict.limit.margin) if limit(verdict) else "nan",
             "ci_low": _figure(estimate.low),
             "ci_high": _figure(estimate.high),
             "adjusted_low": _figure(verdict.adjusted.low),
@@ -91,6 +96,7 @@ def properties(
             "detectable": _figure(verdict.detectable),
             "texts_to_decide": _figure(verdict.texts_to_decide),
             "texts": str(estimate.texts),
+            "documents": str(estimate.units),
             "tokens": str(estimate.tokens),
             "verdict": verdict.status,
         }
@@ -117,7 +123,7 @@ def failure(check: Check, cell: CellRef, verdict: Verdict) -> str:
         where += f" on task {cell.task}"
     if cell.absent is not None:
         where = " ".join(part for part in cell.absent[1:] if part) or where
-    lines = [f"{check.title} of {where}: {verdict.sentence}"]
+    lines = [f"{check.title} of {where}: {sentence(verdict)}"]
     if verdict.estimate.notes:
         notes = ", ".join(
             f"{n} = {v:.4g}" if isinstance(v, float) else f"{n} = {v}"

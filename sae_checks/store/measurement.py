@@ -61,7 +61,13 @@ def read_measurement(folder: Path) -> Measurement:
             )
     if not tables and not any(tasks.values()):
         raise StoreError(f"{folder} holds no table of any SAE; measure again")
-    release = Release(manifest["release"], "stored", saes[0].loading, saes)
+    release = Release(
+        manifest["release"],
+        "stored",
+        saes[0].loading,
+        saes,
+        whole=int(manifest.get("release_saes", len(saes))),
+    )
     reasons = {
         entry["ref"]["name"]: entry["failure"]
         for entry in manifest.get("tasks", [])

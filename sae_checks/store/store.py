@@ -170,6 +170,7 @@ class Store:
         manifest: dict[str, object] = {
             "release": self.release.name,
             "source": self.release.source,
+            "release_saes": self.release.size,
             "context": self.provenance.context,
             "adaptive": adaptive,
             "provenance": self.provenance.as_dict(),

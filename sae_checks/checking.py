@@ -83,9 +83,9 @@ class CellRef:
     positions: PositionRange | None  # None: all that was measured
     task: str | None = None  # None: texts
     compared: str = ""  # of a comparison with a baseline: the check
+    absent: CellKey | None = None  # a cell of the baseline that the release does not have
     # A claim decides; a range of positions within one says where.
     family: CellFamily = "claim"
-    absent: CellKey | None = None  # a cell of the baseline that the release does not have
 
     def __str__(self) -> str:
         if self.absent is not None:

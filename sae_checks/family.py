@@ -59,7 +59,7 @@ class Family:
         return gate.claims_error / (self.saes + 1) / max(cells, 1)
 
     def _counted(self, check: Check) -> Iterable[Check]:
-        """The checks that share an error with this one's kind: limits, or one kind of comparison."""
+        """The checks that share an error with one of this kind: of limits, or of a comparison."""
         for name, limits in self.thresholds.checks.items():
             if name in self.checks and not limits.by_default and _counts(check, limits):
                 yield self.checks[name]

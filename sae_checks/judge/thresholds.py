@@ -163,13 +163,15 @@ class CheckLimits:
     @property
     def gates(self) -> bool:
         """Whether any cell of the check has a limit."""
-        bounds = ((each.min, each.max) for each in (self.limit, *self.overrides))
-        return any(low is not None or high is not None for low, high in bounds)
+        numbers = [self.limit.min, self.limit.max]
+        numbers += [number for each in self.overrides for number in (each.min, each.max)]
+        return any(number is not None for number in numbers)
 
     @property
     def compares(self) -> bool:
         """Whether any cell of the check has a margin against a baseline."""
-        return any(each.regression is not None for each in (self.limit, *self.overrides))
+        margins = [self.limit.regression, *(each.regression for each in self.overrides)]
+        return any(margin is not None for margin in margins)
 
 
 @dataclass(frozen=True)

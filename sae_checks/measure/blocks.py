@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from sae_checks.load.sae import LoadedSae
 
 
-# The first look is after so many, as fewer independent units decide nothing (judge/verdict.py); each
-# further one when there are that much more. A look costs judging, and nothing in error.
+# The first look is after so many, as fewer independent units decide nothing (judge/verdict.py);
+# each further one when there are that much more. A look costs judging, and nothing in error.
 FIRST_TEXTS, FIRST_ITEMS, GROWTH = 64, 100, 1.3
 
 Table = TypeVar("Table")

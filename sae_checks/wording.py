@@ -12,3 +12,9 @@ def natural_order(text: str) -> list[tuple[int, str]]:
     """A key that sorts names as people count: blocks.3 before blocks.12."""
     parts = re.split(r"(\d+)", text)
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+
+
+def printable(text: str) -> str:
+    """Text from a corpus or a release on one line, with nothing in it that a terminal obeys."""
+    flat = " ".join(text.split())
+    return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in flat)

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from sae_checks.load.sae import LoadedSae
-
+from sae_checks.records import SaeRef
 
 # The first look is after so many, as fewer independent units decide nothing (judge/verdict.py);
 # each further one when there are that much more. A look costs judging, and nothing in error.
 FIRST_TEXTS, FIRST_ITEMS, GROWTH = 64, 100, 1.3
 
 Table = TypeVar("Table")
+
+
+class OfSae(Protocol):
+    """An SAE to measure, loaded or not."""
+
+    @property
+    def ref(self) -> SaeRef:
+        """Which one it is."""
+
+
+Sae = TypeVar("Sae", bound=OfSae)
 
 
 def schedule(size: int, first: int) -> list[int]:
@@ -28,7 +37,7 @@ def schedule(size: int, first: int) -> list[int]:
 
 
 @dataclass(frozen=True)
-class Blocks(Generic[Table]):
+class Blocks(Generic[Sae, Table]):
     """What growing tables takes, of texts or of items.
 
     Attributes:
@@ -44,12 +53,12 @@ class Blocks(Generic[Table]):
     size: int
     first: int
     length: Callable[[Table], int]
-    measure: Callable[[Sequence[LoadedSae], slice], Mapping[str, Table]]
+    measure: Callable[[Sequence[Sae], slice], Mapping[str, Table]]
     join: Callable[[Table, Table], Table]
     unsettled: Callable[[], Set[str]]
     progress: Callable[[int], None]
 
-    def grow(self, tables: dict[str, Table], saes: Sequence[LoadedSae]) -> None:
+    def grow(self, tables: dict[str, Table], saes: Sequence[Sae]) -> None:
         """Let the SAEs' tables grow, in place, until each is settled or has all there is."""
         done = {sae.ref.sae_id: self._length(tables, sae) for sae in saes}
         for stop in schedule(self.size, self.first):
@@ -63,6 +72,6 @@ class Blocks(Generic[Table]):
                     done[sae_id] = stop
         self.progress(sum(self.size - length for length in done.values()))
 
-    def _length(self, tables: Mapping[str, Table], sae: LoadedSae) -> int:
+    def _length(self, tables: Mapping[str, Table], sae: Sae) -> int:
         table = tables.get(sae.ref.sae_id)
         return 0 if table is None else self.length(table)

@@ -14,9 +14,23 @@ from sae_checks.wording import counted
 
 if TYPE_CHECKING:
     from sae_checks.checking import Check
+    from sae_checks.judge.verdict import Verdict
     from sae_checks.session import Outcome, Session
 
-_RANK = {"error": 0, "failed": 1, "accepted": 2, "unexpectedly passed": 3, "passed": 4}
+_RANK = {
+    name: rank
+    for rank, name in enumerate(
+        (
+            "error",
+            "failed",
+            "undecided",
+            "accepted",
+            "unexpectedly passed",
+            "passed",
+            "not applicable",
+        )
+    )
+}
 
 
 def summary_lines(session: Session, junit: str | None) -> list[str]:
@@ -38,6 +52,7 @@ def summary_lines(session: Session, junit: str | None) -> list[str]:
     lines += budget_lines(session)
     lines += [improvement_line(outcome) for outcome in session.improvements()]
     lines += _accepted(session)
+    lines += _undecided(session.outcomes) + _not_applicable(session.outcomes)
     lines += [f"note: {sentence}" for sentence in session.stale_known_failures()]
     if session.gate.store is not None:
         lines.append(f"tables: {session.gate.store.folder}")
@@ -93,8 +108,21 @@ def _worst_line(outcome: Outcome) -> str:
         f"{verdict.estimate.value:.4g}" if not math.isnan(verdict.estimate.value) else "undefined"
     )
     limit = text.limit(verdict) or "reported"
-    told = outcome.outcome if verdict.status != "undecided" else f"{outcome.outcome} (undecided)"
-    return f"  {name_of(outcome.check):<27} {value:>10} {limit:<12} {where:<14} {told}".rstrip()
+    return (
+        f"  {name_of(outcome.check):<27} {value:>10} {limit:<12} {where:<14} "
+        f"{told_of(outcome.outcome, verdict)}".rstrip()
+    )
+
+
+def told_of(outcome: str, verdict: Verdict) -> str:
+    """An outcome, and what it does not say by itself."""
+    if verdict.status == "undecided" and outcome == "failed":
+        return "failed: insufficient evidence"
+    if verdict.status == "undecided" and outcome != "undecided":
+        return f"{outcome} (undecided)"
+    if verdict.status == "pass" and verdict.beyond_limit:
+        return f"{outcome}: beyond its limit by less than its margin of {verdict.limit.margin:g}"
+    return outcome
 
 
 def improvement_line(outcome: Outcome) -> str:
@@ -105,6 +133,35 @@ def improvement_line(outcome: Outcome) -> str:
         f"better than the baseline: {outcome.cell}: {values['candidate_value']:.4g}, was "
         f"{values['baseline_value']:.4g}"
     )
+
+
+def _undecided(outcomes: Iterable[Outcome]) -> list[str]:
+    """How many cells the sample could not decide, and what that means for the run."""
+    undecided = [o for o in outcomes if o.verdict is not None and o.verdict.status == "undecided"]
+    lines = []
+    for outcome, means in (
+        ("failed", "the run fails, since nobody has shown that they hold"),
+        ("undecided", "no pass, but the run does not fail for them"),
+        ("accepted", "accepted failures, which the sample does not decide"),
+    ):
+        families = Counter(o.cell.family for o in undecided if o.outcome == outcome)
+        if families:
+            told = " and ".join(counted(n, name) for name, n in sorted(families.items()))
+            lines.append(f"insufficient evidence: {told}: {means}")
+    return lines
+
+
+def _not_applicable(outcomes: Iterable[Outcome]) -> list[str]:
+    """What the clean model gives no ground to judge, and why: one line per check and reason."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for outcome in outcomes:
+        if outcome.outcome == "not applicable" and outcome.verdict is not None:
+            key = (name_of(outcome.check), outcome.verdict.estimate.reason)
+            places.setdefault(key, []).append(str(outcome.cell))
+    return [
+        f"not applicable: {name} of {counted(len(cells), 'cell')} (such as {cells[0]}): {reason}"
+        for (name, reason), cells in places.items()
+    ]
 
 
 def _accepted(session: Session) -> list[str]:

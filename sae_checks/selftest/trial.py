@@ -31,7 +31,7 @@ class Finding:
 
     check: str
     sae: str  # "" for the whole release
-    against_baseline: bool
+    question: Question
     told: str
 
 
@@ -50,9 +50,9 @@ class Trial:
         """Whether something failed on every damaged SAE."""
         return set(self.planted_in) <= {finding.sae for finding in self.findings}
 
-    def caught_by(self, against_baseline: bool) -> bool:
-        """Whether it would have been caught by the limits, or by the comparisons, alone."""
-        some = (f for f in self.findings if f.against_baseline == against_baseline)
+    def caught_by(self, question: Question) -> bool:
+        """Whether it would have been caught by this question alone."""
+        some = (f for f in self.findings if f.question == question)
         return set(self.planted_in) <= {finding.sae for finding in some}
 
     @property
@@ -130,29 +130,17 @@ class Trials:
         return [short], measurement, lab.gate.cells_of(release, lab.checks)
 
     def _judge(self, measurement: Measurement, cells: Cells) -> list[Finding]:
-        """All tests that fail, by their limits or against the unharmed release."""
+        """All tests that block the release: by its limits in a default run, and as comparisons."""
         lab = self.lab
-        saes = measurement.release.saes
-        comparison = Comparison(self._baseline, {sae.sae_id: sae.sae_id for sae in saes})
-        compared = [
-            (regression_of(check), ref)
-            for check in lab.checks
-            for ref in comparison.cells(
-                check, [r for c, r in cells if c is check], measurement.release.name
-            )
-            if lab.thresholds.limit(check.name, ref.place).regression is not None
-        ]
-        every = [*cells, *compared]
-        gating = Court(lab.thresholds)
-        court = replace(
-            gating, gating_cells=sum(gating.gates(c, r) for c, r in every), comparison=comparison
+        court = lab.gate.court(lab.thresholds)
+        found = failures(
+            replace(court, adaptive=True),
+            as_default_run(measurement, replace(court, adaptive=True), cells),
+            [(check, ref) for check, ref in cells if court.gates(check, ref)],
         )
-        try:
-            comparison.prepare(measurement, lab.thresholds, every)
-        except BaselineError as error:  # the run ends with this sentence, and no test passes
-            found = failures(court, measurement, cells)
-            return found + [Finding("refused", s.sae_id, True, str(error)) for s in saes]
-        return failures(court, measurement, every)
+        for question in COMPARISONS:
+            found += against(court, self._baseline, measurement, cells, question)
+        return found
 
 
 def _otherwise_loaded(measurement: Measurement) -> Measurement:
@@ -164,30 +152,6 @@ def _otherwise_loaded(measurement: Measurement) -> Measurement:
     loading["from_pretrained_kwargs"] = sorted(pairs.items())
     provenance["loading"] = loading
     return replace(measurement, manifest={**measurement.manifest, "provenance": provenance})
-
-
-def failures(court: Court, measurement: Measurement, cells: Cells) -> list[Finding]:
-    """The tests that fail and that no entry accepts; one that cannot be measured fails."""
-    found = []
-    for check, ref in cells:
-        compared = check.compared is not None
-        name = check.compared.name if check.compared is not None else check.name
-        try:
-            verdict = court.verdict(measurement, check, ref)
-        except UserError as error:
-            found.append(Finding(name, sae_of(ref), compared, str(error)))
-            continue
-        if verdict.holds:
-            continue
-        entry = court.thresholds.known_failure(check.title, ref.place, date.today())
-        accepted = (
-            entry is not None
-            and verdict.status != "undefined"
-            and not entry.exceeded(verdict.estimate.value, verdict.limit)
-        )
-        if not accepted:
-            found.append(Finding(name, sae_of(ref), compared, f"{ref}: {verdict.sentence}"))
-    return found
 
 
 def through_a_file(baseline: Baseline) -> FileBaseline:

@@ -17,6 +17,7 @@ from sae_checks.records import TaskRef
 # Questions in a row that make no item, per item wanted, after which the others are taken for the
 # same: some tasks never end.
 _PATIENCE, _LEAST_PATIENCE = 50, 1_000
+_ENDING_TOKENS = 10  # of a prompt, shown where an item is named
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ def load_items(
             "cut": sum(made.cut for made in taken.made),
             "several_token_answers": sum(made.several_tokens for made in taken.made),
             "longest_prompt": max(len(item.prompt) for item in items),
+            "endings": [_ending(item, tokenizer) for item in items],
             "tokenizer": tokenizer_version(tokenizer),
         },
         fingerprint=_fingerprint(items),
@@ -211,6 +213,12 @@ def _nothing(task: Task, left_out: Counter[str]) -> str:
         f"task {task.name}: none of its questions can be asked of this model ({reasons}); leave it "
         "out with --sae-task"
     )
+
+
+def _ending(item: Item, tokenizer: Any) -> str:
+    """The last words of a prompt and its answer, so that a report can say which item it means."""
+    prompt = tokenizer.decode(list(item.prompt[-_ENDING_TOKENS:]))
+    return f"{' '.join(prompt.split())} → {tokenizer.decode(list(item.answer)).strip()}"
 
 
 def _fingerprint(items: tuple[Item, ...]) -> str:

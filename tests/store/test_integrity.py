@@ -1,14 +1,12 @@
-"""Stored tables that are damaged, mixed up or edited: refused, or set aside and measured again."""
+"""Stored tables that are damaged, mixed up or edited are refused in one sentence."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -16,8 +14,19 @@ from hypothesis import strategies as st
 
 from sae_checks.errors import StoreError
 from sae_checks.records import Release
-from sae_checks.store import MeasuredTask, Store, read_measurement
+from sae_checks.store import Store, read_measurement
 from sae_checks.store.integrity import as_json, read_sealed, record_files, write_sealed
+from tests.store.damages import (
+    CHANGED,
+    DAMAGES,
+    HINT,
+    NO_FORMAT,
+    OTHER_SAE,
+    SAE_0,
+    SAE_1,
+    task_of,
+    texts_of,
+)
 from tests.stored import (
     COLUMNS,
     LOADING,
@@ -29,126 +38,11 @@ from tests.stored import (
     write_measurement,
 )
 
-HINT = "; restore it, or measure again"
-SAE_0, SAE_1 = (sae_ref(layer).sae_id for layer in range(2))
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A measurement of two SAEs, on texts and on a task."""
-    return write_measurement(tmp_path, tasks=[task_table(0), task_table(1)])
-
-
-@pytest.fixture
-def store(folder: Path, tmp_path: Path) -> Store:
-    """The store that holds it."""
-    saes = (sae_ref(0), sae_ref(1))
-    made = Store(tmp_path, Release("made-up", "folder", LOADING, saes), provenance())
-    assert made.folder == folder
-    return made
-
-
-def texts_of(folder: Path, layer: int) -> Path:
-    (found,) = folder.glob(f"blocks.{layer}.*")
-    return found
-
-
-def task_of(folder: Path, layer: int) -> Path:
-    (found,) = folder.glob(f"tasks/*/blocks.{layer}.*")
-    return found
-
 
 def refusal(folder: Path) -> str:
     with pytest.raises(StoreError) as caught:
         read_measurement(folder)
     return str(caught.value)
-
-
-def swap(one: Path, other: Path) -> None:
-    between = one.with_name("between")
-    one.rename(between)
-    other.rename(one)
-    between.rename(other)
-
-
-def keep_rows(path: Path, share: float) -> None:
-    """Only the first rows of a Parquet file."""
-    rows = pq.read_table(path, partitioning=None)
-    pq.write_table(rows.slice(0, int(len(rows) * share)), path)
-
-
-def swapped_folders(of: Callable[[Path, int], Path]) -> Callable[[Path], None]:
-    return lambda folder: swap(of(folder, 0), of(folder, 1))
-
-
-def swapped_files(of: Callable[[Path, int], Path], name: str) -> Callable[[Path], None]:
-    return lambda folder: swap(of(folder, 0) / name, of(folder, 1) / name)
-
-
-def without_l0(folder: Path) -> None:
-    path = texts_of(folder, 0) / "tokens.parquet"
-    pq.write_table(pq.read_table(path, partitioning=None).drop_columns(["l0"]), path)
-
-
-FIRST = "blocks.0.hook_resid_pre"
-CHANGED = "was changed after it was written (its checksum is another)"
-OTHER_SAE = f"describes another table (sae.sae_id is '{SAE_1}', not '{SAE_0}')"
-DAMAGES: dict[str, tuple[Callable[[Path], None], str, str]] = {
-    # What is done; the file that is named for it; what is said of it.
-    "folders": (swapped_folders(texts_of), "sae.json", OTHER_SAE),
-    "folders of a task": (swapped_folders(task_of), "task.json", OTHER_SAE),
-    "tokens": (swapped_files(texts_of, "tokens.parquet"), "tokens.parquet", ""),
-    "position sums": (
-        swapped_files(texts_of, "position_sums.parquet"),
-        "position_sums.parquet",
-        "",
-    ),
-    "items": (swapped_files(task_of, "items.parquet"), "items.parquet", ""),
-    "features": (swapped_files(task_of, "features.parquet"), "features.parquet", ""),
-    "half the items": (
-        lambda folder: keep_rows(task_of(folder, 0) / "items.parquet", 0.5),
-        "items.parquet",
-        "",
-    ),
-    "half the tokens": (
-        lambda folder: keep_rows(texts_of(folder, 0) / "tokens.parquet", 0.5),
-        "tokens.parquet",
-        "",
-    ),
-    "no tokens": (
-        lambda folder: keep_rows(texts_of(folder, 0) / "tokens.parquet", 0),
-        "tokens.parquet",
-        "",
-    ),
-    "no l0": (without_l0, "tokens.parquet", ""),
-    "no position sums": (
-        lambda folder: (texts_of(folder, 0) / "position_sums.parquet").unlink(),
-        "position_sums.parquet",
-        "is missing (sae.json names it)",
-    ),
-    "no ablations": (
-        lambda folder: (task_of(folder, 0) / "ablations.parquet").unlink(),
-        "ablations.parquet",
-        "is missing (task.json names it)",
-    ),
-    "a folder instead of a file": (
-        lambda folder: as_folder(texts_of(folder, 0) / "tokens.parquet"),
-        "tokens.parquet",
-        "cannot be read ([Errno 21] Is a directory: ",
-    ),
-    "one file more": (
-        lambda folder: shutil.copy(
-            texts_of(folder, 0) / "tokens.parquet", texts_of(folder, 0) / "more.parquet"
-        ),
-        "more.parquet",
-        "is no file of this table (sae.json does not name it)",
-    ),
-}
-
-
-def as_folder(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -157,58 +51,10 @@ def test_what_was_mixed_up_or_cut_is_refused_naming_the_file(folder: Path, damag
     change(folder)
     message = refusal(folder)
     file, _, rest = message.partition(name)
-    assert Path(file).name.startswith(FIRST)
+    assert Path(file).name.startswith(SAE_0)
     assert rest.startswith(f" {said}")
     assert rest.endswith(HINT)
     assert "\n" not in message
-
-
-@pytest.mark.parametrize(
-    ("damage", "name"), [(d, name) for d, (_, name, _) in DAMAGES.items()], ids=list(DAMAGES)
-)
-def test_what_was_mixed_up_or_cut_is_set_aside_to_be_measured_again(
-    folder: Path, store: Store, damage: str, name: str
-):
-    """Nothing is deleted, and what is whole is still found."""
-    DAMAGES[damage][0](folder)
-    files = sorted(path.name for path in folder.rglob("*") if path.is_file())
-    task, told = task_table(0).task, []
-    found = [store.find(sae_ref(layer), told.append) for layer in range(2)]
-    on_task = [store.find_task(task, sae_ref(layer), told.append) for layer in range(2)]
-    lost = [*found, *on_task].count(None)
-    both = {"folders", "folders of a task", "tokens", "position sums", "items", "features"}
-    assert lost == (2 if damage in both else 1)
-    assert len(told) == lost
-    assert name in told[0]
-    assert "; set aside as " in told[0]
-    assert told[0].endswith(".damaged-1, to be measured again")
-    assert len(list(folder.rglob("*.damaged-1"))) == lost
-    assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == files
-    assert [store.find(sae_ref(layer), told.append) for layer in range(2)].count(None) <= lost
-    assert len(told) == lost  # once is enough
-
-
-def test_the_whole_note(folder: Path, store: Store):
-    table = texts_of(folder, 0)
-    (table / "position_sums.parquet").unlink()
-    told: list[str] = []
-    assert store.find(sae_ref(0), told.append) is None
-    assert told == [
-        f"{table}/position_sums.parquet is missing (sae.json names it); set aside as "
-        f"{table.name}.damaged-1, to be measured again"
-    ]
-
-
-def test_what_is_set_aside_again_takes_the_next_number(folder: Path, store: Store):
-    told: list[str] = []
-    name = texts_of(folder, 0).name
-    for number in (1, 2):
-        (folder / name / "tokens.parquet").unlink()
-        assert store.find(sae_ref(0), told.append) is None
-        assert (folder / f"{name}.damaged-{number}" / "sae.json").is_file()
-        store.write(sae_table(0), COLUMNS)
-    assert store.find(sae_ref(0), told.append) is not None
-    assert len(told) == 2
 
 
 EDITS: dict[str, object] = {
@@ -235,9 +81,6 @@ def test_a_description_set_out_otherwise_is_the_same(folder: Path):
     described = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(described, sort_keys=True), encoding="utf-8")
     assert set(read_measurement(folder).tables) == {SAE_0, SAE_1}
-
-
-NO_FORMAT = "has no format, where this version of sae-checks reads format 2; measure again"
 
 
 @pytest.mark.parametrize(
@@ -271,18 +114,6 @@ def test_a_description_of_another_shape_is_one_sentence(
     assert told == [
         f"{path} {said.rpartition('; ')[0]}; set aside as {path.parent.name}.damaged-1, to be "
         "measured again"
-    ]
-
-
-def test_half_a_table_is_refused_and_set_aside(folder: Path, store: Store):
-    table = texts_of(folder, 0)
-    (table / "sae.json").unlink()
-    assert refusal(folder) == f"{table} is no whole table (it has no sae.json){HINT}"
-    told: list[str] = []
-    assert store.find(sae_ref(0), told.append) is None
-    assert told == [
-        f"{table} is no whole table (it has no sae.json); set aside as {table.name}.damaged-1, to "
-        "be measured again"
     ]
 
 
@@ -457,74 +288,3 @@ def test_a_manifest_of_an_older_format_is_refused(folder: Path):
     older = {k: v for k, v in read_sealed(path).items() if k != "setting"}
     path.write_text(json.dumps(older), encoding="utf-8")
     assert refusal(folder) == f"{path} {NO_FORMAT}"
-
-
-@pytest.mark.parametrize(
-    ("damage", "said"),
-    [
-        (lambda path: path.write_text("[]", encoding="utf-8"), "holds no JSON object but []"),
-        (lambda path: change_sealed(path, setting="0"), "is of another setting (0)"),
-        (as_folder, "cannot be read ([Errno 21] Is a directory: '{path}')"),
-    ],
-    ids=["list", "another's", "folder"],
-)
-def test_a_damaged_manifest_is_set_aside(folder: Path, store: Store, damage, said: str):
-    path = folder / "manifest.json"
-    damage(path)
-    told: list[str] = []
-    assert store.find_manifest(told.append) is None
-    assert told == [
-        f"{path} {said.format(path=path)}; set aside as manifest.json.damaged-1, to be measured "
-        "again"
-    ]
-    store.write_manifest({"corpus": "tales"}, {})
-    assert set(read_measurement(folder).tables) == {SAE_0, SAE_1}
-
-
-def test_a_manifest_made_anew_says_what_the_tables_say(tmp_path: Path):
-    """A run that was stopped after its texts left tables and no manifest; the next reads none."""
-    release = Release("made-up", "folder", LOADING, (sae_ref(0), sae_ref(1)))
-    store, task = Store(tmp_path, release, provenance()), task_table(1)
-    with store.lock():
-        store.write(sae_table(0), COLUMNS, {"corpus": "tales", "fingerprint": "f"})
-        store.write(sae_table(1), COLUMNS)
-        store.write_task(task, {"fingerprint": "g"})
-        store.write_manifest({}, {}, [MeasuredTask(task.task, {})])
-    manifest = read_measurement(store.folder).manifest
-    assert manifest["texts"] == {"corpus": "tales", "fingerprint": "f"}
-    assert manifest["tasks"][0]["description"] == {"fingerprint": "g"}  # type: ignore[index]
-
-
-def test_a_table_is_replaced_at_once(folder: Path, store: Store):
-    """Without a moment in which half of the old one lies there."""
-    before = sorted(path.name for path in folder.iterdir())
-    store.write(replace(sae_table(0), complete=False), COLUMNS)
-    stored = store.read(sae_ref(0))
-    assert stored is not None
-    assert not stored.table.complete
-    np.testing.assert_array_equal(stored.table.columns["l0"], sae_table(0).columns["l0"])
-    assert sorted(path.name for path in folder.iterdir()) == before
-
-
-def test_a_lock_that_is_a_folder_is_one_sentence(folder: Path, store: Store):
-    as_folder(folder / ".lock")
-    with pytest.raises(StoreError) as caught, store.lock():
-        pass
-    message = str(caught.value)
-    assert message.startswith(f"{folder} cannot be measured into (")
-    assert message.endswith("); remove what is in the way, or name another folder with --sae-store")
-    assert "\n" not in message
-
-
-def test_a_store_that_is_a_file_is_one_sentence(tmp_path: Path):
-    root = tmp_path / "store"
-    root.write_text("", encoding="utf-8")
-    store = Store(root, Release("made-up", "folder", LOADING, (sae_ref(0),)), provenance())
-    refused = pytest.raises(StoreError, match=r"cannot be measured into \(.*Not a directory")
-    with refused, store.lock():
-        pass
-
-
-def test_what_goes_wrong_while_measuring_is_not_the_locks_fault(store: Store):
-    with pytest.raises(OSError, match="the disk is full"), store.lock():
-        raise OSError("the disk is full")

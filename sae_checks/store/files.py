@@ -103,7 +103,7 @@ def whole_or_set_aside(
     except StoreError as error:
         aside = set_aside(path)
         reason = str(error).rpartition("; ")[0]
-        tell(f"{reason}; set aside as {aside.name}, to be measured again")
+        tell(f"{reason}; set aside as {aside.name}, and made anew")
         return None
 
 

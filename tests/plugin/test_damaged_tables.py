@@ -62,11 +62,11 @@ def test_swapped_folders_are_set_aside_told_and_measured_again(tmp_path, measure
     ids = ("blocks.0.hook_resid_pre", "blocks.1.hook_resid_pre")
     assert told(again) == [
         f"sae-checks: {one}/sae.json describes another table (sae.sae_id is '{ids[1]}', not "
-        f"'{ids[0]}'); set aside as {one.name}.damaged-1, to be measured again",
+        f"'{ids[0]}'); set aside as {one.name}.damaged-1, and made anew",
         f"sae-checks: {other}/sae.json describes another table (sae.sae_id is '{ids[0]}', not "
-        f"'{ids[1]}'); set aside as {other.name}.damaged-1, to be measured again",
+        f"'{ids[1]}'); set aside as {other.name}.damaged-1, and made anew",
         f"sae-checks: {items} has {size:,} bytes, where task.json says {size + 1:,} were written; "
-        f"set aside as {one.name}.damaged-1, to be measured again",
+        f"set aside as {one.name}.damaged-1, and made anew",
         "sae-checks: measuring 2 SAEs on at most 16 texts",
         "sae-checks: measuring 1 SAE on at most 20 items of tales_long",
     ]
@@ -82,7 +82,7 @@ def test_a_damaged_manifest_is_told_and_made_anew(tmp_path, measured):
     again = gate(tmp_path, store)
     assert told(again) == [
         f"sae-checks: {folder}/manifest.json holds no JSON object but []; set aside as "
-        "manifest.json.damaged-1, to be measured again"
+        "manifest.json.damaged-1, and made anew"
     ]
     assert again.cases == measured[1].cases
     assert (folder / "manifest.json").read_bytes() == whole

@@ -112,8 +112,8 @@ def test_a_description_of_another_shape_is_one_sentence(
     found = [store.find(sae_ref(0), told.append), store.find_task(task, sae_ref(0), told.append)]
     assert found.count(None) == 1
     assert told == [
-        f"{path} {said.rpartition('; ')[0]}; set aside as {path.parent.name}.damaged-1, to be "
-        "measured again"
+        f"{path} {said.rpartition('; ')[0]}; set aside as {path.parent.name}.damaged-1, and "
+        "made anew"
     ]
 
 

@@ -54,7 +54,7 @@ def test_what_was_mixed_up_or_cut_is_set_aside_to_be_measured_again(
     assert len(told) == lost
     assert name in told[0]
     assert "; set aside as " in told[0]
-    assert told[0].endswith(".damaged-1, to be measured again")
+    assert told[0].endswith(".damaged-1, and made anew")
     assert len(list(folder.rglob("*.damaged-1"))) == lost
     assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == files
     assert [store.find(sae_ref(layer), told.append) for layer in range(2)].count(None) <= lost
@@ -68,7 +68,7 @@ def test_the_whole_note(folder: Path, store: Store):
     assert store.find(sae_ref(0), told.append) is None
     assert told == [
         f"{table}/position_sums.parquet is missing (sae.json names it); set aside as "
-        f"{table.name}.damaged-1, to be measured again"
+        f"{table.name}.damaged-1, and made anew"
     ]
 
 
@@ -91,8 +91,8 @@ def test_half_a_table_is_refused_and_set_aside(folder: Path, store: Store):
     told: list[str] = []
     assert store.find(sae_ref(0), told.append) is None
     assert told == [
-        f"{table} is no whole table (it has no sae.json); set aside as {table.name}.damaged-1, to "
-        "be measured again"
+        f"{table} is no whole table (it has no sae.json); set aside as {table.name}.damaged-1, and "
+        "made anew"
     ]
 
 
@@ -111,8 +111,7 @@ def test_a_damaged_manifest_is_set_aside(folder: Path, store: Store, damage, sai
     told: list[str] = []
     assert store.find_manifest(told.append) is None
     assert told == [
-        f"{path} {said.format(path=path)}; set aside as manifest.json.damaged-1, to be measured "
-        "again"
+        f"{path} {said.format(path=path)}; set aside as manifest.json.damaged-1, and made anew"
     ]
     store.write_manifest({"corpus": "tales"}, {})
     assert set(read_measurement(folder).tables) == {SAE_0, SAE_1}

@@ -20,6 +20,7 @@ from sae_checks.records import (
     TaskTable,
 )
 from sae_checks.store import MeasuredTask, Provenance, Store
+from sae_checks.store.integrity import read_sealed, write_sealed
 
 TRAINING_CONTEXT, CONTEXT, TEXTS, WIDTH = 16, 64, 12, 4
 LOADING = ModelLoading("made-up")
@@ -250,3 +251,8 @@ def write_measurement(
         ]
         store.write_manifest({"corpus": "tales", "texts": TEXTS}, reasons, measured)
     return store.folder
+
+
+def change_sealed(path: Path, **changes: object) -> None:
+    """Change what a JSON file of a measurement says, as if it had been written so."""
+    write_sealed(path, {**read_sealed(path), **changes})

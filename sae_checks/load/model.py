@@ -13,6 +13,7 @@ from sae_checks.errors import ModelError
 from sae_checks.load.language_model import LanguageModel
 from sae_checks.load.third_party import ignored_warnings
 from sae_checks.records import ModelLoading
+from sae_checks.resolve.foreign_code import refuse_foreign_code
 from sae_checks.resolve.model_name import hub_model_name
 
 # Weight processing of TransformerLens that changes no value at any supported hook point, nor the
@@ -35,8 +36,9 @@ def load_model(
     """Load a model by TransformerLens name, Hugging Face id (at a commit), or local folder.
 
     Raises:
-        ModelError: no such model, no network and nothing cached, a device that is absent, or
-            loading options whose effect sae-checks does not reproduce.
+        ModelError: no such model, no network and nothing cached, a device that is absent, a model
+            that only loads by running code of its own, or loading options whose effect sae-checks
+            does not reproduce.
     """
     _refuse_unsupported(loading)
     target = torch_device(device)
@@ -92,9 +94,12 @@ def _from_pretrained(name: str, dtype: torch.dtype, revision: str | None) -> tup
     logging.disable_progress_bar()
     try:
         with ignored_warnings():
-            tokenizer = AutoTokenizer.from_pretrained(source, **pinned)
+            _refuse_foreign_code(name, source, pinned)
+            # Left out, transformers would ask at the terminal whether to run the model's own code.
+            native = {**pinned, "trust_remote_code": False}
+            tokenizer = AutoTokenizer.from_pretrained(source, **native)
             model, info = AutoModelForCausalLM.from_pretrained(
-                source, dtype=dtype, output_loading_info=True, **pinned
+                source, dtype=dtype, output_loading_info=True, **native
             )
     except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
         raise ModelError(_cannot_load(name, source, error)) from error
@@ -105,6 +110,15 @@ def _from_pretrained(name: str, dtype: torch.dtype, revision: str | None) -> tup
             "which would be drawn at random; its files are damaged or another architecture's"
         )
     return model, tokenizer
+
+
+def _refuse_foreign_code(name: str, source: str, pinned: dict[str, str]) -> None:
+    """Refuse by what the model's small files say, before anything of it is loaded."""
+    from transformers import PreTrainedConfig
+    from transformers.models.auto.tokenization_auto import get_tokenizer_config
+
+    config, _ = PreTrainedConfig.get_config_dict(source, **pinned)
+    refuse_foreign_code(name, config, get_tokenizer_config(source, **pinned))
 
 
 def _cannot_load(name: str, source: str, error: Exception) -> str:

@@ -12,6 +12,9 @@ class Progress(Protocol):
     def phase(self, text: str) -> None:
         """Something of unknown length begins."""
 
+    def note(self, text: str) -> None:
+        """Something that the person should know, whether or not they watch."""
+
     def close(self) -> None:
         """The work is over, well or not."""
 
@@ -38,6 +41,10 @@ class Stopwatch:
         """Something of unknown length begins, which is not measuring."""
         self._stop()
         self._watched.phase(text)
+
+    def note(self, text: str) -> None:
+        """Something that the person should know."""
+        self._watched.note(text)
 
     def start(self, text: str, total: int) -> None:
         """Something of `total` steps begins."""

@@ -23,8 +23,9 @@ def measure_release(request: Request, progress: Progress) -> Measurement:
     """
     store = request.store
     with store.lock():
-        texts = plan_texts(request)
-        tasks = plan_tasks(request, texts.tables)
+        store.find_manifest(progress.note)  # a damaged one gives way to this run's
+        texts = plan_texts(request, progress)
+        tasks = plan_tasks(request, texts.tables, progress)
         missing = {sae.sae_id: sae for sae in texts.missing}
         missing |= {sae.sae_id: sae for work in tasks for sae in work.missing}
         described: dict[str, object] = {}

@@ -28,14 +28,14 @@ class TextWork:
     plan: Plan  # for those that need more
 
 
-def plan_texts(request: Request) -> TextWork:
-    """What is stored, and for which SAEs that does not do."""
+def plan_texts(request: Request, progress: Progress) -> TextWork:
+    """What is stored, and for which SAEs that does not do; what is damaged is set aside."""
     plan = Plan.of(request.needs)
     tables: dict[str, SaeTable] = {}
     partial: set[str] = set()
     columns: frozenset[str] = plan.columns
     for sae in request.text_saes:
-        stored = request.store.read(sae)
+        stored = request.store.find(sae, progress.note)
         if stored is None:
             continue
         if Plan(stored.columns).covers(plan):
@@ -95,9 +95,10 @@ def measure_texts(
         unsettled=lambda: request.referee.unsettled(request.so_far(work.tables, {}), None, count),
         progress=progress.advance,
     ).grow(work.tables, saes)
+    description = {**texts.description, "fingerprint": texts.fingerprint}
     for sae in saes:
-        request.store.write(work.tables[sae.ref.sae_id], work.plan.columns)
-    return {**texts.description, "fingerprint": texts.fingerprint}
+        request.store.write(work.tables[sae.ref.sae_id], work.plan.columns, description)
+    return description
 
 
 def _covers(table: SaeTable | None, plan: Plan) -> bool:

@@ -16,7 +16,7 @@ class ConsoleProgress:
     """Shows a run's progress on stderr.
 
     Args:
-        quiet: show nothing (pytest -q).
+        quiet: show nothing but notes (pytest -q).
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -30,6 +30,10 @@ class ConsoleProgress:
     def phase(self, text: str) -> None:
         """Something of unknown length begins."""
         self._begin(text, None)
+
+    def note(self, text: str) -> None:
+        """Something that the person should know: a line that stays."""
+        self._console.print(f"sae-checks: {text}", highlight=False, markup=False, soft_wrap=True)
 
     def start(self, text: str, total: int) -> None:
         """Something of `total` steps begins."""

@@ -11,6 +11,7 @@ from sae_checks import demo
 from sae_checks.errors import ModelError, ReleaseError
 from sae_checks.records import ModelLoading
 from sae_checks.resolve import hub
+from sae_checks.resolve.foreign_code import refuse_foreign_code
 from sae_checks.resolve.json_file import read_object
 from sae_checks.resolve.model_name import hub_model_name
 
@@ -30,19 +31,24 @@ def read_model_config(loading: ModelLoading) -> ModelConfig:
     """Read a model's config.json from its folder, the cache, or the hub.
 
     Raises:
-        ModelError: the folder is no model.
+        ModelError: the folder is no model, or the model only loads by running code of its own.
         ReleaseError: the hub has no such model, or cannot be reached and nothing is cached.
     """
     name = loading.model_name
     folder = demo.MODEL_FOLDER if name == "tales" else Path(name).expanduser()
     if folder.is_dir():
-        return ModelConfig(_context(_read(folder / "config.json")), _hash_folder(folder))
+        config = _read(folder / "config.json")
+        tokenizer_file = folder / "tokenizer_config.json"
+        refuse_foreign_code(name, config, _read(tokenizer_file) if tokenizer_file.is_file() else {})
+        return ModelConfig(_context(config), _hash_folder(folder))
     repo = hub.HubRepo(hub_model_name(name), instead="name a local copy with --sae-model")
     try:
         path, commit = repo.file("config.json", repo.commit())
     except ReleaseError as error:
         raise ModelError(f"model {name!r}: {error}") from error
-    return ModelConfig(_context(_read(path)), commit)
+    config = _read(path)
+    refuse_foreign_code(name, config, {})  # of the tokenizer, when that is loaded
+    return ModelConfig(_context(config), commit)
 
 
 def _context(config: dict[str, Any]) -> int | None:
@@ -58,7 +64,7 @@ def _read(path: Path) -> dict[str, Any]:
         return read_object(path)
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"folder {path.parent} is no model that transformers saved (config.json: {error}); "
+            f"folder {path.parent} is no model that transformers saved ({path.name}: {error}); "
             "--sae-model takes such a folder, or a name"
         ) from error
 

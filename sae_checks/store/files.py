@@ -1,21 +1,31 @@
-"""What lies in a measurement's folder, and how its small files are read and written."""
+"""What lies in a measurement's folder: which files describe it, and how its tables are read."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sae_checks.errors import StoreError
-from sae_checks.records import SaeRef, TaskRef, TaskTable
+from sae_checks.records import SaeRef, SaeTable, TaskRef, TaskTable
+from sae_checks.store.integrity import damaged, read_sealed, verify_table
+from sae_checks.store.tables import read_table
 from sae_checks.store.task_tables import read_task_table
 
 MANIFEST = "manifest.json"
 SAE = "sae.json"
 TASK = "task.json"
+_Read = TypeVar("_Read")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One SAE's stored table, and for which columns it was measured."""
+
+    table: SaeTable
+    columns: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -26,19 +36,75 @@ class StoredTask:
     columns: frozenset[str]
 
 
-def read_task(folder: Path, task: TaskRef, sae: SaeRef) -> StoredTask | None:
-    """The table of an SAE on a task that lies in a folder, or None."""
-    if not (folder / TASK).is_file():
+def read_sae(folder: Path, sae: SaeRef, setting: str) -> Stored | None:
+    """The table of an SAE on texts that lies in a folder, or None where there is no such folder.
+
+    Raises:
+        StoreError: it is damaged, half written, another's, or of another format.
+    """
+    described = _described(folder / SAE)
+    if described is None:
         return None
-    described = read_json(folder / TASK)
-    table = read_task_table(folder, sae, task, int(described["ablated"]))
+    verify_table(folder / SAE, described, owner(setting, sae), {"sae": sae.sae_id})
+    table = read_table(folder, sae, (described["texts"], described["context"]))
+    return Stored(replace(table, complete=described["complete"]), frozenset(described["columns"]))
+
+
+def read_task(folder: Path, task: TaskRef, sae: SaeRef, setting: str) -> StoredTask | None:
+    """The table of an SAE on a task that lies in a folder, or None where there is no such folder.
+
+    Raises:
+        StoreError: it is damaged, half written, another's, or of another format.
+    """
+    described = _described(folder / TASK)
+    if described is None:
+        return None
+    names = {"sae": sae.sae_id, "task": task.name}
+    verify_table(folder / TASK, described, owner(setting, sae, task), names)
+    table = read_task_table(folder, sae, task, described["ablated"])
     columns = frozenset(described["columns"])
     if columns != task_columns(table):
-        raise StoreError(
-            f"the stored measurement {folder} holds other columns than its {TASK} says; "
-            "delete that folder to measure again"
-        )
-    return StoredTask(replace(table, complete=described.get("complete", True)), columns)
+        raise damaged(folder / TASK, "says other columns than the files beside it have")
+    return StoredTask(replace(table, complete=described["complete"]), columns)
+
+
+def _described(path: Path) -> dict[str, Any] | None:
+    if path.is_file():
+        return read_sealed(path)
+    if path.parent.exists():
+        raise damaged(path.parent, f"is no whole table (it has no {path.name})")
+    return None
+
+
+def owner(setting: str, sae: SaeRef, task: TaskRef | None = None) -> dict[str, Any]:
+    """Whose a table is, without where files lie: of a setting's key, an SAE, a task or texts."""
+    described = asdict(sae)
+    del described["location"], described["loading"]["model_name"]
+    of_task = None if task is None else task_as_json(task)
+    if of_task is not None:
+        del of_task["location"]
+    return {"setting": setting, "sae": described, "task": of_task}
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file or folder, so that another one can take its place; its new path."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    return path.rename(aside)
+
+
+def whole_or_set_aside(
+    read: Callable[[], _Read | None], path: Path, tell: Callable[[str], None]
+) -> _Read | None:
+    """What reading gives; where it is refused, None, with the path set aside, which is told."""
+    try:
+        return read()
+    except StoreError as error:
+        aside = set_aside(path)
+        reason = str(error).rpartition("; ")[0]
+        tell(f"{reason}; set aside as {aside.name}, and made anew")
+        return None
 
 
 def task_columns(table: TaskTable) -> frozenset[str]:
@@ -51,7 +117,7 @@ def task_as_json(task: TaskRef) -> dict[str, Any]:
     return {**asdict(task), "columns": sorted(task.columns)}
 
 
-def task_ref(described: dict[str, Any]) -> TaskRef:
+def task_ref(described: Mapping[str, Any]) -> TaskRef:
     """A task that the manifest records."""
     return TaskRef(**{**described, "columns": frozenset(described["columns"])})
 
@@ -59,21 +125,3 @@ def task_ref(described: dict[str, Any]) -> TaskRef:
 def slug(name: str) -> str:
     """A name as a folder's name."""
     return re.sub(r"[^\w.-]+", "_", name).strip("_.") or "sae"
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """What a JSON file of the store holds; StoreError if it cannot be read."""
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StoreError(
-            f"{path} cannot be read ({error}); delete its folder to measure again"
-        ) from error
-    return content
-
-
-def write_json(path: Path, content: Mapping[str, object]) -> None:
-    """Write a JSON file, all or nothing."""
-    scratch = path.with_suffix(".tmp")
-    scratch.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
-    scratch.replace(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,9 @@ from sae_checks.records import (
     TaskRef,
     TaskTable,
 )
-from sae_checks.store.files import MANIFEST, SAE, read_json, read_task, task_ref
+from sae_checks.store.files import MANIFEST, read_sae, read_task, task_ref
+from sae_checks.store.integrity import read_json, unsealed
 from sae_checks.store.provenance import DEFINITIONS_VERSION
-from sae_checks.store.tables import read_table
 
 
 def read_measurement(folder: Path) -> Measurement:
@@ -29,32 +28,19 @@ def read_measurement(folder: Path) -> Measurement:
         folder: what `--sae-measurements` names, a folder with a manifest.json.
 
     Raises:
-        StoreError: no manifest, other definitions, or no table.
+        StoreError: no manifest, other definitions, no table, or anything that is damaged, mixed
+            up, or of another format.
     """
-    path = folder / MANIFEST
-    manifest = read_json(path) if path.is_file() else {}
-    if "provenance" not in manifest:
-        raise StoreError(
-            f"--sae-measurements {folder} is no stored measurement (it has no {MANIFEST} of "
-            "sae-checks); a run says in its summary where it stored its tables"
-        )
-    version = manifest["provenance"]["definitions"]
-    if version != DEFINITIONS_VERSION:
-        raise StoreError(
-            f"{folder} was measured by version {version} of the definitions, this is version "
-            f"{DEFINITIONS_VERSION}; measure again"
-        )
+    manifest = _read_manifest(folder)
     saes = tuple(_sae_ref(entry["ref"]) for entry in manifest["saes"])
     folders = {s.sae_id: e["folder"] for s, e in zip(saes, manifest["saes"], strict=True)}
-    tasks = _read_tasks(folder, manifest.get("tasks", []), saes, folders)
+    tasks = _read_tasks(folder, manifest, saes, folders)
     tables: dict[str, SaeTable] = {}
     failures: dict[str, str] = {}
     for sae, entry in zip(saes, manifest["saes"], strict=True):
-        stored = folder / entry["folder"]
-        if (stored / SAE).is_file():
-            described = read_json(stored / SAE)
-            table = read_table(stored, sae, (described["texts"], described["context"]))
-            tables[sae.sae_id] = replace(table, complete=described.get("complete", True))
+        stored = read_sae(folder / entry["folder"], sae, manifest["setting"])
+        if stored is not None:
+            tables[sae.sae_id] = stored.table
         elif entry["failure"] or not any(sae.sae_id in of_task for of_task in tasks.values()):
             failures[sae.sae_id] = (
                 entry["failure"] or f"SAE {sae.sae_id!r} has no table in {folder}"
@@ -77,6 +63,24 @@ def read_measurement(folder: Path) -> Measurement:
     return Measurement(release, context, tables, failures, manifest, tasks, reasons)
 
 
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    content = read_json(path) if path.is_file() else {}
+    if not isinstance(content, dict) or "provenance" not in content:
+        raise StoreError(
+            f"--sae-measurements {folder} is no stored measurement (it has no {MANIFEST} of "
+            "sae-checks); a run says in its summary where it stored its tables"
+        )
+    manifest = unsealed(path, content)
+    version = manifest["provenance"]["definitions"]
+    if version != DEFINITIONS_VERSION:
+        raise StoreError(
+            f"{folder} was measured by version {version} of the definitions, this is version "
+            f"{DEFINITIONS_VERSION}; measure again"
+        )
+    return manifest
+
+
 def task_refs(manifest: Mapping[str, Any]) -> tuple[TaskRef, ...]:
     """The tasks that a manifest records."""
     return tuple(task_ref(entry["ref"]) for entry in manifest.get("tasks", []))
@@ -84,15 +88,15 @@ def task_refs(manifest: Mapping[str, Any]) -> tuple[TaskRef, ...]:
 
 def _read_tasks(
     folder: Path,
-    entries: list[dict[str, Any]],
+    manifest: Mapping[str, Any],
     saes: Sequence[SaeRef],
     folders: Mapping[str, str],
 ) -> dict[str, dict[str, TaskTable]]:
     """All stored tables of tasks, by task name and SAE id."""
     tasks: dict[str, dict[str, TaskTable]] = {}
-    for entry in entries:
-        task = task_ref(entry["ref"])
-        found = (read_task(folder / entry["folder"] / folders[s.sae_id], task, s) for s in saes)
+    for entry in manifest.get("tasks", []):
+        task, of_task = task_ref(entry["ref"]), folder / entry["folder"]
+        found = (read_task(of_task / folders[s.sae_id], task, s, manifest["setting"]) for s in saes)
         tasks[task.name] = {t.table.sae.sae_id: t.table for t in found if t is not None}
     return tasks
 

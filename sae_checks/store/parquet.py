@@ -25,6 +25,19 @@ def read_rows(path: Path) -> pa.Table:
     return pq.read_table(path, partitioning=None, page_checksum_verification=True)
 
 
+def count_rows(path: Path) -> int:
+    """How many rows a file has; to be called within `readable` where it may be damaged."""
+    return int(pq.read_metadata(path).num_rows)
+
+
+def names_in(path: Path, column: str) -> set[str]:
+    """The names in a column, none if there is no such column; to be called within `readable`."""
+    if column not in pq.read_schema(path).names:
+        return set()
+    rows = pq.read_table(path, partitioning=None, columns=[column])
+    return set(rows[column].unique().to_pylist())
+
+
 @contextmanager
 def readable(folder: Path) -> Iterator[None]:
     """For the length of reading a folder's files: StoreError where one is missing or damaged."""
@@ -32,6 +45,6 @@ def readable(folder: Path) -> Iterator[None]:
         yield
     except _UNREADABLE as error:
         raise StoreError(
-            f"the stored measurement {folder} cannot be read ({error}); "
-            "delete that folder to measure again"
+            f"the stored measurement {folder} cannot be read ({error}); restore it, or measure "
+            "again"
         ) from error

@@ -12,46 +12,38 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from filelock import FileLock
 
-from sae_checks.records import (
-    Release,
-    SaeRef,
-    SaeTable,
-    TaskRef,
-    TaskTable,
-)
+from sae_checks.errors import StoreError
+from sae_checks.records import Release, SaeRef, SaeTable, TaskRef, TaskTable
 from sae_checks.store.files import (
     MANIFEST,
     SAE,
     TASK,
+    Stored,
     StoredTask,
-    read_json,
+    owner,
+    read_sae,
     read_task,
     slug,
     task_as_json,
     task_columns,
-    write_json,
+    whole_or_set_aside,
 )
+from sae_checks.store.integrity import damaged, read_sealed, record_files, write_sealed
 from sae_checks.store.provenance import Provenance
-from sae_checks.store.tables import read_table, write_table
+from sae_checks.store.tables import write_table
 from sae_checks.store.task_tables import write_task_table
 
-
-@dataclass(frozen=True)
-class Stored:
-    """One SAE's stored table, and for which columns it was measured."""
-
-    table: SaeTable
-    columns: frozenset[str]
+Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -77,58 +69,98 @@ class Store:
         name = slug(release.name)
         if release.location:  # two folders may have the same name
             name += "-" + hashlib.sha256(release.location.encode()).hexdigest()[:6]
-        self.folder = root / "measurements" / f"{name}-{provenance.key}"
+        self._setting = provenance.key
+        self.folder = root / "measurements" / f"{name}-{self._setting}"
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """One process at a time measures into this folder; another one waits and finds it done."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.folder / ".lock"):
+        """One process at a time measures into this folder; another one waits and finds it done.
+
+        Raises:
+            StoreError: the folder or the lock in it cannot be made.
+        """
+        lock = FileLock(self.folder / ".lock")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        except OSError as error:
+            raise StoreError(
+                f"{self.folder} cannot be measured into ({error}); remove what is in the way, or "
+                "name another folder with --sae-store"
+            ) from error
+        try:
             yield
+        finally:
+            lock.release()
 
     def read(self, sae: SaeRef) -> Stored | None:
-        """The stored table of an SAE with these very weights, or None."""
-        folder = self._folder_of(sae)
-        if not (folder / SAE).is_file():
-            return None
-        described = read_json(folder / SAE)
-        shape = (described["texts"], described["context"])
-        table = read_table(folder, sae, shape)
-        return Stored(
-            replace(table, complete=described.get("complete", True)),
-            frozenset(described["columns"]),
-        )
+        """The stored table of an SAE with these very weights, or None.
 
-    def write(self, table: SaeTable, columns: frozenset[str]) -> None:
-        """Store a table, all or nothing, in the place of what was there for the same weights."""
+        Raises:
+            StoreError: it is damaged, half written, another's, or of another format.
+        """
+        return read_sae(self._folder_of(sae), sae, self._setting)
+
+    def read_task(self, task: TaskRef, sae: SaeRef) -> StoredTask | None:
+        """The stored table of an SAE with these very weights on this very task, or None.
+
+        Raises:
+            StoreError: it is damaged, half written, another's, or of another format.
+        """
+        return read_task(self._folder_on(task, sae), task, sae, self._setting)
+
+    def find(self, sae: SaeRef, tell: Tell) -> Stored | None:
+        """The stored table of an SAE, or None; a damaged one is set aside, and `tell` told so."""
+        return whole_or_set_aside(lambda: self.read(sae), self._folder_of(sae), tell)
+
+    def find_task(self, task: TaskRef, sae: SaeRef, tell: Tell) -> StoredTask | None:
+        """The stored table of an SAE on a task, or None; a damaged one is set aside, and told."""
+        folder = self._folder_on(task, sae)
+        return whole_or_set_aside(lambda: self.read_task(task, sae), folder, tell)
+
+    def find_manifest(self, tell: Tell) -> dict[str, Any] | None:
+        """What was recorded, or None; a damaged manifest is set aside, and told."""
+        return whole_or_set_aside(self.read_manifest, self.folder / MANIFEST, tell)
+
+    def write(
+        self,
+        table: SaeTable,
+        columns: frozenset[str],
+        description: Mapping[str, object] = MappingProxyType({}),
+    ) -> None:
+        """Store a table, all or nothing, in the place of what was there for the same weights.
+
+        Args:
+            table: what was measured.
+            columns: for which columns.
+            description: what the texts are, for a manifest that has to be made anew.
+        """
         described = {
-            "sae": asdict(table.sae),
+            **owner(self._setting, table.sae),
             "columns": sorted(columns),
             "texts": table.texts,
             "context": table.context,
             "complete": table.complete,
+            "description": dict(description),
         }
         with self._writing(self._folder_of(table.sae)) as folder:
             write_table(folder, table)
-            write_json(folder / SAE, described)
+            write_sealed(folder / SAE, {**described, "files": record_files(folder)})
 
-    def read_task(self, task: TaskRef, sae: SaeRef) -> StoredTask | None:
-        """The stored table of an SAE with these very weights on this very task, or None."""
-        return read_task(self.task_folder(task) / self._folder_of(sae).name, task, sae)
-
-    def write_task(self, table: TaskTable) -> None:
-        """Store a task's table, all or nothing, in the place of what was there before."""
+    def write_task(
+        self, table: TaskTable, description: Mapping[str, object] = MappingProxyType({})
+    ) -> None:
+        """Store a task's table, all or nothing; `description` says what its items are."""
         described = {
-            "sae": table.sae.sae_id,
-            "task": table.task.name,
+            **owner(self._setting, table.sae, table.task),
             "columns": sorted(task_columns(table)),
             "ablated": table.ablations.asked if table.ablations is not None else 0,
             "complete": table.complete,
+            "description": dict(description),
         }
-        target = self.task_folder(table.task) / self._folder_of(table.sae).name
-        with self._writing(target) as folder:
+        with self._writing(self._folder_on(table.task, table.sae)) as folder:
             write_task_table(folder, table)
-            write_json(folder / TASK, described)
+            write_sealed(folder / TASK, {**described, "files": record_files(folder)})
 
     def task_folder(self, task: TaskRef) -> Path:
         """Where a task's tables lie, one folder per SAE in it."""
@@ -144,8 +176,8 @@ class Store:
             folder = Path(scratch) / "table"
             folder.mkdir()
             yield folder
-            if target.exists():
-                shutil.rmtree(target)
+            if target.exists():  # out of the way at once: half a table must never lie there
+                target.rename(Path(scratch) / "before")
             target.parent.mkdir(parents=True, exist_ok=True)
             folder.rename(target)
 
@@ -168,17 +200,18 @@ class Store:
         """
         recorded = self.read_manifest() or {}
         manifest: dict[str, object] = {
+            "setting": self._setting,
             "release": self.release.name,
             "source": self.release.source,
             "release_saes": self.release.size,
             "context": self.provenance.context,
             "adaptive": adaptive,
             "provenance": self.provenance.as_dict(),
-            "texts": dict(texts or recorded.get("texts", {})),
+            "texts": dict(texts or recorded.get("texts") or self._said_of_texts()),
             "saes": self._entries(recorded.get("saes", []), failures),
             "tasks": self._task_entries(recorded.get("tasks", []), tasks),
         }
-        write_json(self.folder / MANIFEST, manifest)
+        write_sealed(self.folder / MANIFEST, manifest)
         return manifest
 
     def _entries(
@@ -209,6 +242,7 @@ class Store:
             folder = self.task_folder(task.ref).relative_to(self.folder).as_posix()
             same = known is not None and known["folder"] == folder
             description = task.description or (known["description"] if known and same else {})
+            description = description or self._said_of_task(task.ref)
             entries.append(
                 {
                     "ref": task_as_json(task.ref),
@@ -220,12 +254,42 @@ class Store:
         return entries + list(before.values())
 
     def read_manifest(self) -> dict[str, Any] | None:
-        """What was recorded, or None before anything was."""
+        """What was recorded, or None before anything was.
+
+        Raises:
+            StoreError: the manifest is damaged, of another format, or another setting's.
+        """
         path = self.folder / MANIFEST
-        return read_json(path) if path.is_file() else None
+        if not path.exists():
+            return None
+        manifest = read_sealed(path)
+        if manifest["setting"] != self._setting:
+            raise damaged(path, f"is of another setting ({manifest['setting']})")
+        return manifest
+
+    def _said_of_texts(self) -> Mapping[str, Any]:
+        """What its tables say that the texts are; the run that wrote them may have been stopped."""
+        return _said(self._folder_of(sae) / SAE for sae in self.release.saes)
+
+    def _said_of_task(self, task: TaskRef) -> Mapping[str, Any]:
+        """What its tables say that a task's items are."""
+        return _said(self._folder_on(task, sae) / TASK for sae in self.release.saes)
+
+    def _folder_on(self, task: TaskRef, sae: SaeRef) -> Path:
+        return self.task_folder(task) / self._folder_of(sae).name
 
     def _folder_of(self, sae: SaeRef) -> Path:
         # Where files lie does not matter, only what they are; the model is in the folder's key.
         known = replace(sae, location="", loading=replace(sae.loading, model_name=""))
         digest = hashlib.sha256(repr(known).encode()).hexdigest()[:12]
         return self.folder / f"{slug(sae.sae_id)}-{digest}"
+
+
+def _said(paths: Iterable[Path]) -> Mapping[str, Any]:
+    """The first description of texts or items that tables carry; empty if none does."""
+    for path in paths:
+        with suppress(StoreError):
+            description: Mapping[str, Any] = read_sealed(path)["description"]
+            if description:
+                return description
+    return {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 
@@ -88,3 +90,36 @@ def test_a_device_that_is_absent(device):
     assert str(raised.value) == (
         f"--sae-device '{device}' is not to be had on this machine; it has {has}"
     )
+
+
+def test_code_of_a_model_is_refused_where_it_would_be_loaded(folder, tmp_path):
+    """Of a hub model's tokenizer, say, whose small files are first read here."""
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    path = tmp_path / "tokenizer_config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config |= {"tokenizer_class": "Foreign", "auto_map": {"AutoTokenizer": [None, "code.Foreign"]}}
+    path.write_text(json.dumps(config), encoding="utf-8")
+    assert message_of(loading(tmp_path)) == (
+        f"model '{tmp_path}' brings Python code of its own (auto_map in its tokenizer_config.json "
+        "names code.Foreign) for the tokenizer class 'Foreign', which transformers does not know; "
+        "sae-checks runs no code of models, name one that transformers knows with --sae-model"
+    )
+
+
+def test_transformers_is_told_to_run_no_code(folder, monkeypatch):
+    """Whatever of a model's files was not looked at: it is never asked."""
+    import transformers
+
+    told = []
+    for name in ("AutoTokenizer", "AutoModelForCausalLM"):
+        auto = getattr(transformers, name)
+        original = auto.from_pretrained
+
+        def recorded(source, original=original, **options):
+            told.append(options["trust_remote_code"])
+            return original(source, **options)
+
+        monkeypatch.setattr(auto, "from_pretrained", recorded)
+    load_model(loading(folder))
+    assert told == [False, False]

@@ -41,9 +41,8 @@ def worse(tmp_path_factory) -> Path:
 
 def change_manifest(folder: Path, **changes: Any) -> Path:
     path = folder / "manifest.json"
-    manifest = json.loads(path.read_text(encoding="utf-8"))
-    manifest["provenance"] |= changes.pop("provenance", {})
-    path.write_text(json.dumps(manifest | changes), encoding="utf-8")
+    known = json.loads(path.read_text(encoding="utf-8"))["provenance"]
+    stored.change_sealed(path, provenance=known | changes.pop("provenance", {}), **changes)
     return folder
 
 
@@ -161,9 +160,7 @@ def test_a_baseline_measured_otherwise_is_refused_naming_the_keys(tmp_path, base
 
 def test_an_adaptive_baseline_is_refused(tmp_path, baseline):
     stopped = stored.write_measurement(tmp_path)
-    described = next(stopped.glob("*/sae.json"))
-    text = described.read_text(encoding="utf-8")
-    described.write_text(text.replace('"complete": true', '"complete": false'), encoding="utf-8")
+    stored.change_sealed(next(stopped.glob("*/sae.json")), complete=False)
     assert refusal(compare(tmp_path, baseline, stopped)) == (
         f"the baseline {stopped} was measured only until its verdicts were clear, so that texts "
         "are missing to compare on; measure it with --sae-fixed"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from pathlib import Path
@@ -11,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.plugin.gate_run import CHECKOUT, GateRun, run_gate
+from tests.stored import change_sealed
 
 LAYER_1 = "blocks.1.hook_resid_pre"
 # One check of texts and one of items; enough of both for some SAEs to stop and some to go on.
@@ -117,9 +117,7 @@ def test_stopped_tables_are_judged_as_what_they_are_from_their_folder(
     store = tmp_path / "store"
     shutil.copytree(stopped_store, store)
     (folder,) = (store / "measurements").iterdir()
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    manifest["adaptive"] = False
-    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    change_sealed(folder / "manifest.json", adaptive=False)
     again = run_gate(tmp_path, f"--sae-measurements={folder}", *SOME)
     assert again.cases == stopped.cases
 

@@ -46,6 +46,14 @@ def test_quiet_is_quiet(monkeypatch):
     assert run(Terminal(), monkeypatch, quiet=True) == ""
 
 
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_note_is_a_line_that_stays_even_for_the_quiet(monkeypatch, quiet):
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.__stderr__", stream)
+    ConsoleProgress(quiet=quiet).note("a [bold]long[/bold] note " + 200 * "x")
+    assert stream.getvalue() == f"sae-checks: a [bold]long[/bold] note {200 * 'x'}\n"
+
+
 def test_nothing_is_said_where_nothing_is_measured(monkeypatch):
     stream = Terminal()
     monkeypatch.setattr("sys.__stderr__", stream)

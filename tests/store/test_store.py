@@ -13,8 +13,17 @@ from sae_checks.errors import StoreError
 from sae_checks.records import Release, SaeRef
 from sae_checks.store import Store, read_measurement
 from sae_checks.store import store as store_module
+from sae_checks.store.integrity import read_sealed
 from sae_checks.store.provenance import DEFINITIONS_VERSION
-from tests.stored import COLUMNS, LOADING, provenance, sae_ref, sae_table, write_measurement
+from tests.stored import (
+    COLUMNS,
+    LOADING,
+    change_sealed,
+    provenance,
+    sae_ref,
+    sae_table,
+    write_measurement,
+)
 
 
 def release(*saes: SaeRef) -> Release:
@@ -167,15 +176,13 @@ def test_a_broken_manifest(tmp_path: Path):
     (tmp_path / "manifest.json").write_text("{", encoding="utf-8")
     assert refusal(tmp_path) == (
         f"{tmp_path}/manifest.json cannot be read (Expecting property name enclosed in double "
-        "quotes: line 1 column 2 (char 1)); delete its folder to measure again"
+        "quotes: line 1 column 2 (char 1)); restore it, or measure again"
     )
 
 
 def test_other_definitions(store: Store):
     path = store.folder / "manifest.json"
-    manifest = json.loads(path.read_text(encoding="utf-8"))
-    manifest["provenance"]["definitions"] = 0
-    path.write_text(json.dumps(manifest), encoding="utf-8")
+    change_sealed(path, provenance={**read_sealed(path)["provenance"], "definitions": 0})
     assert refusal(store.folder) == (
         f"{store.folder} was measured by version 0 of the definitions, this is version "
         f"{DEFINITIONS_VERSION}; measure again"

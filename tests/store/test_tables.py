@@ -107,7 +107,7 @@ def test_a_damaged_file(tmp_path: Path, file: str, damage):
         read_table(tmp_path, sae_ref(0), (TEXTS, CONTEXT))
     message = str(caught.value)
     assert message.startswith(f"the stored measurement {tmp_path} cannot be read (")
-    assert message.endswith("); delete that folder to measure again")
+    assert message.endswith("); restore it, or measure again")
 
 
 def test_a_missing_file(tmp_path: Path):

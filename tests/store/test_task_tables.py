@@ -210,7 +210,7 @@ def test_a_damaged_file(tmp_path: Path, file: str, damage):
         read_task_table(tmp_path, TABLE.sae, TABLE.task, 2)
     message = str(caught.value)
     assert message.startswith(f"the stored measurement {tmp_path} cannot be read (")
-    assert message.endswith("); delete that folder to measure again")
+    assert message.endswith("); restore it, or measure again")
     assert "\n" not in message
 
 

@@ -40,13 +40,15 @@ class TaskWork:
         return tuple(dict.fromkeys((*self.unmeasured, *self.unablated)))
 
 
-def plan_tasks(request: Request, texts: Mapping[str, SaeTable]) -> list[TaskWork]:
+def plan_tasks(
+    request: Request, texts: Mapping[str, SaeTable], progress: Progress
+) -> list[TaskWork]:
     """What is to be measured of each task; the tables of texts as far as they are there."""
-    return [_plan_task(request, task, ref, texts) for task, ref in request.tasks]
+    return [_plan_task(request, task, ref, texts, progress) for task, ref in request.tasks]
 
 
 def _plan_task(
-    request: Request, task: Task, ref: TaskRef, texts: Mapping[str, SaeTable]
+    request: Request, task: Task, ref: TaskRef, texts: Mapping[str, SaeTable], progress: Progress
 ) -> TaskWork:
     ablations = {ABLATIONS} if request.options.ablate else set()
     plan = ItemPlan.of(request.needs, ref.columns | ablations)
@@ -57,7 +59,7 @@ def _plan_task(
     tables: dict[str, TaskTable] = {}
     partial: set[str] = set()
     for sae in request.task_saes:
-        stored = request.store.read_task(ref, sae)
+        stored = request.store.find_task(ref, sae, progress.note)
         if stored is None:
             continue
         covered = ItemPlan(stored.columns).covers(needed)
@@ -117,7 +119,11 @@ def measure_task(
         return MeasuredTask(work.ref, {}, str(error))
     _measure_items(request, bench, work, items, texts, progress)
     _ablate(request, bench, work, items, progress)
-    return MeasuredTask(work.ref, {**items.description, "fingerprint": items.fingerprint})
+    return MeasuredTask(work.ref, _description(items))
+
+
+def _description(items: Items) -> dict[str, object]:
+    return {**items.description, "fingerprint": items.fingerprint}
 
 
 def _measure_items(
@@ -161,7 +167,7 @@ def _measure_items(
         progress=progress.advance,
     ).grow(work.tables, saes)
     for sae in saes:
-        request.store.write_task(work.tables[sae.ref.sae_id])
+        request.store.write_task(work.tables[sae.ref.sae_id], _description(items))
 
 
 def _covers(table: TaskTable | None, plan: ItemPlan) -> bool:
@@ -200,5 +206,5 @@ def _ablate(
         )
         for sae_id, ablations in found.items():
             table = replace(work.tables[sae_id], ablations=replace(ablations, asked=asked))
-            request.store.write_task(table)
+            request.store.write_task(table, _description(items))
             work.tables[sae_id] = table

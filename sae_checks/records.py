@@ -7,10 +7,13 @@ torch nor pytest, so that judging and reporting start in a moment.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sae_checks.units import Units
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -125,7 +128,8 @@ class SaeTable:
     `columns` maps a name of the quantities table (docs/quantities.md) to a (texts, C) array:
     l0, l1, mse, norm, squared_distance (‖x − c‖²), ce_clean, ce_sae, kl, ce_zero, ce_mean.
     Position 0 and special tokens are NaN everywhere; the last position has no loss. `massive`
-    marks tokens whose norm is far above the median.
+    marks tokens whose norm is far above the median. Tokens of one document are alike; documents
+    are what is independent (`units`).
     """
 
     sae: SaeRef
@@ -135,6 +139,8 @@ class SaeTable:
     # Whether these are some of the texts that were measured; the position sums are of all.
     part: bool = False
     complete: bool = True  # whether all texts of the budget were measured
+    # (texts, C) the document of each measured token, -1 elsewhere; None: each text is its own.
+    documents: NDArray[np.int32] | None = None
 
     def keep(self, rows: slice | BoolArray) -> SaeTable:
         """Some of the texts."""
@@ -142,8 +148,33 @@ class SaeTable:
             self,
             columns={name: values[rows] for name, values in self.columns.items()},
             massive=self.massive[rows],
+            documents=None if self.documents is None else self.documents[rows],
             part=True,
         )
+
+    def keep_documents(self, which: BoolArray) -> SaeTable:
+        """Some of the documents, (units,); tokens of the others are as if not measured."""
+        index = self.units.index
+        if index is None:
+            return self.keep(which)
+        kept = which[index]
+        return replace(
+            self,
+            columns={n: np.where(kept, values, np.nan) for n, values in self.columns.items()},
+            massive=self.massive & kept,
+            documents=None if self.documents is None else np.where(kept, self.documents, -1),
+            part=True,
+        )
+
+    @cached_property
+    def units(self) -> Units:
+        """The documents, or the texts where each is a document of its own."""
+        return Units.of(self.documents, self.texts)
+
+    @property
+    def groups(self) -> IntArray:
+        """(units,) the group of each document, 0 .. ITEM_GROUPS - 1."""
+        return np.arange(self.units.count) % ITEM_GROUPS
 
     @property
     def texts(self) -> int:

@@ -234,7 +234,14 @@ def random_texts(texts: int = 6, context: int = CONTEXT, seed: int = 0) -> Texts
 
 
 def texts_of(tokens: np.ndarray) -> Texts:
-    return Texts(tokens=tokens, special=tokens == BOS, description={})
+    """Each text a document of its own."""
+    documents = np.repeat(np.arange(len(tokens), dtype=np.int32), tokens.shape[1])
+    return Texts(
+        tokens=tokens,
+        special=tokens == BOS,
+        documents=documents.reshape(tokens.shape),
+        description={},
+    )
 
 
 class TokenServer:

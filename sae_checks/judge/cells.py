@@ -28,7 +28,9 @@ from sae_checks.judge.tokens import (
     Quantity,
     Tokens,
     mean_square_offset,
+    of_texts,
     span,
+    texts_with,
     token_mask,
     tokens_of,
 )
@@ -81,7 +83,8 @@ class Cell(Held):
         tokens = tokens_of(self.table, self.positions, quantity, massive)
         if tokens.broken:
             return _not_finite(tokens)
-        return ratio_of_sums(tokens.sums, tokens.counts, tokens.counts, self.coverage)
+        mean = ratio_of_sums(tokens.sums, tokens.counts, tokens.counts, self.coverage)
+        return of_texts(mean, tokens.in_texts)
 
     def mean_difference(self, first: str, second: str) -> Estimate:
         """Mean of first - second, paired on the same token."""
@@ -96,7 +99,8 @@ class Cell(Held):
         for tokens in (above, below):
             if tokens.broken:
                 return _not_finite(tokens)
-        return ratio_of_sums(above.sums, below.sums, below.counts, self.coverage)
+        ratio = ratio_of_sums(above.sums, below.sums, below.counts, self.coverage)
+        return of_texts(ratio, below.in_texts)
 
     def growth(self, quantity: Quantity, *, floor: float = 0.0, massive: bool = True) -> Estimate:
         """Mean in this cell / mean in the same SAE's whole training context, on the same texts.
@@ -109,20 +113,26 @@ class Cell(Held):
         for tokens in (here, base):
             if tokens.broken:
                 return _not_finite(tokens)
-        return ratio_of_means(here.sums, here.counts, base.sums, base.counts, self.coverage, floor)
+        growth = ratio_of_means(
+            here.sums, here.counts, base.sums, base.counts, self.coverage, floor
+        )
+        return of_texts(growth, here.in_texts)
 
     def share_massive(self) -> Estimate:
         """Massive tokens / tokens."""
-        counts = token_mask(self.table, self.positions).sum(axis=1)
-        share = ratio_of_sums(self._massive().sum(axis=1), counts, counts, self.coverage)
-        return replace(share, low=max(share.low, 0.0), high=min(share.high, 1.0))
+        units, here = self.table.units, span(self.positions)
+        every = token_mask(self.table, self.positions)
+        counts = units.sums(every, here)
+        share = ratio_of_sums(units.sums(self._massive(), here), counts, counts, self.coverage)
+        share = replace(share, low=max(share.low, 0.0), high=min(share.high, 1.0))
+        return of_texts(share, texts_with(every))
 
     def explained_variance(self, *, massive: bool = True) -> Estimate:
         """1 - Σ‖x - x̂‖² / Σ‖x - μ‖², μ the mean activation of the cell's own tokens.
 
         Stored are ‖x - c‖² per token and Σ(x - c) per position. With n tokens and m = Σ(x - c)/n,
         Σ‖x - μ‖² = Σ‖x - c‖² - n‖m‖² exactly. The standard error holds μ fixed and splits n‖m‖²
-        over the texts by their tokens.
+        over the documents by their tokens.
         """
         error = tokens_of(self.table, self.positions, "mse", massive)
         spread = tokens_of(self.table, self.positions, "squared_distance", massive)
@@ -135,12 +145,13 @@ class Cell(Held):
         if spread.total and variance.sum() <= 1e-9 * spread.sums.sum():
             return inapplicable("the activations do not vary", spread.texts, spread.total)
         unexplained = ratio_of_sums(error.sums, variance, spread.counts, self.coverage)
-        return replace(
+        explained = replace(
             unexplained,
             value=1 - unexplained.value,
             low=1 - unexplained.high,
             high=1 - unexplained.low,
         )
+        return of_texts(explained, spread.in_texts)
 
     def ce_recovered(self, ablated: str) -> Estimate:
         """Σ(ablated - ce_sae) / Σ(ablated - ce_clean): 1 is no loss, 0 no better than ablation.
@@ -159,7 +170,8 @@ class Cell(Held):
                 whole.texts,
                 whole.total,
             )
-        return ratio_of_sums(kept.sums, whole.sums, whole.counts, self.coverage)
+        recovered = ratio_of_sums(kept.sums, whole.sums, whole.counts, self.coverage)
+        return of_texts(recovered, whole.in_texts)
 
     def usable_context(self, delta_ce_max: float | None, window: int) -> Estimate:
         """How far ΔCE holds its limit, in training contexts: (last position + 1)/T.
@@ -238,7 +250,7 @@ class ReleaseCell:
     def depth_trend(self, quantity: Quantity, regime: Regime) -> Estimate:
         """Spearman's rank correlation over SAEs: layer ↔ mean of the quantity in the regime.
 
-        +1: the deeper the larger. The interval is over texts (these SAEs are the whole release,
+        +1: the deeper the larger. The interval is over documents (these SAEs are the whole release,
         not a sample of it). SAEs that were not measured in the regime are left out.
         """
         layers, samples = [], []
@@ -253,23 +265,24 @@ class ReleaseCell:
             samples.append(tokens)
         if not samples:
             return undefined(f"no SAE was measured {regime.replace('_', ' ')}")
-        sums = np.stack([tokens.sums for tokens in samples], axis=1)  # (texts, SAEs)
+        sums = np.stack([tokens.sums for tokens in samples], axis=1)  # (documents, SAEs)
         counts = np.stack([tokens.counts for tokens in samples], axis=1)
         measured = counts.any(axis=1)
-        return rank_correlation(
+        trend = rank_correlation(
             layers,
             sums.sum(axis=0) / counts.sum(axis=0),
-            _means_without_each_text(sums[measured], counts[measured]),
+            _means_without_each_document(sums[measured], counts[measured]),
             int(counts.sum()),
             self.cells[0].coverage,
         )
+        return of_texts(trend, np.any([tokens.in_texts for tokens in samples], axis=0))
 
 
-def _means_without_each_text(sums: FloatArray, counts: FloatArray) -> FloatArray:
-    """(texts, SAEs): the mean over the tokens of all texts but one, for each text."""
+def _means_without_each_document(sums: FloatArray, counts: FloatArray) -> FloatArray:
+    """(documents, SAEs): the mean over the tokens of all documents but one, for each of them."""
     others = counts.sum(axis=0) - counts
     mean = sums.sum(axis=0) / counts.sum(axis=0) + np.zeros_like(sums)
-    # Where one text holds all tokens, no others are left: the mean itself stands in.
+    # Where one document holds all tokens, no others are left: the mean itself stands in.
     without: FloatArray = np.divide(sums.sum(axis=0) - sums, others, out=mean, where=others > 0)
     return without
 

@@ -1,9 +1,10 @@
 """Estimates and their intervals, from sums per text.
 
-The independent unit is the text, never the token: tokens of one text are alike, so counting them
-as independent would make every interval far too narrow. Every estimate here is a function of
-per-text sums. Its standard error comes from linearisation: the *influence* of a text is how much
-the estimate moves with that text's sums, to first order; the influences add up to 0, and
+The independent unit is the text, or the document where texts share some (both are called texts
+here), never the token: tokens of one document are alike, so counting them as independent would
+make every interval far too narrow. Every estimate here is a function of per-text sums. Its standard
+error comes from linearisation: the *influence* of a text is how much the estimate moves with that
+text's sums, to first order; the influences add up to 0, and
 
     standard error = sqrt( n/(n-1) · Σ influence² ),     n texts with data.
 

@@ -12,7 +12,7 @@ from sae_checks.judge.agreement import (
     pairwise_association,
 )
 from sae_checks.judge.cells import Cell
-from sae_checks.judge.items import answers_of, items_of
+from sae_checks.judge.items import answers_of, by_cluster, items_of
 from sae_checks.judge.ranks import association_influence, rank_association
 from sae_checks.judge.statistics import Estimate
 from sae_checks.judge.task_cells import TaskCell
@@ -69,20 +69,24 @@ class TaskReleaseCell:
 
         +1: texts rank the SAEs as the task does. Ties count as no order.
 
-        Each group of texts is left out together with a group of items. The two samples are
+        Each group of documents is left out together with a group of items. The two samples are
         independent, so to first order the value moves by the sum of two independent deviations,
         whose squares add up on average: the variance is that of both samples.
         """
         first, found = self.cells[0], self._on_both()
         if isinstance(found, str):
             return first.undefined(found)
-        losses, losses_without, drops, drops_without, texts = found
+        losses, losses_without, drops, drops_without = found
         without = association_of_rows(losses_without, drops_without)
         estimate = first.resampled(float(rank_association(losses, drops)), without, -1.0, 1.0)
-        return estimate.with_notes(saes=len(drops), corpus_texts=texts)
+        on_texts = self.texts[0].table
+        estimate = estimate.with_notes(saes=len(drops), corpus_texts=on_texts.texts)
+        if on_texts.units.count == on_texts.texts:
+            return estimate
+        return estimate.with_notes(corpus_documents=on_texts.units.count)
 
-    def _on_both(self) -> str | tuple[FloatArray, FloatArray, FloatArray, FloatArray, int]:
-        """Per SAE: ΔCE on texts, and the drop on items; each also without groups; and the texts.
+    def _on_both(self) -> str | tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Per SAE: ΔCE on texts, and the drop on items; each also without groups.
 
         Of shape (SAEs,), and (groups, SAEs) without groups. Or why there are none.
         """
@@ -102,13 +106,15 @@ class TaskReleaseCell:
             drops.append(answers.values[0] - answers.values[1])
         if len(drops) < 3:
             return f"a rank correlation needs 3 values or more, got {len(drops)}"
-        loss, tokens_of_texts = np.stack(sums, axis=1), np.stack(counts, axis=1)  # (texts, SAEs)
-        drop = np.stack(drops, axis=1)  # (items, SAEs)
+        # (documents, SAEs), of texts and of items; an item without one is a document of its own.
+        loss, tokens_of_texts = np.stack(sums, axis=1), np.stack(counts, axis=1)
+        items = self.cells[0].table
+        drop = np.stack([by_cluster(items, each) for each in drops], axis=1)
+        count = np.ones_like(drop) * by_cluster(items, np.ones(items.items))[:, np.newaxis]
         groups = min(ITEM_GROUPS, len(loss), len(drop))
         return (
             loss.sum(axis=0) / tokens_of_texts.sum(axis=0),
             means_without_each_group(loss, tokens_of_texts, groups),
-            drop.mean(axis=0),
-            means_without_each_group(drop, np.ones_like(drop), groups),
-            len(loss),
+            np.stack(drops, axis=1).mean(axis=0),
+            means_without_each_group(drop, count, groups),
         )

@@ -7,11 +7,12 @@ finding about the SAE, not a gap: it is counted, and the estimate made of it is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sae_checks.errors import UserError
+from sae_checks.judge.statistics import Estimate
 from sae_checks.records import BoolArray, FloatArray, PositionRange, SaeTable
 
 # One column, or two whose difference first - second is taken on every token.
@@ -22,16 +23,21 @@ LOSS_COLUMNS = frozenset({"ce_clean", "ce_sae", "kl", "ce_zero", "ce_mean"})
 
 @dataclass(frozen=True)
 class Tokens:
-    """One quantity, summed over the tokens that each text has in a cell."""
+    """One quantity, summed over the tokens that each document has in a cell.
 
-    sums: FloatArray  # (texts,)
-    counts: FloatArray  # (texts,), tokens
+    The arrays have an entry for every document of the table, 0 where it has no token here: those
+    of other cells, and of other SAEs on the same texts, stand in the same order.
+    """
+
+    sums: FloatArray  # (documents,)
+    counts: FloatArray  # (documents,), tokens
+    in_texts: BoolArray  # (texts,) which of them have a token in the cell
     broken: str = ""  # "" or "ce_sae is not finite on 12 tokens of 4 texts"
 
     @property
     def texts(self) -> int:
         """Texts that have a token in the cell."""
-        return int((self.counts > 0).sum())
+        return int(self.in_texts.sum())
 
     @property
     def total(self) -> int:
@@ -68,17 +74,29 @@ def token_mask(
 def tokens_of(
     table: SaeTable, positions: PositionRange, quantity: Quantity, massive: bool = True
 ) -> Tokens:
-    """The quantity summed per text in float64, and whether it was finite throughout."""
-    mask = token_mask(table, positions, quantity, massive)
-    counts = mask.sum(axis=1).astype(np.float64)
-    sums = np.zeros(table.texts)
+    """The quantity summed per document in float64, and whether it was finite throughout."""
+    mask, here = token_mask(table, positions, quantity, massive), span(positions)
+    counts, in_texts = table.units.sums(mask, here), texts_with(mask)
+    sums = np.zeros(table.units.count)
     for sign, name in zip((1.0, -1.0), columns_of(quantity), strict=False):
-        values = column(table, name)[:, span(positions)]
+        values = column(table, name)[:, here]
         broken = mask & ~np.isfinite(values)
         if broken.any():
-            return Tokens(np.full(table.texts, np.nan), counts, _not_finite(name, broken))
-        sums += sign * np.where(mask, values, 0.0).sum(axis=1)
-    return Tokens(sums, counts)
+            return Tokens(np.full_like(sums, np.nan), counts, in_texts, _not_finite(name, broken))
+        sums += sign * table.units.sums(np.where(mask, values, 0.0), here)
+    return Tokens(sums, counts, in_texts)
+
+
+def texts_with(mask: BoolArray) -> BoolArray:
+    """(texts,) which of them have a token in the mask (texts, positions)."""
+    return np.asarray(mask.any(axis=1))
+
+
+def of_texts(estimate: Estimate, in_texts: BoolArray) -> Estimate:
+    """An estimate of documents, as one of the texts (texts,) that have tokens in the cell."""
+    texts = int(in_texts.sum())
+    documents = None if estimate.texts == texts else estimate.texts
+    return replace(estimate, texts=texts, clusters=documents)
 
 
 def mean_square_offset(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from sae_checks.errors import CorpusError
 from sae_checks.load.documents import CorpusRequest, documents
+from sae_checks.load.packing import STRETCH, Packed, draw_evenly, pack, stack
 from sae_checks.load.third_party import ignored_warnings
 
 
@@ -25,11 +26,19 @@ class Texts:
 
     tokens: NDArray[np.int64]  # (texts, C)
     special: NDArray[np.bool_]  # (texts, C), BOS and its like: excluded from every mean
+    # (texts, C), the document that each token comes from, numbered in the order of drawing. A
+    # separator belongs to the document that follows.
+    documents: NDArray[np.int32]
     description: dict[str, object]
 
     def part(self, rows: slice) -> Texts:
         """Some of the texts, in the same order."""
-        return replace(self, tokens=self.tokens[rows], special=self.special[rows])
+        return replace(
+            self,
+            tokens=self.tokens[rows],
+            special=self.special[rows],
+            documents=self.documents[rows],
+        )
 
     @property
     def fingerprint(self) -> str:
@@ -37,17 +46,17 @@ class Texts:
 
 
 def load_texts(request: CorpusRequest, tokenizer: Any, *, prepend_bos: bool = True) -> Texts:
-    """Tokenize and pack a corpus until its budget of tokens is full, or it ends.
+    """Tokenize, pack and draw the texts of a corpus: as many as the budget of tokens allows.
 
     Packing is sae_lens's own: "concatenate" runs documents together with BOS between them,
     "documents" begins every text with a document's start and drops documents shorter than the
-    context.
+    context. Since a long document then makes many texts in a row, which are alike, "concatenate"
+    packs up to 16 times the budget and draws texts evenly spaced over that, in random order.
 
     Raises:
         CorpusError: the corpus does not even fill one text.
     """
     with ignored_warnings():
-        from sae_lens.tokenization_and_batching import concat_and_batch_sequences
         from sae_lens.util import get_special_token_ids
 
     bos = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
@@ -62,29 +71,45 @@ def load_texts(request: CorpusRequest, tokenizer: Any, *, prepend_bos: bool = Tr
             f"--sae-tokens {request.tokens} is less than one text of {request.context} tokens; "
             "raise it, or lower --sae-context"
         )
-    packed = concat_and_batch_sequences(
-        _token_sequences(request, tokenizer),
-        context_size=request.context,
-        begin_batch_token_id=bos if prepend_bos else None,
-        sequence_separator_token_id=bos if request.packed == "concatenate" else None,
-        disable_concat_sequences=request.packed == "documents",
-    )
-    texts = [text.numpy() for text in islice(packed, wanted)]
-    if not texts:
+    drawn, drawn_from = _draw(request, tokenizer, bos, wanted, prepend_bos=prepend_bos)
+    if not drawn:
         raise CorpusError(
             f"corpus {request.name!r} is too short for one text of {request.context} tokens; "
             "use a longer corpus or a smaller --sae-context"
         )
-    tokens = np.stack(texts).astype(np.int64)
-    special = np.isin(tokens, sorted(get_special_token_ids(tokenizer)))
+    texts = stack(drawn)
+    special = np.isin(texts.tokens, sorted(get_special_token_ids(tokenizer)))
     return Texts(
-        tokens=tokens,
+        tokens=texts.tokens,
         special=special,
+        documents=texts.documents,
         description={
-            **_describe(request, bos, prepend_bos, len(texts)),
+            **_describe(request, bos, prepend_bos),
+            "texts": len(drawn),
+            "drawn_from": drawn_from,
+            "documents": len(np.unique(texts.documents[:, 1:][~special[:, 1:]])),
             "tokenizer": tokenizer_version(tokenizer),
         },
     )
+
+
+def _draw(
+    request: CorpusRequest, tokenizer: Any, bos: int | None, wanted: int, *, prepend_bos: bool
+) -> tuple[list[Packed], int]:
+    """The texts, as many as wanted or as there are, and from how many they were drawn."""
+    concatenate = request.packed == "concatenate"
+    packed = pack(
+        _token_sequences(request, tokenizer),
+        request.context,
+        begin_text=bos if prepend_bos else None,
+        separator=bos if concatenate else None,
+        concatenate=concatenate,
+    )
+    if concatenate:
+        rng = np.random.default_rng(request.seed)
+        return draw_evenly(islice(packed, STRETCH * wanted), wanted, rng)
+    drawn = list(islice(packed, wanted))
+    return drawn, len(drawn)
 
 
 def tokenizer_version(tokenizer: Any) -> str:
@@ -117,15 +142,12 @@ def _token_ids(request: CorpusRequest, found: object, known: int) -> list[int]:
     return found
 
 
-def _describe(
-    request: CorpusRequest, bos: int | None, prepend_bos: bool, texts: int
-) -> dict[str, object]:
+def _describe(request: CorpusRequest, bos: int | None, prepend_bos: bool) -> dict[str, object]:
     return {
         "corpus": request.name,
         "packing": request.packed,
         "seed": request.seed,
         "context": request.context,
-        "texts": texts,
         "bos_token_id": bos,
         "prepend_bos": prepend_bos,
     }

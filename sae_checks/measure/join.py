@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sae_checks.records import FeatureTable, IntArray, PositionSums, SaeTable, TaskTable
 
@@ -20,6 +21,7 @@ def join_texts(first: SaeTable, second: SaeTable) -> SaeTable:
         },
         massive=np.concatenate([first.massive, second.massive]),
         position_sums=_join_sums(first.position_sums, second.position_sums),
+        documents=_join_documents(first, second),
         complete=second.complete,
     )
 
@@ -47,6 +49,19 @@ def _join_sums(first: PositionSums | None, second: PositionSums | None) -> Posit
         return None
     names = [field.name for field in fields(PositionSums)]
     return PositionSums(**{name: getattr(first, name) + getattr(second, name) for name in names})
+
+
+def _join_documents(first: SaeTable, second: SaeTable) -> NDArray[np.int32] | None:
+    """None where neither tells documents apart from texts.
+
+    Raises:
+        ValueError: one of the two does, so that nobody knows whether they share any.
+    """
+    if first.documents is None and second.documents is None:
+        return None
+    if first.documents is None or second.documents is None:
+        raise ValueError(f"only one of two tables of {first.sae.sae_id} knows its documents")
+    return np.concatenate([first.documents, second.documents])
 
 
 def _clusters(table: TaskTable, before: int) -> IntArray:

@@ -81,7 +81,14 @@ class Recorder:
 
     def table(self) -> SaeTable:
         """All that was recorded."""
-        return SaeTable(self._ref, self._columns, self._massive, self._position_sums())
+        measured = measured_tokens(self._texts, slice(None)).numpy()
+        return SaeTable(
+            self._ref,
+            self._columns,
+            self._massive,
+            self._position_sums(),
+            documents=np.where(measured, self._texts.documents, np.int32(-1)),
+        )
 
     def _write(self, name: str, rows: slice, values: Tensor, keep: Tensor) -> None:
         if name in self._columns:

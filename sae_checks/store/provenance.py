@@ -11,7 +11,7 @@ from pathlib import Path
 from sae_checks.records import ModelLoading
 
 # Raised whenever a quantity's definition changes, so that old tables are never read as new ones.
-DEFINITIONS_VERSION = 1
+DEFINITIONS_VERSION = 2
 _LIBRARIES = (
     "torch",
     "transformers",

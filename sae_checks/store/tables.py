@@ -1,8 +1,8 @@
 """An SAE's table as Parquet files that pandas or DuckDB open as they are.
 
 `tokens.parquet`: a row per text and position that was measured, with `sae`, `text`, `position`,
-`massive` and a column per quantity. `position_sums.parquet`: a row per position and kind of token,
-with the number of tokens and Σ(x − c).
+`document`, `massive` and a column per quantity. `position_sums.parquet`: a row per position and
+kind of token, with the number of tokens and Σ(x − c).
 """
 
 from __future__ import annotations
@@ -17,18 +17,20 @@ from sae_checks.store.parquet import read_rows, readable, write_rows
 
 _TOKENS = "tokens.parquet"
 _POSITION_SUMS = "position_sums.parquet"
-_INDEX = ("sae", "text", "position", "massive")
+_INDEX = ("sae", "text", "position", "document", "massive")
 
 
 def write_table(folder: Path, table: SaeTable) -> None:
     """Write a table's files into a folder that exists."""
     text, position = np.nonzero(~np.isnan(table.columns["norm"]))
+    documents = table.documents
     columns = {
         "sae": pa.DictionaryArray.from_arrays(
             np.zeros(len(text), dtype=np.int32), [table.sae.sae_id]
         ),
         "text": text.astype(np.int32),
         "position": position.astype(np.int32),
+        "document": text.astype(np.int32) if documents is None else documents[text, position],
         "massive": table.massive[text, position],
         # Measured in float32; wider columns would store nothing more.
         **{name: c[text, position].astype(np.float32) for name, c in table.columns.items()},
@@ -60,8 +62,10 @@ def _table(sae: SaeRef, rows: pa.Table, sums: pa.Table | None, shape: tuple[int,
             columns[name][place] = rows[name].to_numpy()
     massive = np.zeros(shape, dtype=np.bool_)
     massive[place] = rows["massive"].to_numpy(zero_copy_only=False)
+    documents = np.full(shape, -1, dtype=np.int32)
+    documents[place] = rows["document"].to_numpy()
     position_sums = None if sums is None else _position_sums(sums, shape[1], sae.d_in)
-    return SaeTable(sae, columns, massive, position_sums)
+    return SaeTable(sae, columns, massive, position_sums, documents=documents)
 
 
 def _position_rows(sums: PositionSums) -> pa.Table:

@@ -42,7 +42,10 @@ def documents_in_order(monkeypatch, *documents):
 def test_concatenated(monkeypatch):
     documents_in_order(monkeypatch, "a b", "c d e", "f g h i j")
     texts = load("corpus", packing="concatenate")
-    assert words_of(texts) == ["|ab|", "|cde", "|fgh"]  # the rest, "ij", fills no text
+    # In the seed's order; the rest, "ij", fills no text.
+    assert words_of(texts) == ["|fgh", "|ab|", "|cde"]
+    # A separator belongs to what follows; where nothing does, to what was before.
+    assert texts.documents.tolist() == [[2, 2, 2, 2], [0, 0, 0, 0], [1, 1, 1, 1]]
     np.testing.assert_array_equal(texts.special, texts.tokens == BOS)
 
 
@@ -50,6 +53,7 @@ def test_one_document_per_text(monkeypatch):
     documents_in_order(monkeypatch, "a b", "c d e", "f g h i j")
     texts = load("corpus", packing="documents")
     assert words_of(texts) == ["|cde", "|fgh"]  # the first is too short
+    assert texts.documents.tolist() == [[1] * 4, [2] * 4]  # but was drawn
 
 
 def test_without_bos(monkeypatch):
@@ -59,12 +63,24 @@ def test_without_bos(monkeypatch):
 
 def test_pretokenized(monkeypatch):
     documents_in_order(monkeypatch, [2, 3, 4, 5, 6, 7])
-    assert words_of(load("corpus", packing="concatenate")) == ["|abc", "|def"]
+    texts = load("corpus", packing="concatenate")
+    assert sorted(words_of(texts)) == ["|abc", "|def"]
 
 
 def test_the_budget_ends_the_reading(monkeypatch):
-    documents_in_order(monkeypatch, "a b c d e f g h i j")
-    assert words_of(load("corpus", tokens=11)) == ["|abc", "|def"]  # two texts of four tokens
+    """Of two texts of four tokens: at 16 times as many, or at the texts where none are packed."""
+    read = []
+
+    def endless(request):
+        while True:
+            read.append(1)
+            yield "a b c"
+
+    monkeypatch.setattr("sae_checks.load.texts.documents", endless)
+    description = load("corpus", tokens=11, packing="concatenate").description
+    assert (description["texts"], description["drawn_from"], len(read)) == (2, 32, 32)
+    description = load("corpus", tokens=11, packing="documents").description
+    assert (description["texts"], description["drawn_from"], len(read)) == (2, 2, 32 + 2)
 
 
 def test_what_is_said_of_the_texts(monkeypatch):
@@ -79,6 +95,8 @@ def test_what_is_said_of_the_texts(monkeypatch):
         "seed": 3,
         "context": 4,
         "texts": 2,
+        "drawn_from": 3,
+        "documents": 1,
         "bos_token_id": 0,
         "prepend_bos": True,
     }
@@ -105,7 +123,8 @@ def test_the_fingerprint_is_the_same_on_every_machine():
     tokens = np.arange(6, dtype=np.int64).reshape(2, 3)
     by_columns = np.asfortranarray(tokens)  # the same numbers, laid out otherwise
     for same in (tokens, by_columns):
-        assert Texts(same, same == 0, {}).fingerprint.startswith("f190072c5052f4f4")
+        texts = Texts(same, same == 0, np.zeros((2, 3), dtype=np.int32), {})
+        assert texts.fingerprint.startswith("f190072c5052f4f4")
 
 
 def test_words_that_are_no_tokens_are_measured_like_others(monkeypatch):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from sae_checks.load.sae import LoadedSae
-from sae_checks.load.texts import Texts
 from sae_checks.measure import engine
 from sae_checks.measure.engine import Settings, bind_saes, measure
 from sae_checks.measure.plan import COLUMNS, LOSS_COLUMNS, POSITION_SUMS, Plan
@@ -128,7 +129,11 @@ def test_where_nothing_is_measured():
 
 def test_position_0_is_not_measured_even_where_no_bos_stands():
     texts = random_texts()
-    texts = Texts(np.where(texts.tokens == BOS, 5, texts.tokens), np.zeros_like(texts.special), {})
+    texts = replace(
+        texts,
+        tokens=np.where(texts.tokens == BOS, 5, texts.tokens),
+        special=np.zeros_like(texts.special),
+    )
     table = measured([loaded_sae("blocks.1.hook_resid_pre")], texts)["blocks.1.hook_resid_pre"]
     for column in table.columns.values():
         assert np.isnan(column[:, 0]).all()

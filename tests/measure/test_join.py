@@ -36,6 +36,9 @@ def parts(seams: Sequence[int]) -> list[slice]:
 def test_texts_in_parts(architecture: str, seams: tuple[int, ...]):
     """Special tokens, massive ones, ablations and position sums included."""
     texts, settings = random_texts(texts=12), Settings()
+    texts = replace(
+        texts, documents=np.cumsum(texts.special.ravel(), dtype=np.int32).reshape(12, -1)
+    )
     model, sae = language_model(), loaded_sae(HOOK_POINT, architecture)
     assert bind_saes(model, [sae]) == {}
     whole = measure(model, [sae], texts, EVERYTHING)[HOOK_POINT]
@@ -54,6 +57,8 @@ def test_texts_in_parts(architecture: str, seams: tuple[int, ...]):
     for name, values in whole.columns.items():
         np.testing.assert_allclose(joined.columns[name], values, rtol=1e-4, atol=1e-4, err_msg=name)
     np.testing.assert_array_equal(joined.massive, whole.massive)
+    np.testing.assert_array_equal(joined.documents, whole.documents)
+    np.testing.assert_array_equal(whole.documents == -1, np.isnan(whole.columns["norm"]))
     assert joined.texts == 12
     assert not joined.part
     for name in (field.name for field in fields(PositionSums)):
@@ -69,6 +74,15 @@ def test_the_latter_part_says_whether_all_is_there():
     for first, second in ((False, True), (False, False)):
         joined = join_texts(text_table(2, complete=first), text_table(3, complete=second))
         assert (joined.texts, joined.complete) == (5, second)
+
+
+def test_documents_of_one_part_alone_are_a_mistake():
+    known = text_table(2, documents=np.zeros((2, stored.CONTEXT), dtype=np.int32))
+    for first, second in ((known, text_table(2)), (text_table(2), known)):
+        message = "^only one of two tables of blocks.0.hook_resid_pre knows its documents$"
+        with pytest.raises(ValueError, match=message):
+            join_texts(first, second)
+    assert join_texts(text_table(2), text_table(2)).documents is None
 
 
 def test_sums_of_some_texts_are_no_sums_of_all():

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
-from sae_checks.load.texts import Texts
 from sae_checks.measure.calibration import Calibration
 from sae_checks.measure.plan import Plan
 from sae_checks.measure.recorder import Recorder
 from tests import stored
+from tests.builders import texts_of
 
 
 def test_an_activation_that_is_nan_is_a_measured_token_and_no_massive_one():
     tokens = np.arange(1, 9).reshape(2, 4)
-    texts = Texts(tokens, np.zeros_like(tokens, dtype=np.bool_), {})
+    texts = replace(texts_of(tokens), special=np.zeros_like(tokens, dtype=np.bool_))
     calibration = Calibration(torch.zeros(stored.WIDTH), massive_norm=10.0)
     plan = Plan.of(frozenset({"norm", "squared_distance"}))
     recorder = Recorder(stored.sae_ref(0), texts, plan, calibration)

@@ -58,7 +58,7 @@ def test_rows_are_tidy(tmp_path: Path):
     write_table(tmp_path, sae_table(0))
     rows = pq.read_table(tmp_path / "tokens.parquet", partitioning=None).to_pandas()
     assert len(rows) == TEXTS * (CONTEXT - 1)  # BOS is not measured
-    assert list(rows.columns[:4]) == ["sae", "text", "position", "massive"]
+    assert list(rows.columns[:5]) == ["sae", "text", "position", "document", "massive"]
     assert set(rows["sae"]) == {"blocks.0.hook_resid_pre"}
     assert rows["position"].min() == 1
 
@@ -77,6 +77,18 @@ def test_position_sums_come_back_exactly(tmp_path: Path):
     assert back is not None
     for name in ("ordinary_counts", "ordinary_sums", "massive_counts", "massive_sums"):
         np.testing.assert_array_equal(getattr(back, name), getattr(sums, name))  # in float64
+
+
+def test_documents_come_back(tmp_path: Path):
+    """Those of measured tokens; where each text is its own, that is what is written."""
+    documents = np.arange(TEXTS * CONTEXT, dtype=np.int32).reshape(TEXTS, CONTEXT) // 100
+    documents[:, 0] = -1  # BOS is not measured
+    back = round_trip(tmp_path, replace(sae_table(0), documents=documents))
+    np.testing.assert_array_equal(back.documents, documents)
+    assert back.documents.dtype == np.int32
+    own = round_trip(tmp_path, sae_table(0))
+    assert own.units.count == TEXTS
+    np.testing.assert_array_equal(own.documents[:, 1], np.arange(TEXTS))
 
 
 def test_without_position_sums(tmp_path: Path):

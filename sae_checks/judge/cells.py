@@ -134,11 +134,13 @@ class Cell(Held):
         if spread.total and variance.sum() <= 1e-9 * spread.sums.sum():
             return undefined("the activations do not vary", spread.texts, spread.total)
         unexplained = ratio_of_sums(error.sums, variance, spread.counts, self.coverage)
+        influence = unexplained.influence
         return replace(
             unexplained,
             value=1 - unexplained.value,
             low=1 - unexplained.high,
             high=1 - unexplained.low,
+            influence=None if influence is None else -influence,
         )
 
     def ce_recovered(self, ablated: str) -> Estimate:
@@ -202,6 +204,7 @@ class Cell(Held):
             low=min(low, measured),
             high=high,
             standard_error=math.nan,
+            influence=None,
         )
 
     def _massive(self) -> BoolArray:
@@ -254,13 +257,18 @@ class ReleaseCell:
         sums = np.stack([tokens.sums for tokens in samples], axis=1)  # (texts, SAEs)
         counts = np.stack([tokens.counts for tokens in samples], axis=1)
         measured = counts.any(axis=1)
-        return rank_correlation(
+        correlation = rank_correlation(
             layers,
             sums.sum(axis=0) / counts.sum(axis=0),
             _means_without_each_text(sums[measured], counts[measured]),
             int(counts.sum()),
             self.cells[0].coverage,
         )
+        if correlation.influence is None:
+            return correlation
+        influence = np.zeros(len(counts))
+        influence[measured] = correlation.influence
+        return replace(correlation, influence=influence)
 
 
 def _means_without_each_text(sums: FloatArray, counts: FloatArray) -> FloatArray:

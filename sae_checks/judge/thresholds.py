@@ -8,13 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Literal, get_args
 
 from sae_checks.errors import ThresholdsError
 from sae_checks.records import PositionRange
 
 UndecidedPolicy = Literal["point_estimate", "fail", "pass"]
 Direction = Literal["higher", "lower", "either"]
+# What a comparison with a baseline asks: whether a release got worse, as one that was trained anew
+# may; or whether it is still the same one, however it was saved, converted or loaded.
+Question = Literal["regression", "equivalence"]
+QUESTIONS: tuple[Question, ...] = get_args(Question)
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Margin:
-    """How much worse than a baseline a cell may be: `by` + `share` · |the baseline's value|."""
+    """How far from a baseline a cell may be: `by` + `share` · |the baseline's value|."""
 
     worse: Direction  # in which direction the value gets worse
     by: float = 0.0  # in the check's unit
@@ -66,7 +70,13 @@ class Limit:
     report_only: bool = False
     parameters: tuple[tuple[str, float], ...] = ()  # the check's own, sorted by name
     source: str = ""  # where the numbers come from
-    regression: Margin | None = None  # against a baseline; None: not compared
+    # Against a baseline, by what is asked; None: not compared.
+    regression: Margin | None = None
+    equivalence: Margin | None = None
+
+    def margin(self, question: Question) -> Margin | None:
+        """How far from a baseline the cell may be."""
+        return self.regression if question == "regression" else self.equivalence
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,7 @@ class Override:
     parameters: tuple[tuple[str, float], ...] = ()
     reason: str = ""
     regression: Margin | None = None
+    equivalence: Margin | None = None
 
     def matches(self, place: Place) -> bool:
         """Whether the cell is one this override is for; what a cell lacks matches no selector."""
@@ -112,6 +123,7 @@ class Override:
             parameters=tuple(sorted({**dict(limit.parameters), **dict(self.parameters)}.items())),
             source=self.reason or limit.source,
             regression=self.regression or limit.regression,
+            equivalence=self.equivalence or limit.equivalence,
         )
 
 
@@ -151,7 +163,8 @@ class KnownFailure:
     def matches(self, check: str, place: Place) -> bool:
         """Whether a cell is covered. A cell of the whole release has no SAE: only "*" covers it.
 
-        Comparisons with a baseline are called "regression of delta_ce"; "regression" covers all.
+        Comparisons with a baseline are called "regression of delta_ce", or "equivalence of
+        delta_ce"; "regression" and "equivalence" cover all of them.
         """
         return (
             (check == self.check or check.startswith(f"{self.check} of "))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sae_checks.checking import bundled_checks
-from sae_checks.comparison import Comparison, make_baseline, regression_of
+from sae_checks.comparison import Comparison, comparison_of, make_baseline
 from sae_checks.court import Court
 from sae_checks.gate import Gate
 from sae_checks.judge.thresholds import Thresholds
@@ -73,7 +73,7 @@ def against_baseline(
     source = through_a_file(make_baseline(baseline, thresholds, cells))
     comparison = Comparison(source, {sae.sae_id: sae.sae_id for sae in candidate.release.saes})
     compared = [
-        (regression_of(check), replace(ref, compared=check.name))
+        (comparison_of(check, "regression"), replace(ref, compared=check.name))
         for check, ref in cells
         if thresholds.limit(check.name, ref.place).regression is not None
     ]

@@ -13,7 +13,7 @@ from typing import Any, cast
 from sae_checks.baseline import Baseline
 from sae_checks.baseline_sources import FileBaseline
 from sae_checks.checking import CellRef, Check
-from sae_checks.comparison import Comparison, make_baseline, regression_of
+from sae_checks.comparison import Comparison, comparison_of, make_baseline
 from sae_checks.court import Court
 from sae_checks.errors import BaselineError, UserError
 from sae_checks.faults import Fault, Strength
@@ -135,7 +135,7 @@ class Trials:
         saes = measurement.release.saes
         comparison = Comparison(self._baseline, {sae.sae_id: sae.sae_id for sae in saes})
         compared = [
-            (regression_of(check), ref)
+            (comparison_of(check, "regression"), ref)
             for check in lab.checks
             for ref in comparison.cells(
                 check, [r for c, r in cells if c is check], measurement.release.name

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from importlib.metadata import version
+from pathlib import Path
 
 from sae_checks.errors import UserError
 from sae_checks.options import OPTIONS, Options
@@ -20,22 +21,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     given = vars(_parser().parse_args(words))
     given.pop("command")
-    seeds, pattern = given.pop("seeds"), given.pop("faults")
+    seeds, pattern, again = given.pop("seeds"), given.pop("faults"), given.pop("retrained")
     options = Options(**{name: value for name, value in given.items() if value is not None})
     try:
-        return selftest(options, seeds, pattern, shlex.join(["python", "-m", "sae_checks", *words]))
+        command = shlex.join(["python", "-m", "sae_checks", *words])
+        return selftest(options, seeds, pattern, again, command)
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
 
 
-def selftest(options: Options, seeds: int, pattern: str, command: str) -> int:
-    """Plant every fault whose name matches, then gate the unharmed release on other samples."""
+def selftest(
+    options: Options, seeds: int, pattern: str, again: Sequence[Path], command: str
+) -> int:
+    """Plant every fault whose name matches, then gate what is unharmed.
+
+    That is the release on other samples, and releases that were trained again.
+    """
     from sae_checks.faults import CATALOGUE
     from sae_checks.report.progress import ConsoleProgress
     from sae_checks.selftest import report
     from sae_checks.selftest.lab import Lab
-    from sae_checks.selftest.seeds import unharmed
+    from sae_checks.selftest.seeds import retrained, unharmed
     from sae_checks.selftest.trial import Trials
 
     globs = [part.strip() for part in pattern.split(",")]
@@ -62,6 +69,10 @@ def selftest(options: Options, seeds: int, pattern: str, command: str) -> int:
         runs = list(unharmed(options, seeds, ConsoleProgress(quiet=True)))
         print(f"\n{report.on_seeds(runs)}")
         good = good and not any(run.by_limits or run.against_itself for run in runs)
+    if again:
+        found = list(retrained(lab, again, ConsoleProgress(quiet=True)))
+        print(f"\n{report.on_retrained(found)}")
+        good = good and not any(run.findings for run in found)
     return 0 if good else 1
 
 
@@ -91,6 +102,14 @@ def _parser() -> argparse.ArgumentParser:
         default="*",
         metavar="GLOB",
         help="only faults whose names match; several globs with commas",
+    )
+    command.add_argument(
+        "--retrained",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="DIR",
+        help="folders of the same SAEs trained again from other seeds, which must be no regression",
     )
     return parser
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sae_checks.checking import CellKey, CellRef, Check
 from sae_checks.errors import BaselineError
-from sae_checks.judge.paired import Replicated
+from sae_checks.judge.paired import CellValue, Terms
 from sae_checks.records import Measurement, SaeRef
+from sae_checks.wording import counted
 
 # Where tables lie and which device made them does not keep figures from being compared; what a
 # library's version changes beyond rounding, its own tests tell.
@@ -40,7 +44,37 @@ class Baseline:
     release: str
     setting: Mapping[str, object]
     saes: tuple[BaselineSae, ...]
-    cells: Mapping[CellKey, Replicated]
+    cells: Mapping[CellKey, CellValue]
+    written: str = ""  # the day, where it is known: "2026-12-31"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a baseline is, fixed when it is looked up: nothing written later changes it."""
+
+    release: str
+    origin: str  # "file baselines/v1.json", "measurement /store/measurements/v1-0123"
+    saes: int
+    weights: str  # of `weights_digest`
+    written: str = ""  # the day, where it is known
+
+    def __str__(self) -> str:
+        day = f", written {self.written}" if self.written else ""
+        told = f"{counted(self.saes, 'SAE')}, weights {self.weights}"
+        return f"{self.release} from {self.origin}: {told}{day}"
+
+
+def weights_digest(saes: Iterable[tuple[str, str]]) -> str:
+    """12 hexadecimal digits that tell the weights of SAEs; each is an id and its weights' key."""
+    return hashlib.sha256(json.dumps(sorted(saes)).encode()).hexdigest()[:12]
+
+
+def same_weights(
+    saes: Sequence[SaeRef], others: Sequence[BaselineSae], matches: Mapping[str, str]
+) -> bool:
+    """Whether every SAE of a release has the weights of the one that it is compared with."""
+    theirs = {sae.sae_id: sae.weights_key for sae in others}
+    return all(theirs.get(matches.get(sae.sae_id, "")) == sae.weights_key for sae in saes)
 
 
 def setting_of(measurement: Measurement) -> dict[str, object]:
@@ -109,6 +143,52 @@ def refuse_unpaired(
             f"cannot be paired: {told}; measure as the baseline was, or make a new one with "
             "--sae-baseline-update"
         )
+
+
+def refuse_other_terms(name: str, pairs: Sequence[tuple[CellKey, Terms, Terms]]) -> None:
+    """Refuse a baseline whose figures were defined otherwise, or made with other parameters.
+
+    Args:
+        name: the baseline's.
+        pairs: of each cell that both have, its key in the baseline, the run's terms, and its.
+
+    Raises:
+        BaselineError: names each check and what differs, and a cell where not all of its do.
+    """
+    found: dict[tuple[str, str], list[CellKey]] = {}
+    for key, ours, theirs in pairs:
+        for told in _differences(ours, theirs):
+            found.setdefault((key.check, told), []).append(key)
+    if not found:
+        return
+    cells = Counter(key.check for key, _, _ in pairs)
+    parts = []
+    for (check, told), keys in found.items():
+        where = " ".join(part for part in keys[0][1:] if part)
+        some = len(keys) < cells[check]
+        parts.append(f"{check} was written with {told}" + (f" (at {where})" if some else ""))
+    raise BaselineError(
+        f"the baseline {name} was judged otherwise than this run, so that figures cannot be "
+        f"compared: {'; '.join(parts)}; judge by the same, or make a new one with "
+        "--sae-baseline-update"
+    )
+
+
+def _differences(ours: Terms, theirs: Terms) -> list[str]:
+    """What differs, as "floor = 0.02, this run has floor = 0.2"."""
+    told = []
+    if ours.definition != theirs.definition:
+        versions = f"version {theirs.definition} of its definition", f"version {ours.definition}"
+        told.append(f"{versions[0]}, this run has {versions[1]}")
+    mine, other = dict(ours.parameters), dict(theirs.parameters)
+    for name in sorted(mine.keys() | other.keys()):
+        if mine.get(name) != other.get(name):
+            shown = [
+                f"{name} = {each[name]!r}" if name in each else f"no {name}"
+                for each in (other, mine)
+            ]
+            told.append(f"{shown[0]}, this run has {shown[1]}")
+    return told
 
 
 def match(

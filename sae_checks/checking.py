@@ -42,6 +42,7 @@ class Check:
     beyond_training: bool = False  # asks about positions past the training context
     default: Limit | None = None  # where the thresholds file has no table for it
     compared: Check | None = None  # of a comparison with a baseline: whose cells
+    definition: int = 1  # raised when what it computes changes, so that old figures are told apart
 
     @property
     def title(self) -> str:
@@ -113,6 +114,7 @@ def check(
     min: float | None = None,
     max: float | None = None,
     margin: float | None = None,
+    definition: int = 1,
 ) -> Callable[[_Function], _Function]:
     """Make a function `check_<name>(cell) -> Estimate` a check of the suite.
 
@@ -128,6 +130,8 @@ def check(
         min: the smallest value allowed, where the thresholds file has no table for the check.
         max: the largest one; with neither, and no table, the check is report-only.
         margin: the smallest excess over them that would matter; a limit needs one.
+        definition: of what it computes; raise it when that changes, so that no figure is compared
+            with a baseline that was computed otherwise.
 
     Raises:
         ValueError: the function's name does not begin with "check_", a column does not exist, or a
@@ -156,6 +160,7 @@ def check(
             beyond_training,
             # Parameters have no defaults but those of the thresholds file.
             None if parameters else default,
+            definition=definition,
         )
         function.sae_check = made  # type: ignore[attr-defined]
         return function

@@ -1,4 +1,4 @@
-"""Comparing a release with a baseline: which cells, and what becomes of each without some texts."""
+"""Comparing a release with a baseline: which cells, on what terms, and each side's values."""
 
 from __future__ import annotations
 
@@ -9,30 +9,53 @@ from typing import Protocol
 
 import numpy as np
 
-from sae_checks.baseline import Baseline, BaselineSae, key_of, refuse_unpaired, setting_of
+from sae_checks.baseline import (
+    Baseline,
+    BaselineSae,
+    Identity,
+    key_of,
+    refuse_other_terms,
+    refuse_unpaired,
+    setting_of,
+)
 from sae_checks.checking import CellKey, CellRef, Check
 from sae_checks.errors import UserError
 from sae_checks.evidence import Evidence
 from sae_checks.judge.coverage import FIXED, Coverage
-from sae_checks.judge.paired import RegressionCell, Replicated
+from sae_checks.judge.leaving_out import groups_in, without_group
+from sae_checks.judge.paired import (
+    NO_INFLUENCES,
+    CellValue,
+    Influences,
+    PairedCell,
+    Terms,
+    influences_of_groups,
+)
 from sae_checks.judge.statistics import Estimate
-from sae_checks.judge.thresholds import Thresholds
-from sae_checks.judge.thresholds_file import REGRESSION
+from sae_checks.judge.thresholds import QUESTIONS, Question, Thresholds
 from sae_checks.records import ITEM_GROUPS, Measurement
 
-Cells = Mapping[CellKey, Replicated]
+Cells = Mapping[CellKey, CellValue]
 
 
-def check_regression(cell: RegressionCell) -> Estimate:
+def check_regression(cell: PairedCell) -> Estimate:
     """On the same texts, the figure is no worse than the baseline's by more than its margin."""
     return cell.difference()
 
 
-def regression_of(check: Check) -> Check:
+def check_equivalence(cell: PairedCell) -> Estimate:
+    """On the same texts, the figure is the baseline's, to within its margin either way."""
+    return cell.difference()
+
+
+_FUNCTIONS = {"regression": check_regression, "equivalence": check_equivalence}
+
+
+def comparison_of(check: Check, question: Question) -> Check:
     """The check that compares another check's cells with a baseline."""
     return Check(
-        REGRESSION,
-        check_regression,
+        question,
+        _FUNCTIONS[question],
         check.cells,
         check.needs,
         check.unit,
@@ -48,6 +71,10 @@ class Source(Protocol):
         """In messages."""
 
     @property
+    def identity(self) -> Identity:
+        """What it is."""
+
+    @property
     def saes(self) -> Sequence[BaselineSae]:
         """Its SAEs."""
 
@@ -58,8 +85,11 @@ class Source(Protocol):
     def keys(self, check: Check) -> Sequence[CellKey]:
         """The cells of a check that it has."""
 
+    def terms(self, key: CellKey) -> Terms | None:
+        """On which a cell was judged; None where it is judged on the run's own, or is not there."""
+
     def values(self, thresholds: Thresholds, checks: Sequence[Check]) -> Cells:
-        """Their values."""
+        """The values of its cells of these checks."""
 
 
 class Comparison:
@@ -68,10 +98,13 @@ class Comparison:
     Args:
         source: the baseline.
         matches: the release's SAE id -> the baseline's.
+        question: what is asked of the difference, and so by which margins.
     """
 
-    def __init__(self, source: Source, matches: Mapping[str, str]) -> None:
-        self.source, self.matches = source, matches
+    def __init__(
+        self, source: Source, matches: Mapping[str, str], question: Question = "regression"
+    ) -> None:
+        self.source, self.matches, self.question = source, matches, question
         self._candidate: Cells = {}
         self._baseline: Cells = {}
 
@@ -92,95 +125,131 @@ class Comparison:
             if key not in known
         ]
 
+    def refuse_other_terms(
+        self, thresholds: Thresholds, cells: Iterable[tuple[Check, CellRef]]
+    ) -> None:
+        """Refuse a baseline whose checks were defined, or given parameters, otherwise.
+
+        Raises:
+            BaselineError: names all that differs.
+        """
+        pairs = []
+        for check, ref in _asked(cells):
+            key = key_of(check, ref, self.matches) if ref.absent is None else None
+            theirs = self.source.terms(key) if key is not None else None
+            if key is not None and theirs is not None:
+                pairs.append((key, _terms(thresholds, check, ref), theirs))
+        refuse_other_terms(self.source.name, pairs)
+
     def prepare(
         self,
         measurement: Measurement,
         thresholds: Thresholds,
         cells: Iterable[tuple[Check, CellRef]],
     ) -> None:
-        """Take the values of the cells that are compared, with and without each group of texts.
+        """Take the values of the cells that are compared, each with its influences.
 
         Raises:
-            BaselineError: the two were not measured on the same texts.
+            BaselineError: the two were not measured on the same texts, or not judged alike.
         """
-        asked = [(check.compared, ref) for check, ref in cells if check.compared]
+        cells = list(cells)
+        asked = _asked(cells)
         if not asked:
             return
         refuse_unpaired(setting_of(measurement), self.source.name, self.source.setting)
+        self.refuse_other_terms(thresholds, cells)
         own = [(check, ref) for check, ref in asked if ref.absent is None]
-        self._candidate = replicate(measurement, thresholds, own)
+        self._candidate = cell_values(measurement, thresholds, own)
         checks = list({check.name: check for check, _ in asked}.values())
         self._baseline = self.source.values(thresholds, checks)
 
     def cell(
         self, check: Check, ref: CellRef, thresholds: Thresholds, coverage: Coverage
-    ) -> RegressionCell:
+    ) -> PairedCell:
         """What the comparison of one cell sees."""
-        margin = thresholds.limit(check.name, ref.place).regression
+        margin = thresholds.limit(check.name, ref.place).compared(self.question)
         assert margin is not None, "only cells with a margin are compared"
         if ref.absent is not None:
             there = self._baseline.get(ref.absent)
-            return RegressionCell(None, there, margin, check.unit, coverage)
+            return PairedCell(None, there, margin, check.unit, coverage)
         key, own = key_of(check, ref, self.matches), key_of(check, ref)
         baseline = self._baseline.get(key) if key is not None else None
         candidate = self._candidate.get(own) if own is not None else None
-        return RegressionCell(candidate, baseline, margin, check.unit, coverage)
+        return PairedCell(candidate, baseline, margin, check.unit, coverage)
+
+
+def _asked(cells: Iterable[tuple[Check, CellRef]]) -> list[tuple[Check, CellRef]]:
+    """The comparisons among the cells of a run, as checks that are compared."""
+    return [(check.compared, ref) for check, ref in cells if check.compared is not None]
+
+
+def _terms(thresholds: Thresholds, check: Check, ref: CellRef) -> Terms:
+    return Terms(check.definition, thresholds.limit(check.name, ref.place).parameters)
 
 
 def make_baseline(
     measurement: Measurement, thresholds: Thresholds, cells: Iterable[tuple[Check, CellRef]]
 ) -> Baseline:
     """The baseline that a measured release makes: all of these cells that have a margin."""
-    compared = [
-        (check, ref)
-        for check, ref in cells
-        if thresholds.limit(check.name, ref.place).regression is not None
-    ]
+    compared = []
+    for check, ref in cells:
+        limit = thresholds.limit(check.name, ref.place)
+        if any(limit.compared(question) is not None for question in QUESTIONS):
+            compared.append((check, ref))
     saes = measurement.release.saes
     return Baseline(
         measurement.release.name,
         setting_of(measurement),
         tuple(BaselineSae(sae.sae_id, sae.hook_point, sae.weights_key) for sae in saes),
-        replicate(measurement, thresholds, compared),
+        cell_values(measurement, thresholds, compared),
     )
 
 
-def replicate(
+def cell_values(
     measurement: Measurement, thresholds: Thresholds, cells: Iterable[tuple[Check, CellRef]]
-) -> dict[CellKey, Replicated]:
-    """Each cell's value, and how it moves without each group of texts or items."""
+) -> dict[CellKey, CellValue]:
+    """Each cell's value and its influences: by unit where the check knows them, else by group."""
     asked = [(check, replace(ref, compared="")) for check, ref in cells]
     whole = Evidence(measurement, thresholds, FIXED)
-    estimates = [_estimate(whole, check, ref) for check, ref in asked]
-    values = np.full((len(asked), ITEM_GROUPS), math.nan)
-    for group in range(ITEM_GROUPS):
-        less = Evidence(_without(measurement, group), thresholds, FIXED)
-        values[:, group] = [_estimate(less, check, ref).value for check, ref in asked]
-    made = {}
-    for (check, ref), estimate, without in zip(asked, estimates, values, strict=True):
+    made: dict[CellKey, CellValue] = {}
+    by_group = []
+    for check, ref in asked:
         key = key_of(check, ref)
         assert key is not None, "without matches every cell has a key"
-        made[key] = Replicated(
-            estimate.value,
-            (without - estimate.value)[: _groups(measurement, ref, estimate)],
-            estimate.texts,
-            estimate.tokens,
-            estimate.unit_name,
-            estimate.reason,
-        )
+        estimate = _estimate(whole, check, ref)
+        made[key] = _cell_value(estimate, _terms(thresholds, check, ref))
+        if math.isfinite(estimate.value) and estimate.influence is None:
+            by_group.append((key, check, ref))
+    values = np.full((len(by_group), ITEM_GROUPS), math.nan)
+    for group in range(ITEM_GROUPS) if by_group else ():
+        less = Evidence(without_group(measurement, group), thresholds, FIXED)
+        values[:, group] = [_estimate(less, check, ref).value for _, check, ref in by_group]
+    for (key, _, ref), without in zip(by_group, values, strict=True):
+        influences = influences_of_groups(without[groups_in(measurement, ref.task)])
+        made[key] = replace(made[key], influences=influences, grouped=True)
     return made
 
 
-def _groups(measurement: Measurement, ref: CellRef, estimate: Estimate) -> int:
-    """How many groups have a text or item, be it in the cell or not; none without a value."""
-    if math.isnan(estimate.value):
-        return 0
-    if ref.task is None:
-        units = [table.texts for table in measurement.tables.values()]
-    else:
-        tables = measurement.tasks.get(ref.task, {}).values()
-        units = [len(np.unique(table.groups)) for table in tables]
-    return min([ITEM_GROUPS, *units])
+def _cell_value(estimate: Estimate, terms: Terms) -> CellValue:
+    """An estimate as it is compared, its influences rounded as in a file."""
+    value, reason, influences = estimate.value, estimate.reason, NO_INFLUENCES
+    if not math.isfinite(value):
+        reason = reason or ("the value is not a number" if math.isnan(value) else f"it is {value}")
+        value = math.nan
+    elif estimate.influence is not None:
+        influences = Influences.of(estimate.influence)
+        if influences is NO_INFLUENCES:  # without an interval it could hide a regression
+            value, reason = math.nan, "its influences are not finite"
+    return CellValue(
+        value,
+        influences,
+        estimate.texts,
+        estimate.tokens,
+        estimate.units,
+        estimate.unit_name,
+        reason=reason,
+        terms=terms,
+    )
 
 
 def _estimate(evidence: Evidence, check: Check, ref: CellRef) -> Estimate:
@@ -189,18 +258,3 @@ def _estimate(evidence: Evidence, check: Check, ref: CellRef) -> Estimate:
     except UserError as error:  # what was not measured, or is not known of a part of the texts
         return Estimate(math.nan, math.nan, math.nan, math.nan, 0, 0, str(error))
     return estimate
-
-
-def _without(measurement: Measurement, group: int) -> Measurement:
-    """The measurement without the texts and items of one group."""
-    return replace(
-        measurement,
-        tables={
-            sae_id: table.keep(np.arange(table.texts) % ITEM_GROUPS != group)
-            for sae_id, table in measurement.tables.items()
-        },
-        tasks={
-            task: {sae_id: table.keep(table.groups != group) for sae_id, table in tables.items()}
-            for task, tables in measurement.tasks.items()
-        },
-    )

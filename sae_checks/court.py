@@ -11,7 +11,7 @@ from sae_checks.comparison import Comparison
 from sae_checks.evidence import AnyCell, Evidence
 from sae_checks.family import Family
 from sae_checks.judge.coverage import Coverage
-from sae_checks.judge.paired import RegressionCell
+from sae_checks.judge.paired import PairedCell
 from sae_checks.judge.statistics import Estimate
 from sae_checks.judge.thresholds import Thresholds
 from sae_checks.judge.verdict import FEWEST_UNITS, FEWEST_UNITS_TO_STOP, Verdict, judge
@@ -86,7 +86,7 @@ class Court:
 
     def _cell(
         self, measurement: Measurement, check: Check, ref: CellRef, coverage: Coverage
-    ) -> AnyCell | RegressionCell:
+    ) -> AnyCell | PairedCell:
         if check.compared is None:
             return Evidence(measurement, self.thresholds, coverage).cell(check, ref)
         assert self.comparison is not None, "comparisons are collected only with a baseline"

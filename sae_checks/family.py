@@ -66,7 +66,7 @@ class Family:
 
 
 def _counts(check: Check, limits: CheckLimits) -> bool:
-    return limits.gates if check.compared is None else limits.compares
+    return limits.gates if check.compared is None else check.name in limits.compared
 
 
 def _of_regime(ranges: PositionRanges, check: Check) -> tuple[object, ...]:

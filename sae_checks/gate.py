@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from sae_checks.baseline import match, refuse_unpaired, setting_of_provenance
 from sae_checks.baseline_sources import find_baseline, refuse_baseline_options
@@ -21,6 +21,7 @@ from sae_checks.judge.thresholds import CheckLimits, Thresholds
 from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
 from sae_checks.judge.verdict import Verdict
 from sae_checks.measure.progress import Progress
+from sae_checks.measured_before import Asked
 from sae_checks.options import Options
 from sae_checks.records import Measurement, PositionRange, Release, SaeRef, TaskRef
 from sae_checks.referee import Adaptive, Pilot
@@ -137,12 +138,21 @@ class Gate:
         """
         if self.options.baseline is None or self.options.baseline_update:
             return None
-        source = find_baseline(self.options, self._provenance)
-        if self._provenance is not None:  # told before anything is measured in vain
-            known = setting_of_provenance(self._provenance.as_dict())
-            refuse_unpaired(known, source.name, source.setting)
+        asked = self._asked()
+        source = find_baseline(self.options, asked)
+        if self.stored is None:  # told before anything is measured in vain
+            refuse_unpaired(asked.setting, source.name, source.setting)
         matches = match(self.release.saes, source.saes, dict(self.options.match))
-        return Comparison(source, matches)
+        return Comparison(source, matches, self.options.question)
+
+    def _asked(self) -> Asked:
+        """What a baseline has to fit, as far as it is known before anything is measured."""
+        if self._provenance is not None and self.store is not None:
+            known = setting_of_provenance(self._provenance.as_dict())
+            return Asked(known, self.store.folder, writes=True)
+        assert self.stored is not None, "what is not to be measured is stored"
+        provenance = cast(Mapping[str, Any], self.stored.manifest["provenance"])
+        return Asked(setting_of_provenance(provenance), self.options.measurements)
 
     def regressions(self, check: Check) -> list[CellRef]:
         """The comparisons of a check's cells with the baseline; none without one."""
@@ -220,6 +230,8 @@ class Gate:
             UserError: the model, the device or the corpus is not to be had.
         """
         wanted = list(wanted)
+        if self.comparison is not None:  # told before anything is measured in vain
+            self.comparison.refuse_other_terms(thresholds, wanted)
         if self.stored is not None:
             self.measurement = self.stored
         else:

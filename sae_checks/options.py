@@ -11,6 +11,7 @@ from typing import Any
 import platformdirs
 
 from sae_checks.errors import UserError
+from sae_checks.judge.thresholds import Question
 from sae_checks.records import FEATURE_WINDOW, PositionRange
 
 DEFAULT_TOKENS = 100_000  # the study's own number: 100 texts of 1,024 tokens
@@ -46,11 +47,17 @@ class Options:
     baseline: str | None = None
     baseline_update: bool = False
     baseline_force: bool = False
+    equivalence: bool = False
     match: tuple[tuple[str, str], ...] = ()
     accept: Path | None = None
     store: Path = field(default_factory=lambda: Path(platformdirs.user_cache_dir("sae-checks")))
     thresholds: Path | None = None
     measurements: Path | None = None
+
+    @property
+    def question(self) -> Question:
+        """What comparisons with the baseline ask."""
+        return "equivalence" if self.equivalence else "regression"
 
 
 @dataclass(frozen=True)
@@ -272,7 +279,7 @@ OPTIONS: tuple[Option, ...] = (
         "--sae-baseline",
         _name,
         "compare with this baseline on the same texts: a .json file, a name (baselines/NAME.json, "
-        "or a release measured before in this setting), or the folder of a stored measurement",
+        "or another release measured before in this setting), or a stored measurement's folder",
         "REF",
     ),
     Option(
@@ -306,6 +313,12 @@ FLAGS = (
         "--sae-plan",
         bool,
         "measure a few texts and items, tell what the budget would cost and could detect, and stop",
+    ),
+    Option(
+        "--sae-equivalence",
+        bool,
+        "ask whether the release is the baseline's still, however it was saved, converted or "
+        "loaded, by tight margins both ways; not whether it got worse",
     ),
     Option(
         "--sae-baseline-update",

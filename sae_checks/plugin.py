@@ -161,10 +161,10 @@ def pytest_pycollect_makeitem(
     check = check_of(obj)
     if check is None or f"check_{check.name}" != name:
         return None
-    from sae_checks.comparison import regression_of
+    from sae_checks.comparison import comparison_of
 
     session = _session(collector.config)
-    compared = regression_of(check)
+    compared = comparison_of(check, session.options.question)
     cells = [(check, cell) for cell in session.cells(check)]
     cells += [(compared, cell) for cell in session.regressions(check)]
     items: list[pytest.Item] = [

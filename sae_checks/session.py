@@ -8,14 +8,13 @@ from datetime import date
 from functools import cached_property
 
 from sae_checks.checking import CellRef, Check, bundled_checks
-from sae_checks.comparison import regression_of
+from sae_checks.comparison import comparison_of
 from sae_checks.errors import UserError
 from sae_checks.evidence import UnmeasuredError
 from sae_checks.gate import Gate
 from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.paired import improved
-from sae_checks.judge.thresholds import KnownFailure, Thresholds
-from sae_checks.judge.thresholds_file import REGRESSION
+from sae_checks.judge.thresholds import QUESTIONS, KnownFailure, Thresholds
 from sae_checks.judge.verdict import Verdict
 from sae_checks.measure.progress import Progress, Stopwatch
 from sae_checks.options import Options
@@ -87,7 +86,8 @@ class Session:
         """Whether a cell is a test: a comparison is one only where the limits give a margin."""
         if check.compared is None:
             return True
-        return self.thresholds.limit(check.compared.name, cell.place).regression is not None
+        limit = self.thresholds.limit(check.compared.name, cell.place)
+        return limit.compared(self.options.question) is not None
 
     def prepare(self, collected: Sequence[tuple[Check, CellRef]]) -> None:
         """Read the limits, and look up once those of the cells that were collected.
@@ -196,7 +196,7 @@ class Session:
         """The cells of all checks met, and their comparisons."""
         found = []
         for check in self._checks.values():
-            compared = regression_of(check)
+            compared = comparison_of(check, self.options.question)
             found += [(check, cell) for cell in self.gate.cells(check)]
             found += [
                 (compared, cell)
@@ -241,6 +241,11 @@ class Session:
             return "no baseline was written: only part of the collected tests ran"
         measurement = self.gate.measurement
         assert measurement is not None, "tests that ran were measured"
+        if not measurement.complete:
+            return (
+                "no baseline was written: the release was measured only until its verdicts were "
+                "clear; measure it with --sae-fixed"
+            )
         self.baseline_fails = not self.options.baseline_force
         written = write_from(self.options, measurement, self.thresholds, cells)
         if self.baseline_fails:
@@ -258,7 +263,9 @@ class Session:
 
         if not fnmatchcase(self.gate.release.name, entry.release):
             return False
-        if entry.check.startswith(REGRESSION) and self.gate.comparison is None:
+        question = entry.check.partition(" of ")[0]
+        asked = None if self.gate.comparison is None else self.options.question
+        if question in QUESTIONS and question != asked:
             return False
         check = self._checks.get(entry.check)
         if check is not None and not self.gate.cells(check):

@@ -36,7 +36,9 @@ def retrain(seed: int, folder: Path, effort: autoencoders.Effort) -> None:
 def main() -> None:
     """Retrain from each seed, into a folder named after it; one that is there already stays."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True, help="folder to write the releases under")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder to write the releases under"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[3, 4], metavar="N")
     options = parser.parse_args()
     torch.set_num_threads(THREADS)

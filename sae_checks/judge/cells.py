@@ -145,11 +145,13 @@ class Cell(Held):
         if spread.total and variance.sum() <= 1e-9 * spread.sums.sum():
             return inapplicable("the activations do not vary", spread.texts, spread.total)
         unexplained = ratio_of_sums(error.sums, variance, spread.counts, self.coverage)
+        influence = unexplained.influence
         explained = replace(
             unexplained,
             value=1 - unexplained.value,
             low=1 - unexplained.high,
             high=1 - unexplained.low,
+            influence=None if influence is None else -influence,
         )
         return of_texts(explained, spread.in_texts)
 
@@ -216,6 +218,7 @@ class Cell(Held):
             low=min(low, measured),
             high=high,
             standard_error=math.nan,
+            influence=None,
         )
 
     def _massive(self) -> BoolArray:
@@ -275,6 +278,10 @@ class ReleaseCell:
             int(counts.sum()),
             self.cells[0].coverage,
         )
+        if trend.influence is not None:
+            influence = np.zeros(len(counts))
+            influence[measured] = trend.influence
+            trend = replace(trend, influence=influence)
         return of_texts(trend, np.any([tokens.in_texts for tokens in samples], axis=0))
 
 

@@ -1,9 +1,16 @@
 """A candidate against a baseline on the same texts: the paired difference of any estimate.
 
-Texts (or items) are dealt out to groups, and every cell's value is taken again without each group.
-Where two measurements rest on the same texts, so do their groups, and the difference of the two
-values without a group is a value of the difference: the delete-a-group jackknife of `resampling.py`
-gives its interval. What both share, such as how hard a text is, cancels in it.
+Two measurements that rest on the same independent units (texts, documents, items) can be paired
+unit by unit: the influence of a unit on the difference of their values is the difference of its
+influences, from which the interval follows as that of any estimate (`statistics.py`). What both
+share, such as how hard a text is, cancels in it.
+
+A statistic of which no influences are known is taken again without each of a few groups of units.
+With θ_(g) the value without group g of G, a group's influence is
+
+    (mean θ_(g) - θ_(g)) · (G - 1)/G,
+
+so that the standard error is that of the delete-a-group jackknife (`resampling.py`).
 """
 
 from __future__ import annotations
@@ -12,39 +19,87 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from sae_checks.judge.coverage import Coverage
-from sae_checks.judge.resampling import jackknife
-from sae_checks.judge.statistics import Estimate, undefined
+from sae_checks.judge.statistics import Estimate, linearised, undefined
 from sae_checks.judge.thresholds import Limit, Margin
 from sae_checks.judge.verdict import Verdict
 from sae_checks.records import FloatArray
 
+_LARGEST = 32_767  # of a whole number of 16 bits
+_NOTHING = 2.0**-900  # below this, influences are 0
+
 
 @dataclass(frozen=True)
-class Replicated:
-    """A cell's value, and how it moves where a group of texts is left out."""
+class Influences:
+    """How much a value moves with each unit, as whole numbers of 16 bits: steps · 2^exponent.
 
-    value: float  # NaN where undefined
-    moves: FloatArray  # (groups,) the value without the group - the value
+    As a baseline's file has them. Both sides of a comparison are rounded alike, so that equal ones
+    stay equal. The largest has 15 bits or more: what rounding adds to a standard error is less
+    than a thousandth of what a single unit contributes.
+    """
+
+    steps: NDArray[np.int16]  # (units of the data set,), or (groups,)
+    exponent: int = 0
+
+    @classmethod
+    def of(cls, values: ArrayLike) -> Influences:
+        """Rounded; none of what is not finite, from which no interval could be made."""
+        each = np.asarray(values, dtype=np.float64)
+        if not np.isfinite(each).all():
+            return NO_INFLUENCES
+        largest = float(np.abs(each).max(initial=0.0))
+        if largest < _NOTHING:
+            return cls(np.zeros(len(each), dtype=np.int16))
+        mantissa, exponent = math.frexp(largest / _LARGEST)  # 2^(exponent - 1) <= it < 2^exponent
+        exponent -= mantissa == 0.5
+        return cls(np.rint(np.ldexp(each, -exponent)).astype(np.int16), exponent)
+
+    @property
+    def values(self) -> FloatArray:
+        """In the unit of the value."""
+        return np.ldexp(self.steps.astype(np.float64), self.exponent)
+
+
+NO_INFLUENCES = Influences(np.zeros(0, dtype=np.int16))
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a check's figures depend on beside what was measured."""
+
+    definition: int = 1
+    parameters: tuple[tuple[str, float], ...] = ()  # sorted by name
+
+
+@dataclass(frozen=True)
+class CellValue:
+    """A cell's value, and what comparing it on the same texts takes."""
+
+    value: float  # NaN where undefined: then `reason` says why
+    influences: Influences  # none where there is no interval
     texts: int
     tokens: int
-    unit_name: str = "text"
+    units: int  # how many independent ones have data here
+    unit_name: str = "text"  # what `texts` counts
+    grouped: bool = False  # whether influences are those of groups
     reason: str = ""
+    terms: Terms = Terms()
 
 
 @dataclass(frozen=True)
-class RegressionCell:
+class PairedCell:
     """A cell of a release beside the same cell of a baseline, as the comparison sees it."""
 
-    candidate: Replicated | None
-    baseline: Replicated | None
+    candidate: CellValue | None
+    baseline: CellValue | None
     margin: Margin
     unit: str
     coverage: Coverage
 
     def limit(self) -> Limit:
-        """By how much the difference may go in the direction of worse."""
+        """By how much the difference may go in the direction of worse, or either way."""
         value = math.nan if self.baseline is None else self.baseline.value
         allowed = 0.0 if math.isnan(value) else self.margin.allowed(value)
         parts = []
@@ -52,11 +107,15 @@ class RegressionCell:
             parts.append(f"{self.margin.by:g} {self.unit}".rstrip())
         if self.margin.share:
             parts.append(f"{self.margin.share:.0%} of the baseline's {value:.4g}")
+        either = self.margin.worse == "either"
+        said = (
+            "further from the baseline than" if either else "worse than the baseline by more than"
+        )
         return Limit(
             self.unit,
             min=None if self.margin.worse == "higher" else -allowed,
             max=None if self.margin.worse == "lower" else allowed,
-            source="no worse than the baseline by more than " + (" + ".join(parts) or "nothing"),
+            source=f"no {said} {' + '.join(parts) or 'nothing'}",
         )
 
     def difference(self) -> Estimate:
@@ -68,19 +127,52 @@ class RegressionCell:
         for name, one in (("candidate", ours), ("baseline", theirs)):
             if math.isnan(one.value):
                 return undefined(f"of the {name}: {one.reason or 'the value is not a number'}")
-        if (ours.texts, len(ours.moves)) != (theirs.texts, len(theirs.moves)):
-            return undefined(
-                f"the candidate has {ours.texts:,} {ours.unit_name}s here and the baseline "
-                f"{theirs.texts:,}: they cannot be paired",
-                ours.texts,
-                ours.tokens,
-            )
-        difference = ours.value - theirs.value
-        moves = np.asarray(ours.moves) - np.asarray(theirs.moves)
-        estimate = jackknife(difference, difference + moves, self.coverage, units=ours.texts)
+        if why := _unpaired(ours, theirs):
+            return undefined(why, ours.texts, ours.tokens)
+        difference, influence = ours.value - theirs.value, _influence(ours, theirs)
+        units = len(influence) if ours.grouped or not len(influence) else ours.units
+        estimate = linearised(difference, influence, self.coverage, units=units)
         return replace(
-            estimate, texts=ours.texts, tokens=ours.tokens, unit_name=ours.unit_name
+            estimate,
+            texts=ours.texts,
+            tokens=ours.tokens,
+            unit_name=ours.unit_name,
+            clusters=None if ours.units == ours.texts else ours.units,
+            influence=None if ours.grouped else estimate.influence,
         ).with_notes(candidate_value=ours.value, baseline_value=theirs.value)
+
+
+def influences_of_groups(without: ArrayLike) -> Influences:
+    """Of a statistic that was taken without each of some groups; none where one leaves nothing."""
+    each = np.asarray(without, dtype=np.float64)
+    if len(each) < 2 or not np.isfinite(each).all():
+        return NO_INFLUENCES
+    return Influences.of((each.mean() - each) * (len(each) - 1) / len(each))
+
+
+def _unpaired(ours: CellValue, theirs: CellValue) -> str:
+    """Why two cells do not rest on the same units, or ""."""
+    if ours.texts != theirs.texts:
+        counted = f"{ours.texts:,} {ours.unit_name}s", f"{theirs.texts:,}"
+    elif ours.units != theirs.units:
+        counted = f"{ours.units:,} independent {ours.unit_name}s", f"{theirs.units:,}"
+    else:
+        of_ours, of_theirs = (len(each.influences.steps) for each in (ours, theirs))
+        kinds = ["groups" if each.grouped else "units" for each in (ours, theirs)]
+        # One of the two may have no interval, and then the difference has none.
+        if 0 in (of_ours, of_theirs) or (of_ours, kinds[0]) == (of_theirs, kinds[1]):
+            return ""
+        counted = f"influences of {of_ours:,} {kinds[0]}", f"{of_theirs:,} {kinds[1]}"
+    return (
+        f"the candidate has {counted[0]} here and the baseline {counted[1]}: they cannot be paired"
+    )
+
+
+def _influence(ours: CellValue, theirs: CellValue) -> FloatArray:
+    """(units,) or (groups,) of the difference; none where either side has none."""
+    if not len(ours.influences.steps) or not len(theirs.influences.steps):
+        return np.zeros(0)
+    return ours.influences.values - theirs.influences.values
 
 
 def improved(verdict: Verdict) -> bool:

@@ -22,7 +22,7 @@ interval is (-inf, inf).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -52,6 +52,10 @@ class Estimate:
     clusters: int | None = None
     # Whether it is the clean model that gives no ground for a value, whatever the SAE does.
     inapplicable: bool = False
+    # (units of the data set,) how much the value moves with each independent unit, to first order;
+    # 0 for one without data here. None where that is not known. It is the value's own: whoever
+    # changes the value has to change it likewise, or to leave it out.
+    influence: FloatArray | None = field(default=None, compare=False, repr=False)
 
     @property
     def units(self) -> int:
@@ -94,7 +98,9 @@ def ratio_of_sums(
     if total == 0:
         return undefined("the denominator sums to 0", texts, total_tokens)
     ratio = float(top.sum()) / total
-    return _interval(ratio, (top - ratio * bottom) / total, texts, total_tokens, coverage)
+    influence = np.zeros(len(counts))
+    influence[present] = (top - ratio * bottom) / total
+    return _interval(ratio, influence, texts, total_tokens, coverage)
 
 
 def ratio_of_means(
@@ -148,8 +154,9 @@ def rank_correlation(
         return undefined(why, texts, tokens)
     rho = float(spearman(left, right))
     jackknife = spearman(left, without)
-    # The jackknife's deviations are influences up to the factor (texts - 1)/texts.
-    influence = (jackknife - jackknife.mean()) * (texts - 1) / texts
+    # Of the value without a text, the deviation is the text's influence the other way round, up to
+    # the factor (texts - 1)/texts.
+    influence = (jackknife.mean() - jackknife) * (texts - 1) / texts
     estimate = _interval(rho, influence, texts, tokens, coverage)
     return replace(estimate, low=max(estimate.low, -1.0), high=min(estimate.high, 1.0))
 
@@ -186,6 +193,7 @@ def linearised(
     coverage: Coverage,
     lowest: float = -math.inf,
     highest: float = math.inf,
+    units: int | None = None,
 ) -> Estimate:
     """The estimate of any statistic of which each unit's influence is known; of no tokens yet.
 
@@ -195,8 +203,10 @@ def linearised(
         coverage: of its interval.
         lowest: what the statistic cannot fall below: the interval is cut there.
         highest: what it cannot exceed.
+        units: how many have data, where some have none and so an influence of 0.
     """
-    estimate = _interval(value, influence, len(influence), 0, coverage)
+    units = len(influence) if units is None else units
+    estimate = _interval(value, influence, units, 0, coverage)
     return replace(estimate, low=max(estimate.low, lowest), high=min(estimate.high, highest))
 
 
@@ -208,12 +218,13 @@ def _interval(
     value: float, influence: FloatArray, texts: int, tokens: int, coverage: Coverage
 ) -> Estimate:
     if texts < 2:
-        return Estimate(value, -math.inf, math.inf, math.inf, texts, tokens)
+        return Estimate(value, -math.inf, math.inf, math.inf, texts, tokens, influence=influence)
     error = math.sqrt(texts / (texts - 1) * float(np.square(influence).sum()))
     reach = coverage.reach(texts - 1, texts)
     further = _skewness(influence, texts) / math.sqrt(texts) * (2 * reach**2 + 1) / 6
     below, above = reach + max(-further, 0.0), reach + max(further, 0.0)
-    return Estimate(value, value - below * error, value + above * error, error, texts, tokens)
+    low, high = value - below * error, value + above * error
+    return Estimate(value, low, high, error, texts, tokens, influence=influence)
 
 
 def _skewness(influence: FloatArray, texts: int) -> float:

@@ -84,16 +84,17 @@ class TaskCell(Held):
         only_clean, only_sae = int((clean > spliced).sum()), int((spliced > clean).sum())
         drop = difference_of_shares(only_clean, only_sae, self.table.items, self.coverage)
         low, high = drop.low, drop.high
+        mean = self._mean(clean - spliced)
         if self.table.clusters is not None:
             # Items of one document are alike: the interval is no narrower than that of documents.
-            clustered = self._mean(clean - spliced)
-            low, high = min(low, clustered.low), max(high, clustered.high)
+            low, high = min(low, mean.low), max(high, mean.high)
         points = replace(
             drop,
             value=100 * drop.value,
             low=100 * max(low, -1.0),
             high=100 * min(high, 1.0),
             standard_error=100 * drop.standard_error,
+            influence=None if mean.influence is None else 100 * mean.influence,
         )
         past = self.table.prompt_tokens > self.table.sae.training_context
         return self.of_items(points).with_notes(

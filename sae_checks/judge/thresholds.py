@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Literal, get_args
 
 from sae_checks.errors import ThresholdsError
 from sae_checks.records import PositionRange
@@ -16,6 +16,10 @@ from sae_checks.records import PositionRange
 UndecidedPolicy = Literal["fail", "pass"]
 CellFamily = Literal["claim", "range"]
 Direction = Literal["higher", "lower", "either"]
+# What a comparison with a baseline asks: whether a release got worse, as one that was trained anew
+# may; or whether it is still the same one, however it was saved, converted or loaded.
+Question = Literal["regression", "equivalence"]
+QUESTIONS: tuple[Question, ...] = get_args(Question)
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Margin:
-    """How much worse than a baseline a cell may be: `by` + `share` · |the baseline's value|."""
+    """How far from a baseline a cell may be: `by` + `share` · |the baseline's value|."""
 
     worse: Direction  # in which direction the value gets worse
     by: float = 0.0  # in the check's unit
@@ -88,7 +92,13 @@ class Limit:
     # The smallest excess over the limit that would matter, in the same unit: a cell passes when it
     # is shown to lie within limit and margin.
     margin: float = 0.0
-    regression: Margin | None = None  # against a baseline; None: not compared
+    # Against a baseline, by what is asked; None: not compared.
+    regression: Margin | None = None
+    equivalence: Margin | None = None
+
+    def compared(self, question: Question) -> Margin | None:
+        """How far from a baseline the cell may be."""
+        return self.regression if question == "regression" else self.equivalence
 
     def below(self, value: float, margin: float = 0.0) -> bool:
         """Whether a value is below the min by more than a margin."""
@@ -120,6 +130,7 @@ class Override:
     reason: str = ""
     margin: float | None = None
     regression: Margin | None = None
+    equivalence: Margin | None = None
 
     def matches(self, place: Place) -> bool:
         """Whether the cell is one this override is for; what a cell lacks matches no selector."""
@@ -148,6 +159,7 @@ class Override:
             source=self.reason or limit.source,
             margin=limit.margin if self.margin is None else self.margin,
             regression=self.regression or limit.regression,
+            equivalence=self.equivalence or limit.equivalence,
         )
 
 
@@ -168,10 +180,14 @@ class CheckLimits:
         return any(number is not None for number in numbers)
 
     @property
-    def compares(self) -> bool:
-        """Whether any cell of the check has a margin against a baseline."""
-        margins = [self.limit.regression, *(each.regression for each in self.overrides)]
-        return any(margin is not None for margin in margins)
+    def compared(self) -> frozenset[Question]:
+        """What is asked of the check's cells against a baseline, anywhere."""
+        every = (self.limit, *self.overrides)
+        return frozenset(
+            question
+            for question in QUESTIONS
+            if any(getattr(each, question) is not None for each in every)
+        )
 
 
 @dataclass(frozen=True)
@@ -202,7 +218,8 @@ class KnownFailure:
     def matches(self, check: str, place: Place) -> bool:
         """Whether a cell is covered. A cell of the whole release has no SAE: only "*" covers it.
 
-        Comparisons with a baseline are called "regression of delta_ce"; "regression" covers all.
+        Comparisons with a baseline are called "regression of delta_ce", or "equivalence of
+        delta_ce"; "regression" and "equivalence" cover all of them.
         """
         return (
             (check == self.check or check.startswith(f"{self.check} of "))
@@ -238,6 +255,11 @@ class Thresholds:
                 f"{limit.max:g}: change one of them"
             )
         return limit
+
+    def accepts(self, check: str, place: Place, value: float, limit: Limit, today: date) -> bool:
+        """Whether a value that does not hold is accepted today."""
+        entry = self.known_failure(check, place, today)
+        return entry is not None and not entry.exceeded(value, limit)
 
     def known_failure(
         self, check: str, place: Place, today: date | None = None

@@ -13,6 +13,7 @@ from typing import cast, get_args
 
 from sae_checks.errors import ThresholdsError
 from sae_checks.judge.thresholds import (
+    QUESTIONS,
     CheckLimits,
     Direction,
     Gate,
@@ -24,9 +25,6 @@ from sae_checks.judge.thresholds import (
     UndecidedPolicy,
 )
 from sae_checks.judge.toml_table import TomlTable, must_be_one_of
-
-# The name under which accepted failures know all comparisons with a baseline.
-REGRESSION = "regression"
 
 
 @dataclass(frozen=True)
@@ -111,8 +109,8 @@ def _policy(table: TomlTable, key: str, default: UndecidedPolicy) -> UndecidedPo
 
 
 def _check(table: TomlTable, rules: CheckRules) -> CheckLimits:
-    legal = ("min", "max", "margin", "unit", "source", "report_only", "override", "regression")
-    table.allow(*legal, *rules.parameters)
+    legal = ("min", "max", "margin", "unit", "source", "report_only", "override")
+    table.allow(*legal, *QUESTIONS, *rules.parameters)
     unit = table.text("unit")
     if unit != rules.unit:
         found = "is missing" if unit is None else f'is "{unit}"'
@@ -131,7 +129,8 @@ def _check(table: TomlTable, rules: CheckRules) -> CheckLimits:
         parameters=_parameters(table, rules),
         source=table.text("source") or "",
         margin=_excess(table) or 0.0,
-        regression=_margin(table, minimum, maximum),
+        regression=_regression(table, minimum, maximum),
+        equivalence=_equivalence(table),
     )
     _refuse_no_margin(table, limit)
     overrides = tuple(_override(each, limit, rules) for each in table.tables("override"))
@@ -140,7 +139,7 @@ def _check(table: TomlTable, rules: CheckRules) -> CheckLimits:
 
 def _override(table: TomlTable, limit: Limit, rules: CheckRules) -> Override:
     selectors = ("release", "sae", "layer", "site", "positions", "task")
-    settings = ("min", "max", "margin", "report_only", "regression", *rules.parameters)
+    settings = ("min", "max", "margin", "report_only", *QUESTIONS, *rules.parameters)
     table.allow(*selectors, *settings, "reason")
     if not set(selectors) & set(table.values):
         table.refuse(None, f"selects nothing: give it {_either(selectors)}")
@@ -160,7 +159,8 @@ def _override(table: TomlTable, limit: Limit, rules: CheckRules) -> Override:
         parameters=_parameters(table, rules),
         reason=table.text("reason") or "",
         margin=_excess(table),
-        regression=_margin(table, limit.min, limit.max),
+        regression=_regression(table, limit.min, limit.max),
+        equivalence=_equivalence(table),
     )
     result = override.apply(limit)
     if result.min is not None and result.max is not None and result.min > result.max:
@@ -195,8 +195,10 @@ def _known_failure(table: TomlTable, checks: Mapping[str, CheckRules]) -> KnownF
     if not check or not release or not reason:
         missing = [key for key in ("check", "release", "reason") if not table.values.get(key)]
         table.refuse(None, f"lacks {' and '.join(missing)}")
-    if check != REGRESSION and check.removeprefix(f"{REGRESSION} of ") not in checks:
-        table.refuse("check", must_be_one_of(check, (*checks, REGRESSION)))
+    asked = (f"{question} of " for question in QUESTIONS)
+    named = next((check.removeprefix(each) for each in asked if check.startswith(each)), check)
+    if check not in QUESTIONS and named not in checks:
+        table.refuse("check", must_be_one_of(check, (*checks, *QUESTIONS)))
     sae = table.text("sae")
     return KnownFailure(
         check=check,
@@ -210,18 +212,13 @@ def _known_failure(table: TomlTable, checks: Mapping[str, CheckRules]) -> KnownF
     )
 
 
-def _margin(table: TomlTable, minimum: float | None, maximum: float | None) -> Margin | None:
+def _regression(table: TomlTable, minimum: float | None, maximum: float | None) -> Margin | None:
     """What `regression = {...}` allows; a single limit says in which direction worse is."""
     if "regression" not in table.values:
         return None
     inner = table.table("regression")
     inner.allow("worse", "by", "share")
-    by, share = inner.number("by"), inner.number("share")
-    if by is None and share is None:
-        inner.refuse(None, "allows nothing: give it by, share or both")
-    for key, value in (("by", by), ("share", share)):
-        if value is not None and value < 0:
-            inner.refuse(key, f"must be 0 or more, got {value:g}")
+    by, share = _by_and_share(inner)
     worse = inner.text("worse")
     if worse is None and (minimum is None) == (maximum is None):
         inner.refuse(None, "lacks worse, which no single limit tells: higher, lower or either")
@@ -230,7 +227,26 @@ def _margin(table: TomlTable, minimum: float | None, maximum: float | None) -> M
     direction: Direction | None = next((d for d in get_args(Direction) if d == worse), None)
     if direction is None:
         inner.refuse("worse", must_be_one_of(worse, get_args(Direction)))
-    return Margin(direction, by or 0.0, share or 0.0)
+    return Margin(direction, by, share)
+
+
+def _equivalence(table: TomlTable) -> Margin | None:
+    """What `equivalence = {...}` allows: what is to be the same may change in no direction."""
+    if "equivalence" not in table.values:
+        return None
+    inner = table.table("equivalence")
+    inner.allow("by", "share")
+    return Margin("either", *_by_and_share(inner))
+
+
+def _by_and_share(table: TomlTable) -> tuple[float, float]:
+    by, share = table.number("by"), table.number("share")
+    if by is None and share is None:
+        table.refuse(None, "allows nothing: give it by, share or both")
+    for key, value in (("by", by), ("share", share)):
+        if value is not None and value < 0:
+            table.refuse(key, f"must be 0 or more, got {value:g}")
+    return by or 0.0, share or 0.0
 
 
 def _bounds(table: TomlTable) -> tuple[float | None, float | None, bool | None]:

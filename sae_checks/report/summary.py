@@ -50,6 +50,7 @@ def summary_lines(session: Session, junit: str | None) -> list[str]:
     if session.gate.measurement is not None:
         lines += task_lines(session.gate.measurement.manifest, tasks)
     lines += budget_lines(session)
+    lines += text.baseline_lines(session.gate)
     lines += [improvement_line(outcome) for outcome in session.improvements()]
     lines += _accepted(session)
     lines += _undecided(session.outcomes) + _not_applicable(session.outcomes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from sae_checks.baseline import same_weights
 from sae_checks.checking import BUNDLED_THRESHOLDS, CellRef, Check
 from sae_checks.judge.thresholds import KnownFailure
 from sae_checks.judge.verdict import Verdict
@@ -26,6 +27,7 @@ def header(gate: Gate, options: Options, *, with_tasks: bool) -> list[str]:
         + f"model {loading.model_name}"
         + (f" ({processing})" if processing else "")
     ]
+    lines += [f"sae-checks: {told}" for told in baseline_lines(gate)]
     if gate.stored is not None:
         return [*lines, f"sae-checks: judging stored measurements of {options.measurements}"]
     texts = options.tokens // gate.context
@@ -48,6 +50,20 @@ def header(gate: Gate, options: Options, *, with_tasks: bool) -> list[str]:
         )
     if gate.store is not None:
         lines.append(f"sae-checks: measurements in {gate.store.folder}")
+    return lines
+
+
+def baseline_lines(gate: Gate) -> list[str]:
+    """Which baseline the release is compared with, what is asked, and whether it is the same."""
+    comparison = gate.comparison
+    if comparison is None:
+        return []
+    lines = [f"baseline {comparison.source.identity}; asked is {comparison.question}"]
+    if same_weights(gate.release.saes, comparison.source.saes, comparison.matches):
+        lines.append(
+            "the baseline is this very release: every difference is 0, but for what another "
+            "device, library or loading changes"
+        )
     return lines
 
 

@@ -81,6 +81,8 @@ def item_lines(measurement: Measurement, table: TaskTable, units: Sequence[int])
 
 def document_numbers(table: SaeTable) -> IntArray:
     """(units,) the number of each unit's document."""
+    if table.documents is None:
+        return np.arange(table.texts)
     if table.units.index is None:
         return np.asarray(table.documents.max(axis=1), dtype=np.int64)
     return np.unique(table.documents[table.documents >= 0]).astype(np.int64)

@@ -13,7 +13,7 @@ from sae_checks.court import Court
 from sae_checks.measure.blocks import FIRST_ITEMS, FIRST_TEXTS, Blocks
 from sae_checks.records import Measurement, SaeRef, SaeTable, TaskTable
 from sae_checks.referee import Adaptive
-from sae_checks.selftest.trial import Cells
+from sae_checks.selftest.findings import Cells
 
 
 @dataclass(frozen=True)

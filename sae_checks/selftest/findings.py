@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Literal, get_args
+from pathlib import Path
 
+from sae_checks.baseline import Baseline
 from sae_checks.baseline_sources import FileBaseline
 from sae_checks.checking import CellRef, Check
-from sae_checks.comparison import ComparisonKind, Comparison, comparison_of
+from sae_checks.comparison import Comparison, comparison_of
 from sae_checks.court import Court
 from sae_checks.errors import BaselineError, UserError
+from sae_checks.judge.thresholds import Question
 from sae_checks.records import Measurement
 from sae_checks.report.sentence import sentence
+from sae_checks.store.baseline_file import read_baseline, write_baseline
 
 Cells = Sequence[tuple[Check, CellRef]]
-# What is asked of a release: to keep its limits, or to be no worse than, or the same as, another.
-Question = Literal["limits", "regression", "equivalence"]
-COMPARISONS: tuple[ComparisonKind, ...] = get_args(ComparisonKind)
+LIMITS = "limits"  # what is asked where no baseline is
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Finding:
 
     check: str
     sae: str  # "" for the whole release
-    question: Question
+    question: str  # "limits", "regression" or "equivalence"
     told: str
 
 
@@ -35,27 +37,55 @@ def failures(court: Court, measurement: Measurement, cells: Cells) -> list[Findi
     """The tests that fail and that no entry accepts; one that cannot be measured fails."""
     found = []
     for check, ref in cells:
-        question: Question = "limits" if check.compared is None else check.name
-        name = check.compared.name if check.compared is not None else check.name
+        question = LIMITS if check.compared is None else check.name
+        name = check.name if check.compared is None else check.compared.name
         try:
             verdict = court.verdict(measurement, check, ref)
         except UserError as error:
             found.append(Finding(name, sae_of(ref), question, str(error)))
             continue
-        if not verdict.holds and not court.thresholds.accepts(
-            check.title, ref.place, verdict, date.today()
-        ):
+        value, limit = verdict.estimate.value, verdict.limit
+        accepted = verdict.status != "undefined" and court.thresholds.accepts(
+            check.title, ref.place, value, limit, date.today()
+        )
+        if not verdict.holds and not accepted:
             found.append(Finding(name, sae_of(ref), question, f"{ref}: {sentence(verdict)}"))
     return found
 
 
-def against(
-    court: Court, baseline: FileBaseline, measurement: Measurement, cells: Cells, kind: ComparisonKind
+def differences(
+    court: Court,
+    baseline: FileBaseline,
+    measurement: Measurement,
+    cells: Cells,
+    question: Question,
 ) -> list[Finding]:
-    """What of a measurement fails against a baseline."""
+    """What of a measurement fails against a baseline; everything where the run is refused."""
     saes = measurement.release.saes
-    comparison = Comparison(baseline, {sae.sae_id: sae.sae_id for sae in saes})
-    ...
+    comparison = Comparison(baseline, {sae.sae_id: sae.sae_id for sae in saes}, question)
+    checks = {check.name: check for check, _ in cells}
+    compared = [
+        (comparison_of(check, question), ref)
+        for check in checks.values()
+        for ref in comparison.cells(
+            check, [r for c, r in cells if c is check], measurement.release.name
+        )
+        if court.thresholds.limit(check.name, ref.place).compared(question) is not None
+    ]
+    try:
+        comparison.prepare(measurement, court.thresholds, compared)
+    except BaselineError as error:  # the run ends with this sentence, and no test passes
+        return [Finding("refused", sae.sae_id, question, str(error)) for sae in saes]
+    paired = replace(court, adaptive=False, comparison=comparison)
+    return failures(paired, measurement, compared)
+
+
+def through_a_file(baseline: Baseline) -> FileBaseline:
+    """A baseline as it is after being written and read."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "baseline.json"
+        write_baseline(path, baseline)
+        return FileBaseline(baseline.release, read_baseline(path))
 
 
 def sae_of(ref: CellRef) -> str:

@@ -5,28 +5,35 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from sae_checks.selftest.seeds import SeedRun
-from sae_checks.selftest.trial import Finding, Trial
+from sae_checks.judge.thresholds import QUESTIONS
+from sae_checks.selftest.findings import LIMITS, Finding
+from sae_checks.selftest.seeds import RetrainedRun, SeedRun
+from sae_checks.selftest.trial import Trial
 from sae_checks.wording import counted
 
+ASKED = (LIMITS, *QUESTIONS)
 _SHOWN = 4  # checks named in a cell of the table
 
 _INTRODUCTION = """# Self-test of the gate: {release}
 
 What `{command}` printed, with sae-checks {version}.
 
-One fault at a time is planted into the release, which is then judged on the whole budget, by its
-limits and against the unharmed release as its baseline. A fault is caught if every SAE that has it
-is named by a failing test that passes without it. The table names the checks that fail, with how
-many of their cells do; *refused* means that the run ends, as the texts cannot be paired with the
-baseline's. Strengths marked *weaker* need not be caught: they show where the gate stops noticing.
+One fault at a time is planted into the release, which is then asked three questions: whether it
+keeps its limits, in a default run that stops where its claims are decided; whether it is worse than
+the unharmed release (*regression*, which a retrained release has to pass); and whether it is the
+same as it (*equivalence*, which the same weights in another form have to pass). A fault is caught
+if every SAE that has it is named by a test that fails, or an undecided claim, where there was none
+without it. The table names the checks that fail, with how many of their cells do; *refused* means
+that the run ends, as the texts cannot be paired with the baseline's. Strengths marked *weaker* need
+not be caught: they show where the gate stops noticing.
 """
 _COLUMNS = (
     "fault",
     "strength",
     "planted in",
-    "caught by its limits",
-    "against the baseline",
+    "by its limits",
+    "regression",
+    "equivalence",
     "others blamed",
     "seconds",
 )
@@ -46,8 +53,7 @@ def row(trial: Trial) -> str:
         trial.fault.name,
         listed,
         planted,
-        _checks(f for f in trial.findings if not f.against_baseline),
-        _checks(f for f in trial.findings if f.against_baseline),
+        *(_checks(f for f in trial.findings if f.question == question) for question in ASKED),
         ", ".join(trial.others) or "none",
         f"{trial.seconds:.0f}",
     ]
@@ -56,21 +62,21 @@ def row(trial: Trial) -> str:
 
 def not_planted(name: str, strength: str, why: str) -> str:
     """A fault that this release cannot have."""
-    return f"| {name} | {strength} | – | not planted: {why} | – | – | – |"
+    return f"| {name} | {strength} | – | not planted: {why} | – | – | – | – |"
 
 
 def verdict(trials: Sequence[Trial]) -> str:
     """One sentence on the faults that have to be caught."""
     listed = [trial for trial in trials if trial.strength.listed]
+    caught = ", ".join(
+        f"{sum(trial.caught_by(question) for trial in listed)} {said}"
+        for question, said in zip(
+            ASKED, ("by the limits alone", "as regression", "as equivalence"), strict=True
+        )
+    )
     missed = [f"{t.fault.name} ({t.strength.label})" for t in listed if not t.caught]
     blamed = [f"{t.fault.name} ({t.strength.label})" for t in trials if t.others]
-    by_limits, against = (
-        sum(trial.caught_by(compared) for trial in listed) for compared in (False, True)
-    )
-    told = (
-        f"{len(listed) - len(missed)} of {counted(len(listed), 'listed fault')} caught: "
-        f"{by_limits} by the limits alone, {against} against the baseline"
-    )
+    told = f"of {counted(len(listed), 'listed fault')}, caught: {caught}"
     if missed:
         told += f"; missed: {', '.join(missed)}"
     if blamed:
@@ -84,15 +90,26 @@ def on_seeds(runs: Sequence[SeedRun]) -> str:
     against = [run for run in runs if run.against_itself]
     share = sum(run.share_of_budget for run in runs) / len(runs)
     lines = [
-        f"unharmed, on {counted(len(runs), 'other sample')} of the corpus: {len(by_limits)} failed "
-        f"by the limits, {len(against)} against their own baseline; decided with {share:.0%} of "
-        "the budget on average"
+        f"unharmed, on {counted(len(runs), 'other sample')} of the corpus: {len(by_limits)} "
+        f"blocked by the limits, {len(against)} as not equivalent to themselves measured anew; "
+        f"decided with {share:.0%} of the budget on average"
     ]
     lines += [
-        f"seed {run.seed}: {finding.check}: {finding.told}"
+        f"seed {run.seed}: {finding.question}: {finding.check}: {finding.told}"
         for run in runs
         for finding in (*run.by_limits, *run.against_itself)
     ]
+    return "\n".join(lines)
+
+
+def on_retrained(runs: Sequence[RetrainedRun]) -> str:
+    """What became of releases that were trained again from other seeds."""
+    blocked = [run for run in runs if run.findings]
+    lines = [
+        f"trained again from {counted(len(runs), 'other seed')}: {len(blocked)} blocked as a "
+        "regression"
+    ]
+    lines += [f"{run.name}: {f.check}: {f.told}" for run in runs for f in run.findings]
     return "\n".join(lines)
 
 

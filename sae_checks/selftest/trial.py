@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
-from pathlib import Path
 from typing import Any, cast
 
-from sae_checks.baseline import Baseline
-from sae_checks.baseline_sources import FileBaseline
-from sae_checks.checking import CellRef, Check
-from sae_checks.comparison import Comparison, make_baseline, regression_of
-from sae_checks.court import Court
-from sae_checks.errors import BaselineError, UserError
+from sae_checks.comparison import make_baseline
+from sae_checks.errors import UserError
 from sae_checks.faults import Fault, Strength
+from sae_checks.judge.thresholds import QUESTIONS
 from sae_checks.load.sae import LoadedSae
 from sae_checks.records import Measurement, SaeRef
+from sae_checks.selftest.default_run import as_default_run
+from sae_checks.selftest.findings import Cells, Finding, differences, failures, through_a_file
 from sae_checks.selftest.lab import Lab
-from sae_checks.store.baseline_file import read_baseline, write_baseline
-
-Cells = Sequence[tuple[Check, CellRef]]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A test that fails and that no entry accepts."""
-
-    check: str
-    sae: str  # "" for the whole release
-    question: Question
-    told: str
 
 
 @dataclass(frozen=True)
@@ -50,7 +33,7 @@ class Trial:
         """Whether something failed on every damaged SAE."""
         return set(self.planted_in) <= {finding.sae for finding in self.findings}
 
-    def caught_by(self, question: Question) -> bool:
+    def caught_by(self, question: str) -> bool:
         """Whether it would have been caught by this question alone."""
         some = (f for f in self.findings if f.question == question)
         return set(self.planted_in) <= {finding.sae for finding in some}
@@ -69,14 +52,15 @@ class Trials:
         self.lab = lab
         baseline = make_baseline(lab.measurement, lab.thresholds, lab.cells)
         self._baseline = through_a_file(baseline)
-        self._before = {(f.check, f.sae, f.told) for f in self._judge(lab.measurement, lab.cells)}
+        self.unharmed = self._judge(lab.measurement, lab.cells)
+        self._before = {(f.question, f.check, f.sae, f.told) for f in self.unharmed}
 
     def run(self, fault: Fault, strength: Strength, number: int) -> Trial:
         """One trial; `number` says which SAE gets the fault, so that all have their turn."""
         begun = time.monotonic()
         saes, measurement, cells = self._planted(fault, strength, number)
         findings = self._judge(measurement, cells)
-        new = [f for f in findings if (f.check, f.sae, f.told) not in self._before]
+        new = [f for f in findings if (f.question, f.check, f.sae, f.told) not in self._before]
         ids = tuple(sae.sae_id for sae in saes)
         return Trial(fault, strength, ids, tuple(new), time.monotonic() - begun)
 
@@ -138,8 +122,8 @@ class Trials:
             as_default_run(measurement, replace(court, adaptive=True), cells),
             [(check, ref) for check, ref in cells if court.gates(check, ref)],
         )
-        for question in COMPARISONS:
-            found += against(court, self._baseline, measurement, cells, question)
+        for question in QUESTIONS:
+            found += differences(court, self._baseline, measurement, cells, question)
         return found
 
 
@@ -152,18 +136,3 @@ def _otherwise_loaded(measurement: Measurement) -> Measurement:
     loading["from_pretrained_kwargs"] = sorted(pairs.items())
     provenance["loading"] = loading
     return replace(measurement, manifest={**measurement.manifest, "provenance": provenance})
-
-
-def through_a_file(baseline: Baseline) -> FileBaseline:
-    """A baseline as it is after being written and read."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "baseline.json"
-        write_baseline(path, baseline)
-        return FileBaseline(baseline.release, read_baseline(path))
-
-
-def sae_of(ref: CellRef) -> str:
-    """The SAE that a cell is about; "" for the whole release."""
-    if ref.absent is not None:
-        return ref.absent.sae
-    return ref.sae.sae_id if ref.sae is not None else ""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from scipy.stats import t as student_t
 from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.statistics import (
     difference_of_shares,
+    linearised,
     rank_correlation,
     ratio_of_means,
     ratio_of_sums,
@@ -293,3 +295,67 @@ def test_intervals_of_accuracy_cover_the_truth(clean, loses, gains) -> None:
         estimate = difference_of_shares(int(only_first), int(only_second), items, COVERAGE)
         covered += estimate.low <= first - second <= estimate.high
     assert covered / draws >= 0.94
+
+
+# --- Influences ----------------------------------------------------------------------------------
+
+
+def test_influences_of_a_mean_by_hand() -> None:
+    """Mean 3 of 8 tokens; the second text has none, and so no influence, but keeps its place."""
+    estimate = ratio_of_sums([2.0, 0.0, 22.0], [4, 0, 4], [4, 0, 4], COVERAGE)
+    assert estimate.influence is not None
+    assert estimate.influence.tolist() == [(2 - 12) / 8, 0, (22 - 12) / 8]
+    assert estimate.texts == 2
+
+
+def test_influences_are_no_part_of_what_an_estimate_is() -> None:
+    """Or none could be compared or printed."""
+    estimate = ratio_of_sums([2.0, 4.0], [1, 1], [1, 1], COVERAGE)
+    assert estimate == replace(estimate, influence=None)
+    assert "influence" not in repr(estimate)
+
+
+@given(texts)
+def test_influences_say_what_a_little_more_of_a_text_does(pairs) -> None:
+    """The derivative of the mean by the text's weight: by 1 part in a million of one text."""
+    sums, counts = (np.array(part, dtype=float) for part in zip(*pairs, strict=True))
+    estimate = ratio_of_sums(sums, counts, counts, COVERAGE)
+    assert estimate.influence is not None
+    for text in range(len(pairs)):
+        weight = np.ones(len(pairs))
+        weight[text] += 1e-6
+        moved = (weight @ sums) / (weight @ counts) - estimate.value
+        assert moved == pytest.approx(1e-6 * estimate.influence[text], rel=1e-3, abs=1e-12)
+
+
+def test_influences_of_growth_keep_their_places() -> None:
+    """Mean 4 over base mean 2; the first text has no tokens here, the last none in the base."""
+    estimate = ratio_of_means([0, 4, 4], [0, 1, 1], [1, 3, 0], [1, 1, 0], COVERAGE)
+    assert estimate.influence is not None
+    # (sum - 4·tokens)/2/2 - 2·(base sum - 2·base tokens)/2/2
+    assert estimate.influence.tolist() == [0.5, -0.5, 0]
+
+
+def test_a_text_that_raises_a_rank_correlation_has_a_positive_influence() -> None:
+    """Without the third text the correlation falls from 1 to 0.5: it pulls up."""
+    x, y = [1, 2, 3], [1, 2, 3]
+    without = [[1, 2, 3], [1, 2, 3], [1, 3, 2]]
+    estimate = rank_correlation(x, y, without, 9, COVERAGE)
+    assert estimate.influence == pytest.approx(np.array([-1, -1, 2]) / 6 * 2 / 3)
+
+
+def test_the_tail_of_a_rank_correlation_moves_its_own_end() -> None:
+    """Of 30 texts one alone pushes the correlation down: it is the lower end that moves out."""
+    x = [1, 2, 3, 4]
+    without = [[1, 3, 2, 4]] * 29 + [[1, 2, 3, 4]]
+    estimate = rank_correlation(x, [1, 3, 2, 4], without, 9, COVERAGE)
+    assert estimate.influence is not None
+    assert estimate.influence[-1] < 0 < estimate.influence[0]
+    assert estimate.value - estimate.low > estimate.high - estimate.value
+
+
+def test_linearised_counts_the_units_that_have_data() -> None:
+    """Two units of four: t at 1 degree of freedom."""
+    estimate = linearised(1.0, np.array([0.5, -0.5, 0.0, 0.0]), COVERAGE, units=2)
+    assert estimate.standard_error == close(1)
+    assert estimate.high - 1 == close(12.7062047364)

@@ -14,6 +14,7 @@ from sae_checks.judge.thresholds import (
     Gate,
     KnownFailure,
     Limit,
+    Margin,
     Override,
     Place,
     Thresholds,
@@ -172,8 +173,8 @@ REFUSED = {
         "3: report_only of [checks.l0] is true, but there is also a limit: keep one of the two"
     ),
     "[checks.l0]\nmax = 1\nfloor = 2\nunit = 'features'": (
-        '3: "floor" is no key of [checks.l0]; legal: max, min, override, regression, report_only, '
-        "source, unit"
+        '3: "floor" is no key of [checks.l0]; legal: equivalence, max, min, override, regression, '
+        "report_only, source, unit"
     ),
     "[checks.delta_ce_growth]\nmax = 1\nunit = 'times'": (
         "1: [checks.delta_ce_growth] lacks floor, which this check needs"
@@ -183,7 +184,8 @@ REFUSED = {
         "give it release, sae, layer, site, positions or task"
     ),
     HEAD + "[[checks.delta_ce.override]]\nlayer = 1\nreason = 'why'": (
-        "4: [[checks.delta_ce.override]] sets nothing: give it min, max, report_only or regression"
+        "4: [[checks.delta_ce.override]] sets nothing: give it min, max, report_only, regression "
+        "or equivalence"
     ),
     HEAD + "[[checks.delta_ce.override]]\nlayer = 1\nmin = 1": (
         "4: [[checks.delta_ce.override]] leaves min 1 above max 0.3"
@@ -207,10 +209,24 @@ REFUSED = {
     "[[checks.l0.override]]\nlayer = 1\nreport_only = false": (
         "6: report_only of [[checks.l0.override]] is false, but there is no min or max to judge by"
     ),
+    HEAD + "equivalence = {by = 0.1, worse = 'higher'}": (
+        '4: "worse" is no key of [checks.delta_ce.equivalence]; legal: by, share'
+    ),
+    HEAD + "equivalence = {}": (
+        "4: [checks.delta_ce.equivalence] allows nothing: give it by, share or both"
+    ),
+    HEAD + "equivalence = {share = -1}": (
+        "4: share of [checks.delta_ce.equivalence] must be 0 or more, got -1"
+    ),
+    "[[known_failure]]\ncheck = 'regression of equivalence'\nrelease = '*'\nreason = 'r'": (
+        "2: check of [[known_failure]] must be one of accuracy_drop, delta_ce, delta_ce_growth, "
+        'depth_trend, equivalence, l0, regression; got "regression of equivalence" '
+        "(did you mean equivalence?)"
+    ),
     "[[known_failure]]\ncheck = 'l0'": "1: [[known_failure]] lacks release and reason",
     "[[known_failure]]\ncheck = 'l1'\nrelease = '*'\nreason = 'r'": (
         "2: check of [[known_failure]] must be one of accuracy_drop, delta_ce, "
-        'delta_ce_growth, depth_trend, l0, regression; got "l1"'
+        'delta_ce_growth, depth_trend, equivalence, l0, regression; got "l1"'
     ),
     "[[known_failure]]\ncheck = 'l0'\nrelease = 3\nreason = 'r'": (
         "3: release of [[known_failure]] must be a text in quotes, got 3"
@@ -326,6 +342,31 @@ def test_overrides_that_contradict_each_other_are_refused() -> None:
         "the overrides of l0 that match blocks.1.mlp 1:3 ioi leave min 2 above max 1: "
         "change one of them"
     )
+
+
+def test_margins_by_what_is_asked() -> None:
+    """Worse follows from the limit; what is to be the same may change in no direction."""
+    of_override = "[[checks.delta_ce.override]]\nlayer = 1\nequivalence = {share = 0.2}"
+    margins = "regression = {by = 0.1}\nequivalence = {by = 0.01, share = 0.02}\n"
+    thresholds = parse_thresholds(HEAD + margins + of_override, CHECKS)
+    found = limit(thresholds)
+    assert found.compared("regression") == Margin("higher", 0.1, 0.0)
+    assert found.compared("equivalence") == Margin("either", 0.01, 0.02)
+    found = limit(thresholds, layer=1)
+    assert found.compared("regression") == Margin("higher", 0.1, 0.0)
+    assert found.compared("equivalence") == Margin("either", 0.0, 0.2)
+    assert limit(parse_thresholds(EXAMPLE, CHECKS)).compared("equivalence") is None
+
+
+@pytest.mark.parametrize("question", ["regression", "equivalence"])
+def test_known_failures_of_comparisons(question) -> None:
+    place = Place("any", "blocks.1.hook")
+    for check, covers in ((question, True), (f"{question} of l0", True), ("l0", False)):
+        text = f"[[known_failure]]\ncheck = '{check}'\nrelease = '*'\nreason = 'r'"
+        thresholds = parse_thresholds(text, CHECKS)
+        found = thresholds.known_failure(f"{question} of l0", place)
+        assert (found is not None) is covers
+        assert thresholds.known_failure("regressions of l0", place) is None
 
 
 def test_an_overrides_limit_makes_a_report_a_gate() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 
@@ -23,6 +23,7 @@ from sae_checks.report import text
 from sae_checks.report.accepting import known_failure_entries
 from sae_checks.report.features import feature_lines
 from sae_checks.report.sentence import sentence
+from sae_checks.report.worst import document_lines, item_lines, worst_ranges, worst_units
 from sae_checks.wording import counted
 
 
@@ -292,7 +293,28 @@ class Session:
         if why := self.beyond_acceptance(check, cell, verdict):
             told += f"\nnot accepted: {why}"
         table = self.task_table(cell.task, cell.sae.sae_id) if cell.task and cell.sae else None
-        return "\n".join([told, *(line.strip() for line in self.feature_lines(table))])
+        features = [line.strip() for line in self.feature_lines(table)]
+        return "\n".join([told, *self._worst_places(check, cell, verdict), *features])
+
+    def _worst_places(self, check: Check, cell: CellRef, verdict: Verdict) -> list[str]:
+        """Of a claim that fails or is undecided: its worst ranges, and what weighs most in it."""
+        measurement = self.gate.measurement
+        if cell.family != "claim" or cell.absent is not None or measurement is None:
+            return []
+        lines = []
+        if cell.positions is not None:
+            refs = [r for r in self.gate.cells(check.compared or check) if r.sae == cell.sae]
+            ranges = [replace(r, compared=cell.compared) for r in refs if r.family == "range"]
+            lines.append(worst_ranges((str(r.positions), self.judge(check, r)) for r in ranges))
+        units = worst_units(verdict)
+        if units and cell.sae is not None:
+            if cell.task is None:
+                described = document_lines(measurement, measurement.tables[cell.sae.sae_id], units)
+            else:
+                of_task = measurement.tasks[cell.task][cell.sae.sae_id]
+                described = item_lines(measurement, of_task, units)
+            lines += ["weighing most:", *described]
+        return [line for line in lines if line]
 
     def feature_lines(self, table: TaskTable | None) -> list[str]:
         """The best and worst features of an SAE on a task."""

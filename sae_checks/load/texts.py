@@ -19,6 +19,8 @@ from sae_checks.load.documents import CorpusRequest, documents
 from sae_checks.load.packing import STRETCH, Packed, draw_evenly, pack, stack
 from sae_checks.load.third_party import ignored_warnings
 
+_OPENING_TOKENS = 12  # of a document, shown where it is named
+
 
 @dataclass(frozen=True)
 class Texts:
@@ -88,9 +90,27 @@ def load_texts(request: CorpusRequest, tokenizer: Any, *, prepend_bos: bool = Tr
             "texts": len(drawn),
             "drawn_from": drawn_from,
             "documents": len(np.unique(texts.documents[:, 1:][~special[:, 1:]])),
+            "openings": _openings(texts, special, tokenizer),
             "tokenizer": tokenizer_version(tokenizer),
         },
     )
+
+
+def _openings(texts: Packed, special: NDArray[np.bool_], tokenizer: Any) -> dict[str, str]:
+    """By document, the first words of it that are measured, so that a report can show which it is.
+
+    Where a document's beginning is in no text, that is not how it begins.
+    """
+    shown = np.where(special, -1, texts.documents)
+    numbers, first = np.unique(shown, return_index=True)
+    openings = {}
+    for number, place in zip(numbers.tolist(), first.tolist(), strict=True):
+        if number >= 0:
+            row, start = divmod(place, shown.shape[1])
+            here = np.arange(start, min(start + _OPENING_TOKENS, shown.shape[1]))
+            ids = [int(texts.tokens[row, at]) for at in here if shown[row, at] == number]
+            openings[str(number)] = " ".join(tokenizer.decode(ids).split())
+    return openings
 
 
 def _draw(

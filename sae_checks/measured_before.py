@@ -121,7 +121,7 @@ def _recorded(store: Path) -> list[_Recorded]:
             manifest = read_json(path)
         except StoreError:  # told where that measurement itself is asked for
             continue
-        if {"release", "provenance", "saes"} <= manifest.keys():
+        if {"release", "provenance", "saes"} <= set(manifest):
             found.append(_Recorded(path.parent, manifest))
     return found
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sae_checks.baseline import Baseline, BaselineSae
+from sae_checks.baseline import Baseline, BaselineSae, setting_of_provenance
 from sae_checks.baseline_sources import (
     FileBaseline,
     StoredBaseline,
@@ -17,6 +17,7 @@ from sae_checks.baseline_sources import (
 )
 from sae_checks.checking import CellKey, bundled_checks
 from sae_checks.errors import BaselineError
+from sae_checks.measured_before import Asked
 from sae_checks.options import Options
 from sae_checks.store.baseline_file import write_baseline
 from tests import stored
@@ -35,9 +36,13 @@ def options(name: object, **others: object) -> Options:
     return replace(Options(), baseline=str(name), store=Path("store"), **others)
 
 
-def refusal(asked: Options, provenance=None) -> str:
+ELSEWHERE = Asked({})
+IN_THIS_SETTING = Asked(setting_of_provenance(stored.provenance().as_dict()))
+
+
+def refusal(asked: Options, run: Asked = ELSEWHERE) -> str:
     with pytest.raises(BaselineError) as caught:
-        find_baseline(asked, provenance)
+        find_baseline(asked, run)
     return str(caught.value)
 
 
@@ -46,9 +51,35 @@ def test_a_name_is_a_file_in_the_folder_of_baselines():
     assert baseline_file("here/gpt2.json") == Path("here/gpt2.json")
     write_baseline(Path("baselines/gpt2.json"), EMPTY)
     for name in ("gpt2", "baselines/gpt2.json"):
-        found = find_baseline(options(name), None)
+        found = find_baseline(options(name), ELSEWHERE)
         assert isinstance(found, FileBaseline)
         assert (found.name, found.baseline.release) == (name, "made-up")
+
+
+def test_a_file_counts_for_more_than_a_folder_of_its_name():
+    """Such as the folder of the release itself."""
+    Path("gpt2").mkdir()
+    write_baseline(Path("baselines/gpt2.json"), EMPTY)
+    assert isinstance(find_baseline(options(Path("gpt2").resolve()), ELSEWHERE), FileBaseline)
+
+
+SAES = (BaselineSae("a", "h", "w"), BaselineSae("b", "h", "v"))
+
+
+def test_a_file_says_what_it_is():
+    """Of its weights a digest that no order of SAEs changes."""
+    source = FileBaseline("gpt2", replace(EMPTY, saes=SAES), "baselines/gpt2.json")
+    digest = source.identity.weights
+    assert len(digest) == 12
+    assert str(source.identity) == (
+        f"made-up from file baselines/gpt2.json: 2 SAEs, weights {digest}"
+    )
+    turned = replace(source.baseline, saes=SAES[::-1], written="2026-12-31")
+    assert str(FileBaseline("gpt2", turned, "base.json").identity) == (
+        f"made-up from file base.json: 2 SAEs, weights {digest}, written 2026-12-31"
+    )
+    other = replace(EMPTY, saes=(SAES[0], replace(SAES[1], weights_key="u")))
+    assert FileBaseline("gpt2", other).identity.weights != digest
 
 
 def test_a_file_has_the_cells_that_were_written():
@@ -60,31 +91,13 @@ def test_a_file_has_the_cells_that_were_written():
 
 def test_a_folder_is_a_stored_measurement():
     folder = stored.write_measurement(Path("store"))
-    found = find_baseline(options(folder), None)
+    found = find_baseline(options(folder), ELSEWHERE)
     assert isinstance(found, StoredBaseline)
     assert found.name == "made-up"
+    assert str(found.identity).startswith(f"made-up from measurement {folder}: 2 SAEs, weights ")
     assert [sae.sae_id for sae in found.saes] == [stored.sae_ref(layer).sae_id for layer in (0, 1)]
     assert found.setting["provenance.seed"] == 0
     assert CellKey("delta_ce", found.saes[0].sae_id, "8:15", "") in found.keys(DELTA_CE)
-
-
-def test_a_release_measured_before_in_this_setting_is_found_by_name():
-    stored.write_measurement(Path("store"))
-    found = find_baseline(options("made-up"), stored.provenance())
-    assert isinstance(found, StoredBaseline)
-    assert found.setting["provenance.corpus"] == "tales"
-
-
-def test_a_release_measured_in_other_settings_alone_is_not_found():
-    stored.write_measurement(Path("store"))
-    told = refusal(options("made-up"), stored.provenance(seed=1))
-    assert told == (
-        "--sae-baseline made-up: there is no baselines/made-up.json, no such folder, and no "
-        "measurement of a release of that name in this setting in store (1 in other settings); "
-        "measure it first, with the same options and --sae-fixed, or write a file with "
-        "--sae-baseline-update"
-    )
-    assert "(1 in other" not in refusal(options("other"), stored.provenance())
 
 
 def test_a_file_that_is_not_there():
@@ -96,7 +109,7 @@ def test_a_file_that_is_not_there():
 def test_a_file_counts_for_more_than_a_measurement_of_that_name():
     stored.write_measurement(Path("store"))
     write_baseline(Path("baselines/made-up.json"), EMPTY)
-    assert isinstance(find_baseline(options("made-up"), stored.provenance()), FileBaseline)
+    assert isinstance(find_baseline(options("made-up"), IN_THIS_SETTING), FileBaseline)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +117,7 @@ def test_a_file_counts_for_more_than_a_measurement_of_that_name():
     [
         (Options(baseline_update=True), "--sae-baseline-update"),
         (Options(baseline_force=True), "--sae-baseline-force"),
+        (Options(equivalence=True), "--sae-equivalence"),
         (Options(match=(("a", "b"),)), "--sae-match"),
     ],
 )

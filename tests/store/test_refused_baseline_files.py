@@ -118,7 +118,7 @@ def resigned(path: Path, change: Callable[[dict[str, Any]], None]) -> Path:
     [
         (lambda content: content.pop("cells"), "KeyError: 'cells'"),
         (lambda content: content["saes"][0].pop(), "TypeError: "),
-        (lambda content: content["cells"][0].pop(4), "ValueError: not enough values"),
+        (lambda content: content["cells"][0].pop(4), "ValueError: invalid literal for int()"),
         (lambda content: content["influences"].pop(), "ValueError: zip() argument 2 is shorter"),
         (lambda content: content["influences"][0].pop(), "ValueError: not enough values"),
         (lambda content: content["influences"].__setitem__(0, [0, "?"]), "Error: "),

@@ -112,7 +112,8 @@ class Verdict:
         each = self.estimate
         of_items = each.unit_name == "item"
         tokens = f"{each.tokens:,} {'prompt ' * of_items}tokens"
-        counts = f"{counted(each.texts, each.unit_name)}, {tokens}"
+        documents = "" if each.clusters is None else f" of {counted(each.clusters, 'document')}"
+        counts = f"{counted(each.texts, each.unit_name)}{documents}, {tokens}"
         if each.low == -math.inf and each.high == math.inf:
             return f"no interval from {counts}"
         told = [f"interval {_interval(each)}"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sae_checks.checking import BUNDLED_THRESHOLDS, CellRef, Check
 from sae_checks.judge.thresholds import KnownFailure
 from sae_checks.judge.verdict import Verdict
+from sae_checks.report.texts import text_lines
 from sae_checks.wording import counted
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ def header(gate: Gate, options: Options, *, with_tasks: bool) -> list[str]:
         + (f" ({processing})" if processing else "")
     ]
     if gate.stored is not None:
-        return [*lines, f"sae-checks: judging stored measurements of {options.measurements}"]
+        drawn = "".join(f": {line}" for line in text_lines(gate.stored.manifest))
+        judged = f"sae-checks: judging stored measurements of {options.measurements}"
+        return [*lines, judged + drawn]
     texts = options.tokens // gate.context
     lines.append(
         f"sae-checks: corpus {gate.corpus}, {options.tokens:,} tokens at most: {texts:,} texts of "
@@ -76,6 +79,7 @@ def properties(
         "detectable": "nan",
         "texts_to_decide": "nan",
         "texts": "0",
+        "documents": "0",
         "tokens": "0",
         "verdict": "error",
     }
@@ -91,6 +95,7 @@ def properties(
             "detectable": _figure(verdict.detectable),
             "texts_to_decide": _figure(verdict.texts_to_decide),
             "texts": str(estimate.texts),
+            "documents": str(estimate.units),
             "tokens": str(estimate.tokens),
             "verdict": verdict.status,
         }

@@ -8,6 +8,12 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def texts_of_documents(texts: int, documents: int) -> str:
+    """97 texts from 79 documents; 97 texts where each is a document of its own."""
+    drawn = "" if documents == texts else f" from {counted(documents, 'document')}"
+    return counted(texts, "text") + drawn
+
+
 def natural_order(text: str) -> list[tuple[int, str]]:
     """A key that sorts names as people count: blocks.3 before blocks.12."""
     parts = re.split(r"(\d+)", text)

@@ -43,6 +43,11 @@ class Texts:
         )
 
     @property
+    def documents_drawn(self) -> int:
+        """How many documents have a token that is measured: not the first of a text, or special."""
+        return len(np.unique(self.documents[:, 1:][~self.special[:, 1:]]))
+
+    @property
     def fingerprint(self) -> str:
         return hashlib.sha256(np.ascontiguousarray(self.tokens).tobytes()).hexdigest()
 
@@ -79,29 +84,30 @@ def load_texts(request: CorpusRequest, tokenizer: Any, *, prepend_bos: bool = Tr
             f"corpus {request.name!r} is too short for one text of {request.context} tokens; "
             "use a longer corpus or a smaller --sae-context"
         )
-    texts = stack(drawn)
-    special = np.isin(texts.tokens, sorted(get_special_token_ids(tokenizer)))
-    return Texts(
-        tokens=texts.tokens,
-        special=special,
-        documents=texts.documents,
-        description={
-            **_describe(request, bos, prepend_bos),
-            "texts": len(drawn),
-            "drawn_from": drawn_from,
-            "documents": len(np.unique(texts.documents[:, 1:][~special[:, 1:]])),
-            "openings": _openings(texts, special, tokenizer),
-            "tokenizer": tokenizer_version(tokenizer),
-        },
+    stacked = stack(drawn)
+    texts = Texts(
+        tokens=stacked.tokens,
+        special=np.isin(stacked.tokens, sorted(get_special_token_ids(tokenizer))),
+        documents=stacked.documents,
+        description={},
     )
+    description = {
+        **_describe(request, bos, prepend_bos),
+        "texts": len(drawn),
+        "drawn_from": drawn_from,
+        "documents": texts.documents_drawn,
+        "openings": _openings(texts, tokenizer),
+        "tokenizer": tokenizer_version(tokenizer),
+    }
+    return replace(texts, description=description)
 
 
-def _openings(texts: Packed, special: NDArray[np.bool_], tokenizer: Any) -> dict[str, str]:
+def _openings(texts: Texts, tokenizer: Any) -> dict[str, str]:
     """By document, the first words of it that are measured, so that a report can show which it is.
 
     Where a document's beginning is in no text, that is not how it begins.
     """
-    shown = np.where(special, -1, texts.documents)
+    shown = np.where(texts.special, -1, texts.documents)
     numbers, first = np.unique(shown, return_index=True)
     openings = {}
     for number, place in zip(numbers.tolist(), first.tolist(), strict=True):

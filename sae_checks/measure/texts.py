@@ -13,7 +13,7 @@ from sae_checks.measure.plan import POSITION_SUMS, Plan
 from sae_checks.measure.progress import Progress
 from sae_checks.measure.request import Request
 from sae_checks.records import SaeRef, SaeTable
-from sae_checks.wording import counted
+from sae_checks.wording import counted, texts_of_documents
 
 if TYPE_CHECKING:
     from sae_checks.load.sae import LoadedSae
@@ -82,8 +82,9 @@ def measure_texts(
             work.tables.pop(sae.ref.sae_id, None)
     there = sum(work.tables[s.ref.sae_id].texts for s in saes if s.ref.sae_id in work.tables)
     most = "at most " if request.adaptive else ""
+    drawn = texts_of_documents(count, texts.documents_drawn)
     progress.start(
-        f"measuring {counted(len(saes), 'SAE')} on {most}{counted(count, 'text')}",
+        f"measuring {counted(len(saes), 'SAE')} on {most}{drawn}",
         len(saes) * count - there,
     )
     Blocks(

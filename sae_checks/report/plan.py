@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sae_checks.judge.verdict import Verdict, detectable
 from sae_checks.report import text
@@ -78,11 +78,17 @@ def _at_budget(session: Session, check: Check, cell: CellRef, budget: int) -> tu
 def _extrapolated(
     session: Session, check: Check, cell: CellRef, verdict: Verdict, budget: int
 ) -> float:
-    """What the sample could detect if it were the whole budget: spreads stay, 1/√n shrinks."""
+    """What the sample could detect if it were the whole budget: spreads stay, 1/√n shrinks.
+
+    Documents grow in number as texts do, up to as many as the texts have.
+    """
     each = verdict.adjusted
     if not math.isfinite(each.standard_error) or not each.texts or not budget:
         return math.nan
     units = max(2, round(budget * each.units / each.texts))
+    if each.unit_name == "text" and session.gate.measurement is not None:
+        manifest: Mapping[str, Any] = session.gate.measurement.manifest
+        units = max(2, min(units, manifest.get("texts", {}).get("documents") or units))
     error = each.standard_error * math.sqrt(each.units / units)
     coverage = session.gate.court(session.thresholds).shared_coverage(check, cell)
     return detectable(coverage.at_the_end().reach(units - 1, units) * error, error)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sae_checks.report import text
 from sae_checks.report.budget import budget_lines
 from sae_checks.report.tasks import task_lines
+from sae_checks.report.texts import text_lines
 from sae_checks.wording import counted
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def summary_lines(session: Session, junit: str | None) -> list[str]:
     if "" in by_sae:
         lines += _block("whole release", by_sae[""], None)
     if session.gate.measurement is not None:
+        lines += text_lines(session.gate.measurement.manifest)
         lines += task_lines(session.gate.measurement.manifest, tasks)
     lines += budget_lines(session)
     lines += text.baseline_lines(session.gate)

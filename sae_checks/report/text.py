@@ -10,6 +10,7 @@ from sae_checks.checking import BUNDLED_THRESHOLDS, CellRef, Check
 from sae_checks.judge.thresholds import KnownFailure
 from sae_checks.judge.verdict import Verdict
 from sae_checks.report.sentence import sentence
+from sae_checks.report.texts import text_lines
 from sae_checks.wording import counted
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ def header(gate: Gate, options: Options, *, with_tasks: bool) -> list[str]:
     ]
     lines += [f"sae-checks: {told}" for told in baseline_lines(gate)]
     if gate.stored is not None:
-        return [*lines, f"sae-checks: judging stored measurements of {options.measurements}"]
+        drawn = "".join(f": {line}" for line in text_lines(gate.stored.manifest))
+        judged = f"sae-checks: judging stored measurements of {options.measurements}"
+        return [*lines, judged + drawn]
     texts = options.tokens // gate.context
     lines.append(
         f"sae-checks: corpus {gate.corpus}, {options.tokens:,} tokens at most: {texts:,} texts of "

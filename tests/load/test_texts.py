@@ -49,6 +49,14 @@ def test_concatenated(monkeypatch):
     np.testing.assert_array_equal(texts.special, texts.tokens == BOS)
 
 
+def test_documents_that_have_a_measured_token_are_counted(monkeypatch):
+    """The first, "a", stands where no token is measured: first of a text that has no BOS."""
+    documents_in_order(monkeypatch, "a", "b c d", "e f g h i")
+    texts = load("corpus", packing="concatenate", prepend_bos=False)
+    assert sorted(words_of(texts)) == ["a|bc", "d|ef"]
+    assert texts.documents_drawn == texts.description["documents"] == 2
+
+
 def test_one_document_per_text(monkeypatch):
     documents_in_order(monkeypatch, "a b", "c d e", "f g h i j")
     texts = load("corpus", packing="documents")

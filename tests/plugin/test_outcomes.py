@@ -30,6 +30,7 @@ PROPERTIES = {
     "detectable",
     "texts_to_decide",
     "texts",
+    "documents",
     "tokens",
     "verdict",
 }
@@ -92,6 +93,7 @@ def test_all_within_limits_exits_0(tmp_path):
         "detectable": "",
         "texts_to_decide": "nan",
         "texts": "12",
+        "documents": "12",
         "tokens": "96",
         "verdict": "pass",
     }

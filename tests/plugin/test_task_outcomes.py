@@ -85,6 +85,7 @@ def test_every_check_is_asked_of_each_sae_on_the_task(tmp_path):
         "detectable": "16.2692",
         "texts_to_decide": "427.158",
         "texts": "40",
+        "documents": "40",
         "tokens": "560",
         "verdict": "undecided",
         "clean_accuracy": "60",

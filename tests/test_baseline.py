@@ -19,6 +19,7 @@ from sae_checks.baseline import (
 from sae_checks.checking import CellKey, CellRef, Check, bundled_checks
 from sae_checks.errors import BaselineError
 from sae_checks.records import Measurement, ModelLoading, PositionRange, Release, SaeRef
+from sae_checks.store.provenance import DEFINITIONS_VERSION
 from tests import stored
 
 
@@ -183,7 +184,7 @@ def test_the_setting_is_all_that_moves_figures():
         "provenance.context": 64,
         "provenance.replace_special": False,
         "provenance.dtype": "float32",
-        "provenance.definitions": 1,
+        "provenance.definitions": DEFINITIONS_VERSION,
         "texts.fingerprint": "texts",
         "tasks.ioi": "items",
     }

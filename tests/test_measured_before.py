@@ -11,6 +11,7 @@ import pytest
 from sae_checks.baseline import setting_of_provenance
 from sae_checks.errors import BaselineError
 from sae_checks.measured_before import Asked, find_measured, refuse_own
+from sae_checks.store.provenance import DEFINITIONS_VERSION
 from tests import stored
 
 FILE = Path("baselines/made-up.json")
@@ -76,8 +77,10 @@ def test_another_device_or_library_is_no_other_setting(tmp_path: Path):
 
 def test_other_definitions_are_another_setting(tmp_path: Path):
     path = stored.write_measurement(tmp_path) / "manifest.json"
+    now = f'"definitions": {DEFINITIONS_VERSION}'
     text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace('"definitions": 1', '"definitions": 0'), encoding="utf-8")
+    assert now in text
+    path.write_text(text.replace(now, '"definitions": 0'), encoding="utf-8")
     assert "(1 in other settings)" in refusal(tmp_path, "made-up", asked())
 
 

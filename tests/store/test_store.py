@@ -111,7 +111,7 @@ def test_a_write_that_fails_leaves_what_was_there(store: Store, monkeypatch: pyt
 def test_a_measurement_from_its_folder_alone(store: Store):
     measurement = read_measurement(store.folder)
     saes = (sae_ref(0), sae_ref(1))
-    assert measurement.release == Release("made/up release", "stored", LOADING, saes)
+    assert measurement.release == Release("made/up release", "stored", LOADING, saes, whole=2)
     assert measurement.context == provenance().context
     assert measurement.failures == {}
     assert set(measurement.tables) == {sae.sae_id for sae in saes}

@@ -27,13 +27,13 @@ from sae_checks.judge.thresholds import Limit, Place, Thresholds
 from sae_checks.judge.tokens import (
     Quantity,
     Tokens,
-    mean_square_offset,
     of_texts,
     span,
     texts_with,
     token_mask,
     tokens_of,
 )
+from sae_checks.judge.variance import variance_by_document
 from sae_checks.records import BoolArray, FloatArray, PositionRange, SaeTable
 
 CellKind = Literal["in_context", "past_context", "sae", "release", "task", "task_release"]
@@ -131,24 +131,24 @@ class Cell(Held):
         """1 - Σ‖x - x̂‖² / Σ‖x - μ‖², μ the mean activation of the cell's own tokens.
 
         Stored are ‖x - c‖² per token and Σ(x - c) per position. With n tokens and m = Σ(x - c)/n,
-        Σ‖x - μ‖² = Σ‖x - c‖² - n‖m‖² exactly. The standard error holds μ fixed and splits n‖m‖²
-        over the documents by their tokens.
+        Σ‖x - μ‖² = Σ‖x - c‖² - n‖m‖² exactly. How that is split over documents for the standard
+        error, `variance.py` tells.
         """
         error = tokens_of(self.table, self.positions, "mse", massive)
         spread = tokens_of(self.table, self.positions, "squared_distance", massive)
         for tokens in (error, spread):
             if tokens.broken:
                 return _not_finite(tokens)
-        offset = mean_square_offset(self.table, self.positions, massive, spread.total)
-        variance = spread.sums - offset * spread.counts
+        variance, parts = variance_by_document(self.table, self.positions, massive, spread)
         # What is left of two nearly equal sums is rounding, not variance.
         if spread.total and variance.sum() <= 1e-9 * spread.sums.sum():
             return inapplicable("the activations do not vary", spread.texts, spread.total)
-        unexplained = ratio_of_sums(error.sums, variance, spread.counts, self.coverage)
+        value = ratio_of_sums(error.sums, variance, spread.counts, self.coverage).value
+        unexplained = ratio_of_sums(error.sums, parts, spread.counts, self.coverage)
         influence = unexplained.influence
         explained = replace(
             unexplained,
-            value=1 - unexplained.value,
+            value=1 - value,
             low=1 - unexplained.high,
             high=1 - unexplained.low,
             influence=None if influence is None else -influence,

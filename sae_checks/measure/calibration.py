@@ -7,8 +7,8 @@ the order of the texts changes a measured figure.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor
 from sae_checks.load.language_model import LanguageModel
 from sae_checks.load.texts import Texts
 from sae_checks.measure import metrics
+from sae_checks.octaves import octaves
 
 CALIBRATION_TEXTS = 8
 # A token is massive where its norm is this many times the median. Ordinary norms stay within a
@@ -31,6 +32,21 @@ class Calibration:
 
     mean: Tensor  # (d,) float32: the centre c, and the value of mean ablation
     massive_norm: float  # tokens with a larger norm are massive
+    # (octaves, d) unit vectors from the mean towards the mean activation of each octave of
+    # positions; 0 where it is the mean. None where no plan asks.
+    directions: Tensor | None = None
+
+    def along_offset(self, x: Tensor) -> Tensor:
+        """(B, T) how far activations (B, T, d) lie along their octaves' directions, from the mean.
+
+        Raises:
+            ValueError: the directions were not learnt.
+        """
+        if self.directions is None:
+            raise ValueError("the directions of octaves were not learnt: see `with_directions`")
+        octave = torch.from_numpy(octaves(x.shape[1])).to(x.device)
+        along: Tensor = torch.linalg.vecdot(x.float() - self.mean, self.directions[octave])
+        return along
 
     def ablation(self, column: str) -> Tensor:
         """The constant (d,) that replaces every activation for ce_zero or ce_mean."""
@@ -62,6 +78,30 @@ def calibrate(
             massive_norm=MASSIVE_FACTOR * float(torch.cat(norms[hook_point]).median()),
         )
         for hook_point in hook_points
+    }
+
+
+def with_directions(
+    model: LanguageModel, texts: Texts, calibrations: Mapping[str, Calibration], batch_texts: int
+) -> dict[str, Calibration]:
+    """Learn the octaves' directions too, on the same texts' tokens that are not massive."""
+    chosen, octave = _chosen_texts(texts), torch.from_numpy(octaves(texts.tokens.shape[1]))
+    sums = {at: torch.zeros(int(octave[-1]) + 1, len(c.mean)) for at, c in calibrations.items()}
+    for start in range(0, len(chosen), batch_texts):
+        rows = chosen[start : start + batch_texts]
+        tokens = torch.from_numpy(texts.tokens[rows]).to(model.device)
+        taps = model.clean(tokens, list(calibrations)).taps
+        for hook_point, found in calibrations.items():
+            x = taps[hook_point]
+            ordinary = metrics.norm(x).cpu() <= found.massive_norm
+            keep = measured_tokens(texts, rows) & ordinary  # (B, T)
+            offsets = torch.where(keep.unsqueeze(-1), (x.float() - found.mean).cpu(), 0.0)
+            sums[hook_point].index_add_(0, octave, offsets.sum(dim=0))
+    return {
+        hook_point: replace(
+            found, directions=torch.nn.functional.normalize(sums[hook_point], dim=-1).to(found.mean)
+        )
+        for hook_point, found in calibrations.items()
     }
 
 

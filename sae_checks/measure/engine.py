@@ -18,11 +18,17 @@ from sae_checks.load.language_model import CleanPass, LanguageModel
 from sae_checks.load.sae import LoadedSae
 from sae_checks.load.texts import Texts
 from sae_checks.measure import metrics
-from sae_checks.measure.calibration import Calibration, calibrate, measured_tokens
+from sae_checks.measure.calibration import (
+    Calibration,
+    calibrate,
+    measured_tokens,
+    with_directions,
+)
 from sae_checks.measure.floors import Floor, prepare_floors
 from sae_checks.measure.pieces import batch_tokens, spans, tokens_at_once
 from sae_checks.measure.plan import Plan
 from sae_checks.measure.recorder import Recorder
+from sae_checks.octaves import OFFSET_PROJECTION
 from sae_checks.records import SaeTable
 
 
@@ -71,7 +77,10 @@ def prepare(
 ) -> Prepared:
     """Learn of the SAEs' hook points what measuring them on the texts, or parts of them, takes."""
     hook_points = sorted({sae.ref.hook_point for sae in saes})
-    calibrations = calibrate(model, texts, hook_points, _batch_texts(model, texts, settings))
+    batch_texts = _batch_texts(model, texts, settings)
+    calibrations = calibrate(model, texts, hook_points, batch_texts)
+    if OFFSET_PROJECTION in plan.columns:
+        calibrations = with_directions(model, texts, calibrations, batch_texts)
     return Prepared(calibrations, prepare_floors(model, calibrations, plan, texts))
 
 

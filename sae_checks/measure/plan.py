@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sae_checks.octaves import OFFSET_PROJECTION
+
 # Column -> whether it needs a resumed pass through the model, or only the activation itself.
 ACTIVATION_COLUMNS = ("l0", "l1", "mse", "norm", "squared_distance")
 LOSS_COLUMNS = ("ce_clean", "ce_sae", "kl", "ce_zero", "ce_mean")
@@ -37,7 +39,10 @@ def refuse_unknown(needs: frozenset[str]) -> None:
 
 @dataclass(frozen=True)
 class Plan:
-    """The columns of texts that the collected checks need; `norm` is always among them."""
+    """The columns of texts that the collected checks need; `norm` is always among them.
+
+    With position sums goes `offset_projection`, without which they tell no standard error.
+    """
 
     columns: frozenset[str]
 
@@ -49,7 +54,8 @@ class Plan:
             ValueError: a check needs a column that does not exist (a mistake in the check).
         """
         refuse_unknown(needs)
-        return cls((needs & TEXT_NEEDS) | {"norm"})
+        columns = (needs & TEXT_NEEDS) | {"norm"}
+        return cls(columns | {OFFSET_PROJECTION} if POSITION_SUMS in columns else columns)
 
     @property
     def encodes(self) -> bool:

@@ -10,6 +10,7 @@ from sae_checks.load.texts import Texts
 from sae_checks.measure import metrics
 from sae_checks.measure.calibration import Calibration, measured_tokens
 from sae_checks.measure.plan import LOSS_COLUMNS, POSITION_SUMS, Plan
+from sae_checks.octaves import OFFSET_PROJECTION
 from sae_checks.records import PositionSums, SaeRef, SaeTable
 
 
@@ -48,6 +49,8 @@ class Recorder:
                 metrics.squared_distance(x, self._calibration.mean).cpu(),
                 keep,
             )
+        if OFFSET_PROJECTION in self._columns:
+            self._write(OFFSET_PROJECTION, rows, self._calibration.along_offset(x).cpu(), keep)
         if self._sums is not None:
             centred = x.double() - self._calibration.mean.double()  # (B, T, d)
             for index, tokens in enumerate((keep & ~massive, massive)):

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from sae_checks.measure.calibration import CALIBRATION_TEXTS, calibrate
+from sae_checks.measure.calibration import (
+    CALIBRATION_TEXTS,
+    Calibration,
+    calibrate,
+    with_directions,
+)
+from sae_checks.octaves import octaves
 from tests.builders import language_model, random_texts, texts_of
 
 HOOK_POINT = "blocks.1.hook_resid_pre"
@@ -34,3 +40,31 @@ def test_the_same_texts_are_chosen_in_whatever_order_and_batch():
         _, found = calibrated(texts_of(tokens[order]), batch_texts)
         torch.testing.assert_close(found.mean, expected.mean, rtol=1e-5, atol=1e-6)
         assert found.massive_norm == pytest.approx(expected.massive_norm, rel=1e-6)
+
+
+def test_directions_are_those_of_each_octaves_mean_offset():
+    """Of the tokens that are measured and not massive; one whose mean is the centre has none."""
+    texts = random_texts()
+    model, found = calibrated(texts)
+    x = model.clean(torch.from_numpy(texts.tokens), [HOOK_POINT]).taps[HOOK_POINT]
+    norms = x.norm(dim=-1)
+    counted = torch.from_numpy(~texts.special)
+    counted[:, 0] = False
+    limit = float(norms[counted].quantile(0.9))  # some are massive
+    found = Calibration(found.mean, limit)
+    learnt = [with_directions(model, texts, {HOOK_POINT: found}, batch) for batch in (1, 3, 100)]
+    for each in learnt:
+        directions = each[HOOK_POINT].directions
+        for octave in range(5):
+            mask = counted & (norms <= limit) & torch.from_numpy(octaves(x.shape[1]) == octave)
+            offset = x[mask].mean(dim=0) - found.mean
+            torch.testing.assert_close(
+                directions[octave], offset / offset.norm(), rtol=1e-3, atol=1e-4
+            )
+        along = each[HOOK_POINT].along_offset(x)
+        torch.testing.assert_close(along[2, 5], (x[2, 5] - found.mean) @ directions[2])
+
+
+def test_directions_that_were_not_learnt():
+    with pytest.raises(ValueError, match=r"^the directions of octaves were not learnt: see"):
+        Calibration(torch.zeros(2), 1.0).along_offset(torch.zeros(1, 4, 2))

@@ -12,6 +12,7 @@ from sae_checks.load.sae import LoadedSae
 from sae_checks.measure import engine
 from sae_checks.measure.engine import Settings, bind_saes, measure
 from sae_checks.measure.plan import COLUMNS, LOSS_COLUMNS, POSITION_SUMS, Plan
+from sae_checks.octaves import OFFSET_PROJECTION
 from tests.builders import (
     BOS,
     CONTEXT,
@@ -114,6 +115,20 @@ def test_a_column_alone_is_what_it_is_among_all(name):
     assert set(alone.columns) == {name, "norm"}
     assert alone.position_sums is None
     np.testing.assert_allclose(alone.columns[name], everything.columns[name], rtol=1e-6)
+
+
+def test_position_sums_come_with_the_projection_on_their_direction():
+    """Over an octave's tokens its mean is near the length of the mean offset, which it is along."""
+    hook_point, texts = "blocks.1.hook_resid_pre", random_texts()
+    plan = Plan.of(frozenset({POSITION_SUMS}))
+    table = measured([loaded_sae(hook_point)], texts, plan)[hook_point]
+    assert set(table.columns) == {"norm", OFFSET_PROJECTION}
+    sums = table.position_sums
+    for first in (1, 2, 4, 8, 16):  # all six texts are calibration texts
+        here = slice(first, 2 * first)
+        offset = sums.ordinary_sums[here].sum(axis=0) / sums.ordinary_counts[here].sum()
+        along = np.nanmean(table.columns[OFFSET_PROJECTION][:, here])
+        assert along == pytest.approx(np.linalg.norm(offset), rel=1e-4)
 
 
 def test_where_nothing_is_measured():

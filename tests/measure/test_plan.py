@@ -32,6 +32,11 @@ def test_what_columns_take(columns, encodes, splices, losses):
     assert (found.encodes, found.splices, found.losses) == (encodes, splices, losses)
 
 
+def test_position_sums_bring_the_projection_that_their_standard_error_takes():
+    assert plan(POSITION_SUMS).columns == {"norm", POSITION_SUMS, "offset_projection"}
+    assert plan("squared_distance").columns == {"norm", "squared_distance"}
+
+
 def test_floors():
     assert plan("kl").floors == ()
     assert plan("ce_mean").floors == ("ce_mean",)

@@ -11,25 +11,18 @@ from dataclasses import replace
 import numpy as np
 
 from sae_checks.records import (
-    ITEM_GROUPS,
     AblationTable,
     FeatureTable,
     IntArray,
     Measurement,
-    SaeTable,
     TaskTable,
 )
-
-
-def groups_of_documents(table: SaeTable) -> IntArray:
-    """(units,) the group of each document, none of which is ever split."""
-    return np.arange(table.units.count) % ITEM_GROUPS
 
 
 def groups_in(measurement: Measurement, task: str | None) -> IntArray:
     """The groups that have a text (of no task) or an item of a task, in rising order."""
     if task is None:
-        of_texts = [groups_of_documents(table) for table in measurement.tables.values()]
+        of_texts = [table.groups for table in measurement.tables.values()]
         return np.unique(np.concatenate(of_texts)) if of_texts else np.arange(0)
     of_items = [table.groups for table in measurement.tasks.get(task, {}).values()]
     return np.unique(np.concatenate(of_items)) if of_items else np.arange(0)
@@ -40,7 +33,7 @@ def without_group(measurement: Measurement, group: int) -> Measurement:
     return replace(
         measurement,
         tables={
-            sae_id: table.keep_documents(groups_of_documents(table) != group)
+            sae_id: table.keep_documents(table.groups != group)
             for sae_id, table in measurement.tables.items()
         },
         tasks={

@@ -13,7 +13,7 @@ mean over the calibration tokens, whatever the length of m. It makes the standar
 not too narrow, where x is symmetric about its mean; where x is normal and the variance has all of
 the say, by sqrt(1 + 2/k) for k independent calibration tokens: by 12% at one position in 8 texts,
 the worst case, and less with every position more. In a cell of several octaves, m lies along no
-octave's own direction, and the error is within 10% either way. Massive tokens have an offset of
+octave's own direction, and the error is about 10% on average. Massive tokens have an offset of
 their own: with them it stays too wide.
 """
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sae_checks.judge.leaving_out import groups_in, groups_of_documents, without_group
+from sae_checks.judge.leaving_out import groups_in, without_group
 from sae_checks.records import ITEM_GROUPS
 from tests import stored
 from tests.test_comparison import measurement, with_task
@@ -38,7 +38,7 @@ def test_a_document_is_left_out_as_a_whole():
     of_texts = np.array([0, 0, 1, 1, 2, 2], dtype=np.int32)
     documents = np.broadcast_to(of_texts[:, None], (6, stored.CONTEXT)).copy()
     table = replace(table, documents=documents)
-    assert groups_of_documents(table).tolist() == [0, 1, 2]
+    assert table.groups.tolist() == [0, 1, 2]
     less = without_group(measurement(table), 1).tables[table.sae.sae_id]
     there = ~np.isnan(table.columns["norm"])
     there[2:4] = False

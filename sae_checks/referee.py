@@ -3,6 +3,8 @@
 A cell is decided when it passes or fails by intervals that hold whenever one stops (asymptotic
 confidence sequences, `judge/coverage.py`), so that asking after every block does not raise the
 error. An SAE is settled when all of its claims are decided, or beyond what the budget could decide.
+A claim that is within its margin, but so near its limit that the whole budget may yet show it to
+be beyond, is not decided: else an early look would pass what the whole budget fails.
 What the clean model gives no ground for so far is measured further: more may show one. Ranges of
 positions say where, and ask for nothing where claims are asked; nor does what is reported without
 a limit.
@@ -87,13 +89,11 @@ class Adaptive:
             return True
         if verdict.status == "not_applicable":
             return self._court.complete(so_far, asked.cell)
-        if verdict.status != "undecided":
-            return True
         own, shared = (
             self._court.own_coverage(),
             self._court.shared_coverage(asked.check, asked.cell),
         )
-        return hopeless(verdict, budget, own.at_the_end(), shared.at_the_end())
+        return settled(verdict, budget, own.at_the_end(), shared.at_the_end())
 
 
 def _phase(cell: CellRef) -> tuple[str | None, str | None]:
@@ -101,27 +101,72 @@ def _phase(cell: CellRef) -> tuple[str | None, str | None]:
     return cell.task, cell.sae.sae_id if cell.sae else None
 
 
+def settled(verdict: Verdict, budget: int, own: Coverage, shared: Coverage) -> bool:
+    """Whether measuring the whole budget would hardly change a verdict.
+
+    Args:
+        verdict: on what is measured so far.
+        budget: how many texts (items) there are.
+        own: of the interval by which a cell passes at the whole budget.
+        shared: of the interval by which it fails there.
+    """
+    if verdict.status == "undecided":
+        return hopeless(verdict, budget, own, shared)
+    return verdict.status != "pass" or not may_fail(verdict, budget, shared)
+
+
 def hopeless(verdict: Verdict, budget: int, own: Coverage, shared: Coverage) -> bool:
     """Whether the whole budget will hardly decide an undecided cell, neither way.
 
-    At the whole budget the standard error is that of now times √(n/N), and the intervals are those
-    of the end: `own` by which a cell passes, `shared` by which it fails. The value then may lie
-    `BENEFIT_OF_DOUBT` of today's standard errors to either side. Never where no standard error is
-    known.
+    Never where no standard error is known: then nothing can be foreseen.
     """
-    each, limit = verdict.estimate, verdict.limit
-    if not math.isfinite(each.standard_error) or not each.texts or budget <= each.texts:
+    if not _foreseeable(verdict, budget):
         return False
+    return not may_pass(verdict, budget, own) and not may_fail(verdict, budget, shared)
+
+
+def may_pass(verdict: Verdict, budget: int, own: Coverage) -> bool:
+    """Whether the whole budget may show a cell to be within limit and margin.
+
+    At the whole budget the standard error is that of now times √(n/N), and the interval is that of
+    the end. The value then may lie `BENEFIT_OF_DOUBT` of today's standard errors to either side.
+    """
+    if not _foreseeable(verdict, budget):
+        return False
+    least = (excess - _doubt(verdict) for excess in _excesses(verdict))
+    reach = _reach_at(verdict, budget, own)
+    return all(excess + reach <= verdict.limit.margin for excess in least)
+
+
+def may_fail(verdict: Verdict, budget: int, shared: Coverage) -> bool:
+    """Whether the whole budget may show a cell to be beyond its limit; as `may_pass`."""
+    if not _foreseeable(verdict, budget):
+        return False
+    reach = _reach_at(verdict, budget, shared)
+    return any(excess + _doubt(verdict) - reach > 0 for excess in _excesses(verdict))
+
+
+def _doubt(verdict: Verdict) -> float:
+    """How far the value may yet move."""
+    return BENEFIT_OF_DOUBT * verdict.estimate.standard_error
+
+
+def _foreseeable(verdict: Verdict, budget: int) -> bool:
+    """Whether there is a standard error to go by, and anything left to measure."""
+    each = verdict.estimate
+    return math.isfinite(each.standard_error) and 0 < each.texts < budget
+
+
+def _excesses(verdict: Verdict) -> list[float]:
+    """By how much the value is beyond each end of the limit; below 0 where it is within."""
+    value, limit = verdict.estimate.value, verdict.limit
+    above = [] if limit.max is None else [value - limit.max]
+    return above if limit.min is None else [*above, limit.min - value]
+
+
+def _reach_at(verdict: Verdict, budget: int, coverage: Coverage) -> float:
+    """From the value to an end of the interval that the whole budget would give."""
+    each = verdict.estimate
     units = max(2, round(each.units * budget / each.texts))
     error = each.standard_error * math.sqrt(each.units / units)
-    to_pass, to_fail = (one.reach(units - 1, units) * error for one in (own, shared))
-    doubt = BENEFIT_OF_DOUBT * each.standard_error
-    low, high = each.value - doubt, each.value + doubt  # where the value may lie in the end
-    # The least excess over either end, and the most, that the whole budget may come to.
-    excesses = [
-        (low - limit.max, high - limit.max) if limit.max is not None else (-math.inf, -math.inf),
-        (limit.min - high, limit.min - low) if limit.min is not None else (-math.inf, -math.inf),
-    ]
-    may_pass = all(least + to_pass <= limit.margin for least, _ in excesses)
-    may_fail = any(most - to_fail > 0 for _, most in excesses)
-    return not may_pass and not may_fail
+    return coverage.reach(units - 1, units) * error

@@ -12,11 +12,15 @@ Intervals are two-sided, value ± reach · standard error; `coverage.py` says ho
 n - 1 degrees of freedom. Where a few texts carry much of a sum, that falls short on the side of the
 long tail, which is moved out by
 
-    standard error · |skewness of the influences|/√n · (2 · reach² + 1)/6
+    standard error · [ δ (2 reach² + 1)/6 + δ² reach (5 reach² + 3)/27 ],
+    δ = 2 · |skewness of the influences|/√n.
 
-(Hall 1983, "Inverting an Edgeworth expansion", Annals of Statistics 11(2)); the other end, which
-that expansion would move in, stays. One text says nothing about the spread between texts, so its
-interval is (-inf, inf).
+These are the first two terms of how far the interval of Hall (1992), "On the removal of skewness by
+transformation", Journal of the Royal Statistical Society B 54(1), reaches at a skewness of δ√n. The
+skewness counts twice (`SHORTFALL`), since that of a sample falls short where a tail is long: the
+texts that make the tail are just those that a sample lacks. The other end, which the transformation
+would move in, stays. One text says nothing about the spread between texts, so its interval is
+(-inf, inf).
 """
 
 from __future__ import annotations
@@ -32,6 +36,10 @@ from sae_checks.judge.ranks import spearman, why_unranked
 from sae_checks.records import FloatArray
 
 Note = tuple[str, float | int | str]
+
+# By how much the skewness of a sample is multiplied. Without, releases with lognormal texts fail
+# and pass wrongly in 7% to 24% of runs; from 2 on it is at most 5% (tests/simulations).
+SHORTFALL = 2.0
 
 
 @dataclass(frozen=True)
@@ -221,10 +229,17 @@ def _interval(
         return Estimate(value, -math.inf, math.inf, math.inf, texts, tokens, influence=influence)
     error = math.sqrt(texts / (texts - 1) * float(np.square(influence).sum()))
     reach = coverage.reach(texts - 1, texts)
-    further = _skewness(influence, texts) / math.sqrt(texts) * (2 * reach**2 + 1) / 6
-    below, above = reach + max(-further, 0.0), reach + max(further, 0.0)
+    skewness = _skewness(influence, texts)
+    below = reach + further(reach, max(-skewness, 0.0), texts)
+    above = reach + further(reach, max(skewness, 0.0), texts)
     low, high = value - below * error, value + above * error
     return Estimate(value, low, high, error, texts, tokens, influence=influence)
+
+
+def further(reach: float, skewness: float, texts: int) -> float:
+    """By how many standard errors the end beyond a tail of this skewness (>= 0) is moved out."""
+    delta = SHORTFALL * skewness / math.sqrt(texts)
+    return delta * (2 * reach**2 + 1) / 6 + delta**2 * reach * (5 * reach**2 + 3) / 27
 
 
 def _skewness(influence: FloatArray, texts: int) -> float:

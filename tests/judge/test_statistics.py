@@ -13,6 +13,7 @@ from scipy.stats import t as student_t
 from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.statistics import (
     difference_of_shares,
+    further,
     linearised,
     rank_correlation,
     ratio_of_means,
@@ -54,11 +55,23 @@ def test_texts_of_equal_length_give_the_textbook_interval() -> None:
     reach = student_t.ppf(0.95, 4)
     assert estimate.value - estimate.low == close(error * reach)
     # The text of 0.9 makes a long tail above, which moves that end further out.
-    further = skew(means, bias=False) / math.sqrt(5) * (2 * reach**2 + 1) / 6
-    assert estimate.high - estimate.value == close(error * (reach + further))
+    delta = 2 * skew(means, bias=False) / math.sqrt(5)
+    beyond = delta * (2 * reach**2 + 1) / 6 + delta**2 * reach * (5 * reach**2 + 3) / 27
+    assert estimate.high - estimate.value == close(error * (reach + beyond))
     # And below, where the tail is on the other side.
     mirrored = ratio_of_sums(-means * 7, [7] * 5, [7] * 5, Coverage(0.9))
     assert (mirrored.low, mirrored.high) == (close(-estimate.high), close(-estimate.low))
+
+
+def test_a_long_tail_moves_its_end_as_hall_does_at_twice_the_skewness() -> None:
+    # δ = 2 · 0.5/√100 = 0.1 at a reach of 3: 0.1 · 19/6 + 0.01 · 3 · 48/27 = 0.31667 + 0.05333.
+    assert further(3.0, 0.5, 100) == close(0.37)
+    assert further(3.0, 0.0, 100) == 0
+    # To second order in δ that is what inverting Hall's transformation gives, as δ -> 0.
+    for skewness in (0.01, 0.02):
+        delta = 2 * skewness / 10
+        exact = 3 / delta * (1 - (1 - delta * (3 + delta / 6)) ** (1 / 3)) - 3
+        assert further(3.0, skewness, 100) == pytest.approx(exact, rel=10 * delta**2)
 
 
 def test_texts_without_tokens_do_not_count() -> None:

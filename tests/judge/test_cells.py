@@ -239,7 +239,29 @@ def test_ce_recovered_by_hand() -> None:
 def test_ce_recovered_where_ablation_costs_nothing() -> None:
     same = np.full((2, 4), 3.0)
     estimate = cell(table(ce_clean=same, ce_sae=same, ce_mean=same)).ce_recovered("ce_mean")
-    assert estimate.reason == "ce_mean is not above ce_clean: ablation costs nothing here"
+    assert estimate.inapplicable
+    assert estimate.reason == (
+        "ce_mean is not above ce_clean beyond doubt: ablation costs nothing here"
+    )
+
+
+def test_ce_recovered_is_not_applicable_by_an_interval_and_not_by_a_point() -> None:
+    """Ablation costs 0.1 nats in one text and 0.02 in another: no share of it says anything."""
+    clean = np.full((2, 4), 3.0)
+    floor = clean + np.array([[0.1], [0.02]])
+    estimate = cell(table(ce_clean=clean, ce_sae=clean + 0.05, ce_zero=floor)).ce_recovered(
+        "ce_zero"
+    )
+    assert (estimate.inapplicable, math.isnan(estimate.value)) == (True, True)
+
+
+def test_a_broken_sae_is_broken_where_ablation_costs_nothing_too() -> None:
+    same = np.full((2, 4), 3.0)
+    broken = same.copy()
+    broken[0, 1] = math.nan
+    estimate = cell(table(ce_clean=same, ce_sae=broken, ce_zero=same)).ce_recovered("ce_zero")
+    assert not estimate.inapplicable
+    assert estimate.reason == "ce_sae is not finite on 1 token of 1 text"
 
 
 def usable(delta, training_context: int = 64, limit: float = 0.5, texts: int = 3, window=16):

@@ -215,7 +215,7 @@ def holds(check: str, layer: int, positions: PositionRange | None, value: float)
     release = "gpt2-small-res-jb"
     limit = THRESHOLDS.limit(check, Place(release, ref.sae_id, layer, ref.site, positions))
     point = Estimate(value, value, value, 0.0, 100, 100)
-    return judge(point, limit, THRESHOLDS.gate.undecided).holds
+    return judge(point, limit).holds
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -292,6 +292,16 @@ def test_every_limit_says_where_it_comes_from(check) -> None:
     assert set(THRESHOLDS.checks) == set(CHECKS)
     assert THRESHOLDS.checks[check].limit.source
     assert all(override.reason for override in THRESHOLDS.checks[check].overrides)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_every_limit_has_a_margin(check) -> None:
+    """And a margin never reaches as far as what the limit is there to catch: half of it at most."""
+    limit = THRESHOLDS.checks[check].limit
+    assert (limit.margin > 0) is not limit.report_only
+    for end in (limit.min, limit.max):
+        if end is not None and not limit.report_only:
+            assert limit.margin <= 0.6 * abs(end)
 
 
 def test_the_bundled_release_has_room() -> None:

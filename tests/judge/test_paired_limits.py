@@ -73,10 +73,10 @@ def test_better_by_more_than_the_margin(worse: Direction, value: float, better: 
     limit = compared(None, valued(0.0), Margin(worse, by=0.1)).limit()
     own = Estimate(value, value - 0.01, value + 0.01, 0.005, 97, 3104)
     adjusted = Estimate(value, value - 0.05, value + 0.05, 0.005, 97, 3104)
-    assert improved(judge(own, limit, "pass", adjusted)) is better
+    assert improved(judge(own, limit, adjusted)) is better
 
 
 def test_what_is_undefined_is_no_better():
     limit = Limit("nats", max=0.1)
     cell = compared(valued(math.nan), valued(0.1))
-    assert not improved(judge(cell.difference(), limit, "pass"))
+    assert not improved(judge(cell.difference(), limit))

@@ -15,6 +15,7 @@ from sae_checks.judge.task_cells import TaskCell
 from sae_checks.judge.thresholds import CheckLimits, Limit, Override, Thresholds
 from sae_checks.judge.verdict import judge
 from sae_checks.records import AblationTable, TaskTable
+from sae_checks.report.sentence import sentence
 from tests.stored import TRAINING_CONTEXT, ablation_table, feature_table, task_table
 
 THRESHOLDS = Thresholds(
@@ -55,8 +56,10 @@ def test_every_item_weighs_the_same() -> None:
 
 
 def test_the_verdict_speaks_of_items() -> None:
-    verdict = judge(cell(sae_ln_p=np.zeros(1234)).mean("sae_ln_p"), Limit("nats", max=1.0), "fail")
-    assert verdict.sentence == (
+    verdict = judge(
+        cell(sae_ln_p=np.zeros(1234)).mean("sae_ln_p"), Limit("nats", max=1.0, margin=0.1)
+    )
+    assert sentence(verdict) == (
         "0 nats is within the maximum of 1 nats "
         "(interval 0 to 0, 1,234 items, 17,274 prompt tokens)"
     )

@@ -34,11 +34,16 @@ CHECKS = {
 EXAMPLE = """\
 [gate]
 confidence = 0.9
-undecided = "fail"
+claims_error = 0.03
+ranges_error = 0.02
+tasks = 5
+undecided_claims = "pass"
+undecided_ranges = "fail"
 known_failures_strict = true
 
 [checks.delta_ce]
 max = 0.30
+margin = 0.05
 unit = "nats"
 source = "a paper"
 
@@ -46,6 +51,7 @@ source = "a paper"
 release = "gpt2-small-*"
 layer = [9, 10, 11]
 max = 0.4
+margin = 0.1
 reason = "late layers"
 
 [[checks.delta_ce.override]]
@@ -54,6 +60,7 @@ report_only = true
 
 [checks.delta_ce_growth]
 max = 2
+margin = 0.2
 floor = 0.02
 unit = "times"
 
@@ -63,6 +70,7 @@ unit = "correlation"
 
 [checks.accuracy_drop]
 max = 5
+margin = 3
 unit = "points"
 
 [[checks.accuracy_drop.override]]
@@ -86,20 +94,28 @@ reason = "long prompts"
 
 def test_example() -> None:
     assert parse_thresholds(EXAMPLE, CHECKS) == Thresholds(
-        gate=Gate(confidence=0.9, undecided="fail", known_failures_strict=True),
+        gate=Gate(0.9, 0.03, 0.02, 5, "pass", "fail", known_failures_strict=True),
         checks={
             "delta_ce": CheckLimits(
-                Limit("nats", max=0.3, source="a paper"),
+                Limit("nats", max=0.3, source="a paper", margin=0.05),
                 (
                     Override(
-                        release="gpt2-small-*", layer=(9, 10, 11), max=0.4, reason="late layers"
+                        release="gpt2-small-*",
+                        layer=(9, 10, 11),
+                        max=0.4,
+                        margin=0.1,
+                        reason="late layers",
                     ),
                     Override(positions=PositionRange(1, 3), report_only=True),
                 ),
             ),
-            "delta_ce_growth": CheckLimits(Limit("times", max=2, parameters=(("floor", 0.02),))),
+            "delta_ce_growth": CheckLimits(
+                Limit("times", max=2, parameters=(("floor", 0.02),), margin=0.2)
+            ),
             "depth_trend": CheckLimits(Limit("correlation", report_only=True)),
-            "accuracy_drop": CheckLimits(Limit("points", max=5), (Override(task="ioi*", max=2.0),)),
+            "accuracy_drop": CheckLimits(
+                Limit("points", max=5, margin=3), (Override(task="ioi*", max=2.0),)
+            ),
         },
         known_failures=(
             KnownFailure(
@@ -124,24 +140,49 @@ def test_a_files_messages_name_it(tmp_path) -> None:
     with pytest.raises(ThresholdsError) as error:
         read_thresholds(path, CHECKS)
     assert str(error.value) == (
-        f"{path}, line 2: confidence of [gate] must lie between 0 and 1, got 2"
+        f"{path}, line 2: confidence of [gate] must lie between 0.5 and 1, got 2"
     )
     with pytest.raises(ThresholdsError, match=r"missing\.toml cannot be read: "):
         read_thresholds(tmp_path / "missing.toml", CHECKS)
 
 
-HEAD = '[checks.delta_ce]\nmax = 0.3\nunit = "nats"\n'  # three lines
+HEAD = '[checks.delta_ce]\nmax = 0.3\nmargin = 0.1\nunit = "nats"\n'  # four lines
 
 REFUSED = {
     "[gates]": '1: "gates" is no key (did you mean gate?); legal: checks, gate, known_failure',
     "[gate]\nconfidance = 0.9": (
         '2: "confidance" is no key of [gate] (did you mean confidence?); '
-        "legal: confidence, known_failures_strict, undecided"
+        "legal: claims_error, confidence, known_failures_strict, ranges_error, tasks, "
+        "undecided_claims, undecided_ranges"
     ),
     "[gate]\nconfidence = true": "2: confidence of [gate] must be a number, got true",
-    "[gate]\nundecided = 'faill'": (
-        "2: undecided of [gate] must be one of fail, pass, point_estimate; "
-        'got "faill" (did you mean fail?)'
+    "[gate]\nundecided = 'pass'": (
+        "2: undecided of [gate] is now undecided_claims and undecided_ranges, since an undecided "
+        "claim is no longer a pass: give each of them fail or pass"
+    ),
+    "[gate]\nundecided_claims = 'faill'": (
+        '2: undecided_claims of [gate] must be one of fail, pass; got "faill" (did you mean fail?)'
+    ),
+    "[gate]\nundecided_ranges = 'point_estimate'": (
+        '2: undecided_ranges of [gate] must be one of fail, pass; got "point_estimate"'
+    ),
+    "[gate]\nclaims_error = 0": ("2: claims_error of [gate] must lie between 0 and 0.5, got 0"),
+    "[gate]\nranges_error = 0.5": ("2: ranges_error of [gate] must lie between 0 and 0.5, got 0.5"),
+    "[gate]\nconfidence = 0.5": ("2: confidence of [gate] must lie between 0.5 and 1, got 0.5"),
+    "[gate]\ntasks = 0": "2: tasks of [gate] must be a whole number of 1 or more, got 0",
+    "[gate]\ntasks = 1.5": ("2: tasks of [gate] must be an integer or a list of integers, got 1.5"),
+    "[checks.l0]\nmax = 1\nunit = 'features'": (
+        "1: [checks.l0] lacks margin: every limit says, in its own unit, the smallest excess over "
+        "it that would matter; a cell passes when it is shown to lie within limit and margin"
+    ),
+    "[checks.l0]\nmax = 1\nmargin = 0\nunit = 'features'": (
+        "3: margin of [checks.l0] must be above 0, got 0"
+    ),
+    "[checks.l0]\nreport_only = true\nunit = 'features'\n"
+    "[[checks.l0.override]]\nlayer = 1\nmax = 3": (
+        "4: [[checks.l0.override]] lacks margin: every limit says, in its own unit, the smallest "
+        "excess over it that would matter; a cell passes when it is shown to lie within limit and "
+        "margin"
     ),
     "[gate]\nknown_failures_strict = 1": (
         "2: known_failures_strict of [gate] must be true or false, got 1"
@@ -173,36 +214,36 @@ REFUSED = {
         "3: report_only of [checks.l0] is true, but there is also a limit: keep one of the two"
     ),
     "[checks.l0]\nmax = 1\nfloor = 2\nunit = 'features'": (
-        '3: "floor" is no key of [checks.l0]; legal: equivalence, max, min, override, regression, '
-        "report_only, source, unit"
+        '3: "floor" is no key of [checks.l0]; legal: equivalence, margin, max, min, override, '
+        "regression, report_only, source, unit"
     ),
     "[checks.delta_ce_growth]\nmax = 1\nunit = 'times'": (
         "1: [checks.delta_ce_growth] lacks floor, which this check needs"
     ),
     HEAD + "[[checks.delta_ce.override]]\nmax = 1": (
-        "4: [[checks.delta_ce.override]] selects nothing: "
+        "5: [[checks.delta_ce.override]] selects nothing: "
         "give it release, sae, layer, site, positions or task"
     ),
     HEAD + "[[checks.delta_ce.override]]\nlayer = 1\nreason = 'why'": (
-        "4: [[checks.delta_ce.override]] sets nothing: give it min, max, report_only, regression "
-        "or equivalence"
+        "5: [[checks.delta_ce.override]] sets nothing: give it min, max, margin, report_only, "
+        "regression or equivalence"
     ),
     HEAD + "[[checks.delta_ce.override]]\nlayer = 1\nmin = 1": (
-        "4: [[checks.delta_ce.override]] leaves min 1 above max 0.3"
+        "5: [[checks.delta_ce.override]] leaves min 1 above max 0.3"
     ),
     HEAD + "[[checks.delta_ce.override]]\nlayer = 1.5\nmax = 1": (
-        "5: layer of [[checks.delta_ce.override]] must be an integer or a list of integers, got 1.5"
+        "6: layer of [[checks.delta_ce.override]] must be an integer or a list of integers, got 1.5"
     ),
     HEAD + "[[checks.delta_ce.override]]\nlayer = []\nmax = 1": (
-        "5: layer of [[checks.delta_ce.override]] must be an integer or a list of integers, got []"
+        "6: layer of [[checks.delta_ce.override]] must be an integer or a list of integers, got []"
     ),
     HEAD + "[[checks.delta_ce.override]]\nlayer = 1\nmax = 1\n"
     "[[checks.delta_ce.override]]\npositions = '9'\nmax = 1": (
-        '8: positions of [[checks.delta_ce.override]] is malformed: "9" is not a range of '
+        '9: positions of [[checks.delta_ce.override]] is malformed: "9" is not a range of '
         'positions: write first:last, such as "16:127"'
     ),
     HEAD + "override = 1": (
-        "4: override of [checks.delta_ce] must be an array of tables, "
+        "5: override of [checks.delta_ce] must be an array of tables, "
         "written [[checks.delta_ce.override]]"
     ),
     "[checks.l0]\nreport_only = true\nunit = 'features'\n"
@@ -210,13 +251,13 @@ REFUSED = {
         "6: report_only of [[checks.l0.override]] is false, but there is no min or max to judge by"
     ),
     HEAD + "equivalence = {by = 0.1, worse = 'higher'}": (
-        '4: "worse" is no key of [checks.delta_ce.equivalence]; legal: by, share'
+        '5: "worse" is no key of [checks.delta_ce.equivalence]; legal: by, share'
     ),
     HEAD + "equivalence = {}": (
-        "4: [checks.delta_ce.equivalence] allows nothing: give it by, share or both"
+        "5: [checks.delta_ce.equivalence] allows nothing: give it by, share or both"
     ),
     HEAD + "equivalence = {share = -1}": (
-        "4: share of [checks.delta_ce.equivalence] must be 0 or more, got -1"
+        "5: share of [checks.delta_ce.equivalence] must be 0 or more, got -1"
     ),
     "[[known_failure]]\ncheck = 'regression of equivalence'\nrelease = '*'\nreason = 'r'": (
         "2: check of [[known_failure]] must be one of accuracy_drop, delta_ce, delta_ce_growth, "
@@ -440,6 +481,9 @@ ranges = st.tuples(st.integers(1, 500), st.integers(0, 500)).map(
 )
 
 
+excesses = st.floats(1e-3, 1e3)
+
+
 @st.composite
 def bounds(draw):
     low, high = sorted([draw(numbers), draw(numbers)])
@@ -451,7 +495,7 @@ def limits(draw, rules: CheckRules) -> Limit:
     parameters = tuple((name, draw(numbers)) for name in sorted(rules.parameters))
     if draw(st.booleans()):
         return Limit(rules.unit, None, None, True, parameters, draw(strings))
-    return Limit(rules.unit, *draw(bounds()), False, parameters, draw(strings))
+    return Limit(rules.unit, *draw(bounds()), False, parameters, draw(strings), draw(excesses))
 
 
 @st.composite
@@ -469,6 +513,7 @@ def overrides(draw, limit: Limit) -> Override:
         report_only=True if low is None and high is None else draw(st.sampled_from([None, False])),
         parameters=draw(st.sampled_from([(), limit.parameters])),
         reason=draw(strings),
+        margin=draw(excesses),
     )
     result = override.apply(limit)
     assume(result.min is None or result.max is None or result.min <= result.max)
@@ -492,8 +537,12 @@ def thresholds_of(draw) -> Thresholds:
     )
     gate = st.builds(
         Gate,
-        confidence=st.floats(0.01, 0.99),
-        undecided=st.sampled_from(["point_estimate", "fail", "pass"]),
+        confidence=st.floats(0.51, 0.99),
+        claims_error=st.floats(0.001, 0.49),
+        ranges_error=st.floats(0.001, 0.49),
+        tasks=st.integers(1, 9),
+        undecided_claims=st.sampled_from(["fail", "pass"]),
+        undecided_ranges=st.sampled_from(["fail", "pass"]),
         known_failures_strict=st.booleans(),
     )
     return Thresholds(draw(gate), checks, tuple(draw(st.lists(known, max_size=2))))
@@ -513,6 +562,8 @@ def rendered(header: str, record: object) -> str:
     """A record as a TOML table: its fields are the table's keys."""
     fields = dict(vars(record))
     fields.update(fields.pop("parameters", ()))
+    if fields.get("margin") == 0:  # of what is only reported
+        del fields["margin"]
     lines = [f"{key} = {written(value)}" for key, value in fields.items() if value is not None]
     return "\n".join([header, *lines, ""])
 
@@ -534,6 +585,7 @@ def test_what_is_written_parses_back(thresholds) -> None:
 @given(thresholds_of(), st.text("abcdefghijklmnop_", min_size=1, max_size=9), st.data())
 def test_a_junk_key_is_named_with_its_line(thresholds, junk, data) -> None:
     legal = "gate checks known_failure confidence undecided known_failures_strict min max unit"
+    legal += " margin tasks equivalence regression"
     legal += " source report_only override floor release sae layer site positions task reason check"
     assume(junk not in legal.split())
     lines = to_toml(thresholds).split("\n")

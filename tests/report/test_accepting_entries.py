@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sae_checks.checking import CellRef, bundled_checks
 from sae_checks.judge.statistics import Estimate, undefined
-from sae_checks.judge.thresholds import KnownFailure, Limit, UndecidedPolicy
+from sae_checks.judge.thresholds import KnownFailure, Limit
 from sae_checks.judge.thresholds_file import CheckRules, parse_thresholds
 from sae_checks.judge.verdict import Verdict, judge
 from sae_checks.records import PositionRange
@@ -23,7 +23,8 @@ from tests import stored
 TODAY = date(2026, 1, 31)
 CHECKS = bundled_checks()
 SAE = stored.sae_ref(3)
-AT_MOST, AT_LEAST = Limit("nats", max=0.35), Limit("fraction", min=0.9)
+AT_MOST = Limit("nats", max=0.35, margin=0.01)
+AT_LEAST = Limit("fraction", min=0.9, margin=0.01)
 
 
 def estimate(value: float, reach: float) -> Estimate:
@@ -34,10 +35,9 @@ def failing(
     value: float,
     limit: Limit = AT_MOST,
     reach: float = 0.01,
-    policy: UndecidedPolicy = "pass",
 ) -> Verdict:
     """Its own interval reaches half as far as the one of all cells together."""
-    verdict = judge(estimate(value, reach / 2), limit, policy, estimate(value, reach))
+    verdict = judge(estimate(value, reach / 2), limit, estimate(value, reach))
     assert not verdict.holds
     return verdict
 
@@ -68,7 +68,7 @@ def test_the_whole_entry():
         "bound = 0.51\n"
         "expires = 2026-05-01\n"
         'reason = "to be reviewed: 0.5 nats is above the maximum of 0.35 nats (interval 0.495 to '
-        '0.505, 0.49 to 0.51 with all cells of the run in view, 97 texts, 3,104 tokens)"\n'
+        '0.505, 0.49 to 0.51 with all cells of the release in view, 97 texts, 3,104 tokens)"\n'
     )
 
 
@@ -102,7 +102,7 @@ def test_names_stand_for_themselves():
 
 
 def test_an_undefined_value_has_no_bound():
-    (entry,) = entries(outcome(judge(undefined("no tokens"), AT_MOST, "pass")))
+    (entry,) = entries(outcome(judge(undefined("no tokens"), AT_MOST)))
     assert "bound" not in entry
     assert entry["reason"] == "to be reviewed: undefined: no tokens"
 
@@ -135,8 +135,8 @@ def test_an_entry_accepts_the_failure_that_it_was_made_of(value, reach, sign):
 
 @pytest.mark.parametrize(("value", "limit"), [(0.34, AT_MOST), (0.91, AT_LEAST)])
 def test_an_undecided_value_within_its_limit_is_accepted_until_it_is_worse(value, limit):
-    """Where undecided fails: the bound lies beyond the limit, on the side on which it fails."""
-    one = outcome(failing(value, limit, reach=0.04, policy="fail"))
+    """The bound lies beyond the limit, on the side on which it fails."""
+    one = outcome(failing(value, limit, reach=0.06))
     assert one.verdict is not None
     assert one.verdict.status == "undecided"
     (entry,) = accepted(one)

@@ -14,8 +14,9 @@ gate: $(VENV)/.gate
 test: $(VENV)/.dev
 	$(BIN)/pytest --timeout=300 --ignore=tests/simulations $(ARGS)
 
+# How often verdicts are wrong, in figures; a minute.
 simulations: $(VENV)/.dev
-	$(BIN)/pytest tests/simulations --timeout=600 $(ARGS)
+	$(BIN)/pytest tests/simulations -s --timeout=600 $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -14,7 +14,7 @@ from tests.plugin.gate_run import CHECKOUT, GateRun, run_gate
 
 LAYER_0, LAYER_1 = (f"blocks.{layer}.hook_resid_pre" for layer in range(2))
 DELTA_CE = Path("checks") / "check_delta_ce.py"
-PAST = ("16:19", "20:23", "24:31", "32:62")
+PAST = ("16:62", "16:19", "20:23", "24:31", "32:62")  # the claim, then its ranges
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_a_day_and_a_bound_that_hold_accept(tmp_path, broken):
     accepted = {case.name for case in run.with_outcome("xfailed")}
     assert accepted == {*map(growth, PAST), f"check_usable_context[{LAYER_0}]"}
     assert "trained on 16 tokens" in run.named(growth("16:19")).message
-    told = f"accepted: 4 cells by [[known_failure]] delta_ce_growth of made-up ({LAYER_0})"
+    told = f"accepted: 5 cells by [[known_failure]] delta_ce_growth of made-up ({LAYER_0})"
     assert told in run.output
 
 
@@ -90,7 +90,7 @@ def test_what_is_beyond_the_bound_fails(tmp_path):
     # The usable context is held to a minimum, so that its bound is a lower one: it is 1.
     usable = f"check_usable_context[{LAYER_0}]"
     failed = {case.name for case in run.with_outcome("failed")}
-    assert failed == {growth("24:31"), growth("32:62"), usable}
+    assert failed == {growth("16:62"), growth("24:31"), growth("32:62"), usable}
     entry = f"[[known_failure]] delta_ce_growth of made-up ({LAYER_0})"
     message = run.named(growth("24:31")).message
     assert f"\nnot accepted: {entry} accepts this up to 40 and no further" in message
@@ -103,15 +103,15 @@ def test_what_a_run_writes_of_its_failures_makes_it_pass(tmp_path, broken):
     run = judge(tmp_path, broken, "", f"--sae-accept={file}")
     assert run.exit_code == 1
     assert (
-        f"5 failures as [[known_failure]] in {file}: review them, give each its reason, and move "
+        f"6 failures as [[known_failure]] in {file}: review them, give each its reason, and move "
         "them to the thresholds file"
     ) in run.output
     written = file.read_text(encoding="utf-8")
     entries = tomllib.loads(written)["known_failure"]
-    assert len(entries) == 5
+    assert len(entries) == 6
     (first,) = (each for each in entries if each.get("positions") == "16:19")
     value = float(run.named(growth("16:19")).properties["value"])
-    assert first.pop("bound") == pytest.approx(value, rel=0.05)
+    assert first.pop("bound") == pytest.approx(value, rel=0.1)
     assert first.pop("reason").startswith(f"to be reviewed: {value:.4g} times is above the max")
     assert first == {
         "check": "delta_ce_growth",
@@ -125,12 +125,12 @@ def test_what_a_run_writes_of_its_failures_makes_it_pass(tmp_path, broken):
     assert usable["bound"] <= 1.0
     accepted = judge(tmp_path, broken, "\n" + written, f"--sae-accept={file}")
     assert accepted.exit_code == 0, accepted.output
-    assert len(accepted.with_outcome("xfailed")) == 5
+    assert len(accepted.with_outcome("xfailed")) == 6
     # Of a run without failures there is nothing to accept.
     assert file.read_text(encoding="utf-8") == ""
     # Entries hold the release that they were made of, and no other one.
     fewer = stored.write_measurement(tmp_path, name="other", delta_ce=stored.broken_past_context)
-    assert len(judge(tmp_path, fewer, "\n" + written).with_outcome("failed")) == 5
+    assert len(judge(tmp_path, fewer, "\n" + written).with_outcome("failed")) == 6
 
 
 def slightly_worse(layer: int, position: np.ndarray) -> np.ndarray:
@@ -147,8 +147,8 @@ def test_accepted_regressions_make_a_run_pass(tmp_path):
     arguments = (f"--sae-baseline={baseline}", "-k", "check_regression")
     file = tmp_path / "accepted.toml"
     run = judge(tmp_path, worse, "", *arguments, f"--sae-accept={file}")
-    assert len(run.with_outcome("failed")) == 8
+    assert len(run.with_outcome("failed")) == 10
     written = file.read_text(encoding="utf-8")
     accepted = judge(tmp_path, worse, "\n" + written, *arguments)
     assert accepted.exit_code == 0, accepted.output
-    assert len(accepted.with_outcome("xfailed")) == 8
+    assert len(accepted.with_outcome("xfailed")) == 10

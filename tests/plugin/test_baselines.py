@@ -15,7 +15,7 @@ from tests import stored
 from tests.plugin.gate_run import CHECKOUT, GateRun, run_gate
 
 LAYER_0, LAYER_1, LAYER_2 = (f"blocks.{layer}.hook_resid_pre" for layer in range(3))
-RANGES = ("1:1", "2:3", "4:7", "8:15")  # those in context
+RANGES = ("1:15", "1:1", "2:3", "4:7", "8:15")  # in context: the claim, then its ranges
 DELTA_CE = Path("checks") / "check_delta_ce.py"
 LIMITS = tomllib.loads((CHECKOUT / "thresholds.toml").read_text(encoding="utf-8"))["checks"]
 MARGIN = LIMITS["delta_ce"]["regression"]
@@ -192,7 +192,7 @@ def test_an_update_writes_and_fails_until_it_is_looked_at(tmp_path, baseline, wo
     # Nothing else failed, and nothing was compared.
     assert (run.exit_code, run.with_outcome("failed")) == (1, [])
     assert comparisons(run, "passed") == set()
-    assert "baseline baselines/base.json written: 24 cells of 2 SAEs, " in run.output
+    assert "baseline baselines/base.json written: 30 cells of 2 SAEs, " in run.output
     before = file.read_text(encoding="utf-8")
     forced = compare(tmp_path, baseline, "base", *arguments, "--sae-baseline-force", **where)
     assert forced.exit_code == 0, forced.output

@@ -15,8 +15,8 @@ from tests.stored import change_sealed
 LAYER_1 = "blocks.1.hook_resid_pre"
 # One check of texts and one of items; enough of both for some SAEs to stop and some to go on.
 SOME = ("-k", "check_delta_ce_growth or check_accuracy_drop")
-BUDGET = ("--sae-tokens=16384", "--sae-items=300", "--sae-task=tales_long")
-TEXTS, ITEMS, SAES = 64, 300, 5
+BUDGET = ("--sae-tokens=32768", "--sae-items=300", "--sae-task=tales_long")
+TEXTS, ITEMS, SAES = 128, 300, 5
 
 
 def gate(tmp_path: Path, store: Path, *arguments: str) -> GateRun:
@@ -80,7 +80,7 @@ def test_what_stopped_goes_on_from_where_it_was(tmp_path, stopped, stopped_store
     behind = {key: count for key, count in counts(stopped).items() if count not in (TEXTS, ITEMS)}
     of_texts, of_items = (sum(bool(task) is t for _, task in behind) for t in (False, True))
     assert measured(on) == [
-        f"measuring {of_texts} SAEs on 64 texts",
+        f"measuring {of_texts} SAEs on 128 texts",
         f"measuring {of_items} SAEs on 300 items of tales_long",
     ]
     for path, rows in before.items():  # what was measured is kept, to the bit
@@ -129,7 +129,7 @@ def test_a_plan_tells_cost_and_power_and_judges_nothing(tmp_path):
     begin = lines.index("cost at the whole budget, by what the pilot took:")
     texts, items, head, growth, accuracy = lines[begin + 1 : begin + 6]
     assert re.fullmatch(
-        r"  texts: 320 passes of an SAE over a text, about \d+ s \(80 took \d+\.\d s\)", texts
+        r"  texts: 640 passes of an SAE over a text, about \d+ s \(320 took \d+\.\d s\)", texts
     )
     assert re.fullmatch(
         r"  task tales_long: 1,500 passes of an SAE over an item, about \d+ s "
@@ -137,14 +137,14 @@ def test_a_plan_tells_cost_and_power_and_judges_nothing(tmp_path):
         items,
     )
     assert head == "by how much a limit must be exceeded to be noticed 8 times in 10, at worst:"
-    assert re.fullmatch(r"  delta_ce_growth +<= 2 times: [\d.]+ with 64 texts \(at \S+\)", growth)
+    assert re.fullmatch(r"  delta_ce_growth +<= 2 times: [\d.]+ with 128 texts \(at \S+\)", growth)
     assert re.fullmatch(r"  accuracy_drop +<= 5 points: [\d.]+ with 300 items \(at \S+\)", accuracy)
     # The pilot's tables are those that a run begins with.
     assert {pq.read_metadata(path).num_rows for path in tmp_path.rglob("items.parquet")} == {100}
 
 
 def test_what_the_plan_says_could_be_noticed_is_what_the_whole_budget_notices(tmp_path, whole):
-    """Of an SAE that passes, within what a pilot of 16 texts and 100 items can know of spreads."""
+    """Of an SAE that passes, within what a pilot of 64 texts and 100 items can know of spreads."""
     plan = gate(tmp_path, tmp_path / "store", "--sae-plan")
     for check, count in (("delta_ce_growth", TEXTS), ("accuracy_drop", ITEMS)):
         found = re.search(rf"  {check} .*: (\S+) with {count} \w+ \(at (\S+)\)", plan.output)

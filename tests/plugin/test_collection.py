@@ -35,7 +35,7 @@ def test_options_have_ini_keys_and_paths_are_seen_from_the_ini_file(tmp_path):
     assert run.exit_code == 0, run.output
     assert {case.properties["sae"] for case in run.cases} == {IDS}
     names = {case.name for case in run.cases if case.name.startswith("check_l0[")}
-    assert names == {f"check_l0[{IDS}-1:7]", f"check_l0[{IDS}-8:15]"}
+    assert names == {f"check_l0[{IDS}-{at}]" for at in ("1:15", "1:7", "8:15")}
 
 
 def test_a_wrong_ini_value_names_the_file_and_the_key(tmp_path):
@@ -62,7 +62,7 @@ def test_a_check_with_a_bug_shows_its_traceback(tmp_path):
     folder = stored.write_measurement(tmp_path / "store")
     (tmp_path / "check_bug.py").write_text(
         "from sae_checks import check\n\n\n"
-        '@check(cells="sae", unit="features", max=1)\n'
+        '@check(cells="sae", unit="features", max=1, margin=1)\n'
         "def check_bug(cell):\n"
         "    return 1 / 0\n",
         encoding="utf-8",
@@ -77,7 +77,7 @@ def test_a_check_with_a_bug_shows_its_traceback(tmp_path):
 def test_a_check_that_asks_for_no_such_column_is_told_so(tmp_path):
     (tmp_path / "check_column.py").write_text(
         "from sae_checks import check\n\n\n"
-        '@check(cells="sae", needs=("l3",), unit="features", max=1)\n'
+        '@check(cells="sae", needs=("l3",), unit="features", max=1, margin=1)\n'
         "def check_column(cell):\n"
         '    return cell.mean("l3")\n',
         encoding="utf-8",

@@ -138,9 +138,7 @@ def test_a_baseline_edited_by_hand_is_refused(tmp_path, baseline):
 
 def test_what_stopped_where_verdicts_were_clear_makes_no_baseline(tmp_path):
     stopped = stored.write_measurement(tmp_path)
-    described = next(stopped.glob("*/sae.json"))
-    text = described.read_text(encoding="utf-8")
-    described.write_text(text.replace('"complete": true', '"complete": false'), encoding="utf-8")
+    stored.change_sealed(next(stopped.glob("*/sae.json")), complete=False)
     file = tmp_path / "v1.json"
     arguments = ("--sae-baseline-update", "--sae-baseline-force")
     run = compare(tmp_path, stopped, file, *arguments)

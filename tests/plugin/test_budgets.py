@@ -137,7 +137,7 @@ def test_a_plan_tells_cost_and_power_and_judges_nothing(tmp_path):
         items,
     )
     assert head == "by how much a limit must be exceeded to be noticed 8 times in 10, at worst:"
-    assert re.fullmatch(r"  delta_ce_growth +<= 2 times: [\d.]+ with 128 texts \(at \S+\)", growth)
+    assert re.fullmatch(r"  delta_ce_growth +<= [\d.]+ times: [\d.]+ with 128 texts \(at \S+\)", growth)
     assert re.fullmatch(r"  accuracy_drop +<= 5 points: [\d.]+ with 300 items \(at \S+\)", accuracy)
     # The pilot's tables are those that a run begins with.
     assert {pq.read_metadata(path).num_rows for path in tmp_path.rglob("items.parquet")} == {100}

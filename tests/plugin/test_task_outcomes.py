@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +39,8 @@ LOSING = {"sae_rank": np.where(np.arange(40) % 3, 5.0, stored.task_table(1).colu
 def judge(tmp_path: Path, *tasks: TaskTable, **more: object) -> GateRun:
     """The task checks' verdicts on three SAEs: good ones, but for the tables given."""
     arguments = more.pop("arguments", ())
+    if not any("--sae-thresholds" in each for each in arguments):
+        arguments = (limits(tmp_path, ""), *arguments)
     layers = {table.sae.layer for table in tasks if table.task.name == TASK}
     good = [stored.task_table(layer) for layer in range(3) if layer not in layers]
     folder = stored.write_measurement(tmp_path, layers=3, tasks=[*tasks, *good], **more)
@@ -45,11 +48,17 @@ def judge(tmp_path: Path, *tasks: TaskTable, **more: object) -> GateRun:
 
 
 def limits(tmp_path: Path, extra: str, **replaced: str) -> str:
-    """The bundled limits with some replaced, and with overrides and accepted failures beside."""
+    """The bundled limits with some replaced, and with overrides and accepted failures beside.
+
+    40 items tell a drop in accuracy to within some 8 points, and so are given a margin of 10.
+    """
     text = (CHECKOUT / "thresholds.toml").read_text(encoding="utf-8").split("[[known_failure]]")[0]
+    assert "margin = 3 " in text
+    text = text.replace("margin = 3 ", "margin = 10 ")
     for name, table in replaced.items():
         before, after = text.split(f"[checks.{name}]\n")
         text = f"{before}[checks.{name}]\n{table}\n[" + after.split("\n[", 1)[1]
+    tmp_path.mkdir(exist_ok=True)
     path = tmp_path / "limits.toml"
     path.write_text(text + extra, encoding="utf-8")
     return f"--sae-thresholds={path}"
@@ -77,24 +86,27 @@ def test_every_check_is_asked_of_each_sae_on_the_task(tmp_path):
         "first_position": "",
         "last_position": "",
         "value": "2.5",
+        "family": "claim",
         "limit": "<= 5",
-        "ci_low": case.properties["ci_low"],
-        "ci_high": case.properties["ci_high"],
-        "adjusted_low": "-10.3123",
-        "adjusted_high": "15.0742",
-        "detectable": "16.2692",
-        "texts_to_decide": "427.158",
+        "margin": "10",
+        **{
+            name: case.properties[name]
+            for name in ("ci_low", "ci_high", "adjusted_low", "adjusted_high", "detectable")
+        },
+        "texts_to_decide": "nan",
         "texts": "40",
         "documents": "40",
         "tokens": "560",
-        "verdict": "undecided",
+        "verdict": "pass",
         "clean_accuracy": "60",
         "sae_accuracy": "57.5",
         "only_clean": "1",
         "only_sae": "0",
         "items_past_training_context": "0",
     }
-    assert float(case.properties["ci_low"]) < 2.5 < float(case.properties["ci_high"])
+    ends = ("adjusted_low", "ci_low", "value", "ci_high", "adjusted_high")
+    figures = [float(case.properties[name]) for name in ends]
+    assert figures == sorted(figures)
     assert (
         f"\ntask {TASK}: 40 items, the longest prompt 16 tokens; of 3 answers only the first token "
         "is scored; 1 prompt cut on the left to fit the model's context; left out: duplicates (2)\n"
@@ -110,10 +122,16 @@ def test_a_failure_tells_all(tmp_path):
     (failed,) = run.with_outcome("failed")
     assert failed.name == f"check_accuracy_drop[{LAYER_1}-{TASK}]"
     assert failed.properties["verdict"] == "fail"
+    # Items that the clean model alone gets right, in their order: each weighs the same.
+    clean = stored.task_table(1).columns["clean_rank"] == 1
+    rows = np.flatnonzero(clean & (np.arange(40) % 3 > 0))[:5]
+    lost = "".join(f"  item {row} (item {row})\n" for row in rows)
+    interval = re.search(r"\(interval (.*), 40 items, 560 prompt tokens\)", failed.message)
+    assert interval is not None
+    assert interval[1].endswith(" with all cells of the release in view")
     told = (
         f"accuracy_drop of {LAYER_1} on task {TASK}: 40 points is above the maximum of 5 points "
-        "(interval 21.99 to 54.2, 12.71 to 63.48 with all cells of the run in view, 40 items, "
-        "560 prompt tokens)\n"
+        f"(interval {interval[1]}, 40 items, 560 prompt tokens)\n"
         "also: clean_accuracy = 60, sae_accuracy = 20, only_clean = 16, only_sae = 0, "
         "items_past_training_context = 0\n"
         "asked: The share of right answers, of all that the model could say, hardly falls.\n"
@@ -121,6 +139,7 @@ def test_a_failure_tells_all(tmp_path):
         "points of 26.6 and hold it, layers 3 to 11 lose 5.5 to 16.0 and do not; on CBT, all 12 "
         "lose 14.3 to 41.9 points of 41.9\n"
         f"features: {LINK}/1-res\n"
+        f"weighing most:\n{lost}"
         f"best features on {TASK}: 8 (score +3 of 7, mean Δ ln p +0.040) {LINK}/1-res/8; "
         f"5 (score +2 of 14, mean Δ ln p -0.016) {LINK}/1-res/5; "
         f"6 (score +0 of 10, mean Δ ln p -0.054) {LINK}/1-res/6\n"
@@ -129,7 +148,7 @@ def test_a_failure_tells_all(tmp_path):
         f"7 (score -6 of 8, mean Δ ln p -0.334) {LINK}/1-res/7; "
         f"9 (score -2 of 6, mean Δ ln p -0.187, ablated -0.050 (-0.050 to -0.050)) {LINK}/1-res/9"
     )
-    assert failed.message.endswith("\n" + told)
+    assert failed.message.endswith(told)
     assert told in run.output  # no traceback around it
     assert "Error:" not in failed.message
     # The summary has the same features, of every SAE.
@@ -143,40 +162,24 @@ def test_a_failure_tells_all(tmp_path):
     assert line in run.output
 
 
-def test_one_cell_among_many_fails_only_where_chance_would_not_do_it(tmp_path):
-    """A loss of 30 points of 40 items fails a run of this cell alone, not one of 25 cells."""
+def test_a_cell_is_judged_alone_as_among_many(tmp_path):
+    """A loss of 25 points of 40 items: in 0.3.0 it failed alone, and passed among 25 cells."""
     clean = stored.task_table(1).columns["clean_rank"]
-    table = stored.task_table(1, sae_rank=np.where(np.arange(40) % 2, clean, 5.0))
+    wrong = (np.arange(40) % 4 == 1) & (clean == 1)
+    table = stored.task_table(1, sae_rank=np.where(wrong, 5.0, clean))
     name = f"check_accuracy_drop[{LAYER_1}-{TASK}]"
-    among_many = judge(tmp_path / "many", table)
-    assert among_many.exit_code == 0, among_many.output
-    case = among_many.named(name)
-    assert (case.outcome, case.properties["verdict"]) == ("passed", "undecided")
+    among_many = judge(tmp_path / "many", table).named(name)
     alone = judge(tmp_path / "alone", table, arguments=("-k", "check_accuracy_drop and blocks.1"))
+    assert (among_many.outcome, among_many.properties["verdict"]) == ("failed", "undecided")
     assert alone.exit_code == 1
-    (failed,) = alone.cases
-    assert (failed.name, failed.properties["verdict"]) == (name, "fail")
-    assert (
-        ": 30 points is above the maximum of 5 points (interval 13.4 to 43.74, 40 items, "
-        "560 prompt tokens)\n" in failed.message
-    )
-    figures = {run: c.properties for run, c in (("many", case), ("alone", failed))}
-    assert {run: (p["ci_low"], p["ci_high"]) for run, p in figures.items()} == dict.fromkeys(
-        figures, ("13.3986", "43.7442")
-    )
-    assert {run: (p["adjusted_low"], p["adjusted_high"]) for run, p in figures.items()} == {
-        "many": ("4.64881", "52.494"),
-        "alone": ("13.3986", "43.7442"),
-    }
-    # 40 items and a few more would have done.
-    assert [figures[run]["texts_to_decide"] for run in ("many", "alone")] == [
-        "41.1317",
-        "nan",
-    ]
+    assert alone.cases == (among_many,)
+    assert ": insufficient evidence: " in among_many.message
 
 
 def test_harmful_features_are_named_with_their_dashboards(tmp_path):
-    path = limits(tmp_path, "", always_active_harmful='max = 0\nunit = "features"\nshare = 0.9\n')
+    path = limits(
+        tmp_path, "", always_active_harmful='max = 0\nmargin = 1\nunit = "features"\nshare = 0.9\n'
+    )
     run = judge(tmp_path, arguments=(path, "-k", "always_active_harmful and blocks.2"))
     (case,) = run.cases
     assert case.outcome == "failed"
@@ -211,7 +214,7 @@ def test_an_accepted_failure_is_of_its_task(tmp_path):
 
 def test_an_override_is_of_its_task(tmp_path):
     override = (
-        'max = 60\nunit = "points"\n\n'
+        'max = 60\nmargin = 3\nunit = "points"\n\n'
         f'[[checks.accuracy_drop.override]]\ntask = "{TASK}"\nmax = 5\n'
     )
     run = judge(

@@ -33,6 +33,11 @@ def judged(run: GateRun) -> dict[str, tuple[str, str]]:
     return {case.name: (case.outcome, case.properties["verdict"]) for case in run.cases}
 
 
+def claims(run: GateRun) -> dict[str, tuple[str, str]]:
+    deciding = {case.name for case in run.cases if case.properties["family"] == "claim"}
+    return {name: verdict for name, verdict in judged(run).items() if name in deciding}
+
+
 def counts(run: GateRun) -> dict[tuple[str, str], int]:
     """Texts or items that verdicts rest on, by SAE and task."""
     found = {}
@@ -63,7 +68,10 @@ def test_saes_stop_at_different_lengths_and_verdicts_are_those_of_the_whole_budg
     lengths = counts(stopped)
     assert set(counts(whole).values()) == {TEXTS, ITEMS}
     assert len(set(lengths.values()) - {TEXTS, ITEMS}) > 1
-    assert judged(stopped) == judged(whole)
+    assert claims(stopped) == claims(whole)
+    # Ranges say where, and wait for nobody: fewer texts may leave them undecided, and no more.
+    both = [(judged(run)[case.name][1]) for case in whole.cases for run in (stopped, whole)]
+    assert {"pass", "fail"} not in [set(pair) for pair in zip(both[::2], both[1::2], strict=True)]
     spent, budget = sum(lengths.values()), SAES * (TEXTS + ITEMS)
     assert (
         f"\ndecided with {spent / budget:.0%} of the budget: {spent:,} of {budget:,} passes of an "
@@ -137,7 +145,9 @@ def test_a_plan_tells_cost_and_power_and_judges_nothing(tmp_path):
         items,
     )
     assert head == "by how much a limit must be exceeded to be noticed 8 times in 10, at worst:"
-    assert re.fullmatch(r"  delta_ce_growth +<= [\d.]+ times: [\d.]+ with 128 texts \(at \S+\)", growth)
+    assert re.fullmatch(
+        r"  delta_ce_growth +<= [\d.]+ times: [\d.]+ with 128 texts \(at \S+\)", growth
+    )
     assert re.fullmatch(r"  accuracy_drop +<= 5 points: [\d.]+ with 300 items \(at \S+\)", accuracy)
     # The pilot's tables are those that a run begins with.
     assert {pq.read_metadata(path).num_rows for path in tmp_path.rglob("items.parquet")} == {100}

@@ -78,8 +78,11 @@ def test_every_cell_is_judged(gated) -> None:
     assert len(gated.cases) > 60, gated.output
     assert {case.properties["sae"] for case in gated.cases} == set(HOOKS)
     for case in gated.cases:
-        assert case.outcome in ("passed", "failed"), (case.name, case.message)
-        assert case.properties["verdict"] in ("pass", "fail", "undecided", "reported"), case.name
+        verdict = case.properties["verdict"]
+        assert verdict in ("pass", "fail", "undecided", "reported", "not_applicable"), case.name
+        if verdict == "not_applicable":  # of 6 texts, where ablation may cost nothing
+            assert case.properties["metric"].startswith("ce_recovered"), (case.name, case.message)
+            continue
         assert math.isfinite(float(case.properties["value"])), case.name
         assert int(case.properties["tokens"]) > 0, case.name
 

@@ -105,6 +105,7 @@ def test_what_is_said_of_the_texts(monkeypatch):
         "texts": 2,
         "drawn_from": 3,
         "documents": 1,
+        "openings": {"0": "a b c"},
         "bos_token_id": 0,
         "prepend_bos": True,
     }

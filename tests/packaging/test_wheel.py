@@ -55,7 +55,7 @@ def test_a_check_of_the_users_own_runs_beside_it(installed, tmp_path):
     folder = stored.write_measurement(tmp_path / "store")
     check = (
         "from sae_checks import check\n\n\n"
-        '@check(cells="sae", needs=("l0",), unit="features", max=10)\n'
+        '@check(cells="sae", needs=("l0",), unit="features", max=10, margin=1)\n'
         "def check_mine(cell):\n"
         '    return cell.mean("l0")\n'
     )

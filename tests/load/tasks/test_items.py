@@ -248,6 +248,7 @@ def test_what_is_said_of_the_items():
         "cut": 0,
         "several_token_answers": 1,
         "longest_prompt": 4,
+        "endings": ["<bos> a b c → d"],
     }
 
 

@@ -67,8 +67,8 @@ def test_every_sae_is_judged_in_and_past_its_context(online: Online):
         if properties["metric"] in ("delta_ce", "delta_ce_growth"):
             positions = f"{properties['first_position']}:{properties['last_position']}"
             ranges[properties["sae"]].add(positions)
-    inside = {"1:1", "2:3", "4:7", "8:15", "16:31", "32:63", "64:127"}
-    past = {"128:159", "160:191", "192:254"}
+    inside = {"1:127", "1:1", "2:3", "4:7", "8:15", "16:31", "32:63", "64:127"}
+    past = {"128:254", "128:159", "160:191", "192:254"}
     assert ranges == dict.fromkeys(contents.HOOK_POINTS, inside | past)
     case = run.named("check_delta_ce_growth[blocks.3.hook_resid_pre-128:159]")
     expected = {

@@ -63,3 +63,21 @@ def test_sharing_widens(confidence, cells, units, anytime) -> None:
 def test_narrowest_where_it_says() -> None:
     reaches = {units: sequence_boundary(units, 0.05) for units in range(8, 400)}
     assert abs(min(reaches, key=reaches.__getitem__) - NARROWEST_AT) <= 8
+
+
+def test_an_interval_for_which_no_error_was_set_aside_is_refused() -> None:
+    """0.3.0 gave it all of the error, on the way and at the end."""
+    with pytest.raises(ValueError, match="no error was set aside for this interval"):
+        Coverage(stopping=True).reach(10, 11)
+    assert Coverage(stopping=True).at_the_end().reach(10, 11) > 0
+
+
+@pytest.mark.parametrize("error", [0.0, 0.5, -0.1, 1.0])
+def test_one_sided_errors_lie_between_0_and_a_half(error: float) -> None:
+    with pytest.raises(ValueError, match=r"the error of one end must lie between 0 and 0\.5"):
+        Coverage.one_sided(error)
+
+
+def test_one_sided_is_one_end_of_a_two_sided_interval() -> None:
+    assert Coverage.one_sided(0.05) == Coverage(0.9)
+    assert Coverage.one_sided(0.05, stopping=True).stopping

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -42,14 +43,22 @@ def assert_judged_alike(some: Iterable[Case], among_more: Iterable[Case]) -> Non
 
 
 def run_gate(
-    tmp_path: Path, *arguments: str, suite: str | Path = "checks", cwd: Path = CHECKOUT
+    tmp_path: Path,
+    *arguments: str,
+    suite: str | Path = "checks",
+    cwd: Path = CHECKOUT,
+    pythonpath: Path | None = None,
 ) -> GateRun:
     junit = tmp_path / "junit.xml"
     command = [sys.executable, "-m", "pytest", str(suite), "-p", "no:cacheprovider"]
     command += ["-p", "no:hypothesispytest"]  # it takes a second to load, and no check uses it
     command += [f"--junitxml={junit}", *map(str, arguments)]
+    environment = dict(os.environ)
+    if pythonpath is not None:  # before what is there
+        there = environment.get("PYTHONPATH")
+        environment["PYTHONPATH"] = os.pathsep.join([str(pythonpath), *([there] if there else [])])
     done = subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, timeout=280, check=False
+        command, cwd=cwd, capture_output=True, text=True, timeout=280, check=False, env=environment
     )
     cases = tuple(_case(element) for element in _elements(junit))
     return GateRun(done.returncode, done.stdout + done.stderr, cases)

@@ -390,3 +390,29 @@ def test_malformed_thresholds_are_refused_before_anything_loads(tmp_path):
     assert "delta_cee" in run.output
     assert "delta_ce" in run.output
     assert "INTERNALERROR" not in run.output
+
+
+def test_an_sae_that_cannot_be_judged_is_told_in_a_sentence_and_no_traceback_is_made(tmp_path):
+    """In 0.3.0 pytest printed every frame of the judging, tables included: 2.3 seconds a test."""
+    sentence = "SAE 'blocks.1.hook_resid_pre' has a decoder weight that is not finite"
+    folder = stored.write_measurement(tmp_path, failures={1: sentence})
+    plugin = tmp_path / "watched.py"
+    plugin.write_text(
+        "from _pytest._code import code\n"
+        "formatter = getattr(code, 'ExceptionInfoFormatter', None) or code.FormattedExcinfo\n"
+        "shown = formatter.repr_traceback_entry\n"
+        "def watch(self, entry, excinfo=None):\n"
+        "    assert 'sae_checks/judge' not in str(entry.path), entry.path\n"
+        "    assert 'sae_checks/evidence' not in str(entry.path), entry.path\n"
+        "    return shown(self, entry, excinfo)\n"
+        "formatter.repr_traceback_entry = watch\n",
+        encoding="utf-8",
+    )
+    run = run_gate(
+        tmp_path, f"--sae-measurements={folder}", "-k", "blocks.1", "-p", "watched",
+        pythonpath=tmp_path,
+    )  # fmt: skip
+    errors = run.with_outcome("error")
+    assert len(errors) > 30
+    assert {case.message for case in errors} == {f'failed on setup with "{sentence}"\n{sentence}'}
+    assert "INTERNALERROR" not in run.output

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -25,6 +25,7 @@ from sae_checks.judge.coverage import FIXED, Coverage
 from sae_checks.judge.leaving_out import groups_in, without_group
 from sae_checks.judge.paired import (
     NO_INFLUENCES,
+    NOT_APPLICABLE,
     CellValue,
     Influences,
     PairedCell,
@@ -109,11 +110,18 @@ class Comparison:
         self._baseline: Cells = {}
 
     def cells(
-        self, check: Check, refs: Iterable[CellRef], release: str, *, narrowed: bool = False
+        self,
+        check: Check,
+        refs: Iterable[CellRef],
+        release: str,
+        *,
+        narrowed: bool = False,
+        tasks: Collection[str] | None = None,
     ) -> list[CellRef]:
         """The comparisons of a check: its own cells, then those that only the baseline has.
 
-        Of a run that was narrowed to some SAEs, ranges or tasks, its own alone.
+        Of a run that was narrowed to some SAEs or ranges, its own alone; of one on some tasks, what
+        the baseline has on these and on texts.
         """
         own = [replace(ref, compared=check.name) for ref in refs]
         known = {key_of(check, ref, self.matches) for ref in own}
@@ -122,7 +130,7 @@ class Comparison:
         return own + [
             CellRef(check.cells, release, None, None, key.task or None, check.name, key)
             for key in self.source.keys(check)
-            if key not in known
+            if key not in known and (tasks is None or not key.task or key.task in tasks)
         ]
 
     def refuse_other_terms(
@@ -235,6 +243,7 @@ def _cell_value(estimate: Estimate, terms: Terms) -> CellValue:
     value, reason, influences = estimate.value, estimate.reason, NO_INFLUENCES
     if not math.isfinite(value):
         reason = reason or ("the value is not a number" if math.isnan(value) else f"it is {value}")
+        reason = NOT_APPLICABLE * estimate.inapplicable + reason
         value = math.nan
     elif estimate.influence is not None:
         influences = Influences.of(estimate.influence)

@@ -159,8 +159,13 @@ class Gate:
         if self.comparison is None:
             return []
         options = self.options
-        narrowed = bool(options.ids or options.ranges or options.task is not None)
-        return self.comparison.cells(check, self.cells(check), self.release.name, narrowed=narrowed)
+        return self.comparison.cells(
+            check,
+            self.cells(check),
+            self.release.name,
+            narrowed=bool(options.ids or options.ranges),
+            tasks=None if options.task is None else {task.name for task in self.tasks},
+        )
 
     def cells_of(self, release: Release, checks: Iterable[Check]) -> list[tuple[Check, CellRef]]:
         """The cells that checks would have on another description of the release."""

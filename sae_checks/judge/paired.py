@@ -22,12 +22,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sae_checks.judge.coverage import Coverage
-from sae_checks.judge.statistics import Estimate, linearised, undefined
+from sae_checks.judge.statistics import Estimate, inapplicable, linearised, undefined
 from sae_checks.judge.thresholds import Limit, Margin
 from sae_checks.judge.verdict import Verdict
 from sae_checks.records import FloatArray
 
 _LARGEST = 32_767  # of a whole number of 16 bits
+# How the reason begins of a value that the clean model gives no ground for: a file keeps reasons.
+NOT_APPLICABLE = "not applicable: "
 _NOTHING = 2.0**-900  # below this, influences are 0
 
 
@@ -87,6 +89,11 @@ class CellValue:
     reason: str = ""
     terms: Terms = Terms()
 
+    @property
+    def inapplicable(self) -> bool:
+        """Whether it is the clean model that gives no ground for a value."""
+        return math.isnan(self.value) and self.reason.startswith(NOT_APPLICABLE)
+
 
 @dataclass(frozen=True)
 class PairedCell:
@@ -124,6 +131,8 @@ class PairedCell:
         if ours is None or theirs is None:
             which = "baseline" if theirs is None else "candidate"
             return undefined(f"the {which} has no such cell, so that nothing can be compared")
+        if ours.inapplicable and theirs.inapplicable:
+            return inapplicable(ours.reason.removeprefix(NOT_APPLICABLE), ours.texts, ours.tokens)
         for name, one in (("candidate", ours), ("baseline", theirs)):
             if math.isnan(one.value):
                 return undefined(f"of the {name}: {one.reason or 'the value is not a number'}")

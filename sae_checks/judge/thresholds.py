@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import date
 from fnmatch import fnmatchcase
@@ -203,6 +204,10 @@ class KnownFailure:
     expires: date | None = None  # the last day on which it accepts anything
     bound: float | None = None  # it accepts no value further beyond the limit than this
 
+    def breadth(self) -> float:
+        """How many positions it covers; infinite for all."""
+        return math.inf if self.positions is None else self.positions.last - self.positions.first
+
     def expired(self, today: date) -> bool:
         """Whether its last day has passed."""
         return self.expires is not None and today > self.expires
@@ -264,14 +269,17 @@ class Thresholds:
     def known_failure(
         self, check: str, place: Place, today: date | None = None
     ) -> KnownFailure | None:
-        """The first accepted failure that covers a cell, if any does, and has not expired by today.
+        """The accepted failure that covers a cell, if any does, and has not expired by today.
 
-        Without a day, expired ones count too.
+        Of several the one of the fewest positions, so that a claim's entry does not stand in for
+        those of the ranges within it; then the first. Without a day, expired ones count too.
         """
-        for each in self.known_failures:
-            if each.matches(check, place) and not (today and each.expired(today)):
-                return each
-        return None
+        covering = [
+            each
+            for each in self.known_failures
+            if each.matches(check, place) and not (today and each.expired(today))
+        ]
+        return min(covering, key=KnownFailure.breadth, default=None)
 
 
 def _matches(pattern: str | None, name: str | None) -> bool:

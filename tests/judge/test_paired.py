@@ -258,3 +258,14 @@ def test_paired_intervals_hold_the_true_difference():
         estimate = compared(ours, of_samples(hard)).difference()
         held += estimate.low <= 0.02 <= estimate.high
     assert 0.92 <= held / 400 <= 0.98
+
+
+def test_what_the_clean_model_gives_no_ground_for_is_not_applicable_on_both_sides():
+    """It blocks no comparison; on one side alone, something changed."""
+    nothing = valued(math.nan, reason="not applicable: there is nothing to keep")
+    cell = compared(nothing, nothing)
+    verdict = judge(cell.difference(), cell.limit())
+    assert (verdict.status, verdict.holds) == ("not_applicable", True)
+    assert verdict.estimate.reason == "there is nothing to keep"
+    cell = compared(nothing, valued(0.3, 0.1, -0.1))
+    assert judge(cell.difference(), cell.limit()).status == "undefined"

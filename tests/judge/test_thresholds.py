@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from hypothesis import assume, given
@@ -615,3 +616,18 @@ def test_every_line_is_found(thresholds, data) -> None:
         line = line_of(text, ("checks", name, "unit"))
         assert text.split("\n")[line - 1].startswith("unit = ")
         assert f"[checks.{name}]" in text.split("\n")[:line]
+
+
+def test_of_several_accepted_failures_the_narrowest_counts() -> None:
+    """A claim's entry covers the ranges within it too: theirs have bounds of their own."""
+    claim = KnownFailure("l0", "*", "claim", positions=PositionRange(64, 254), bound=2.0)
+    part = KnownFailure("l0", "*", "range", positions=PositionRange(128, 254), bound=3.0)
+    every = KnownFailure("l0", "*", "all")
+    thresholds = Thresholds(known_failures=(every, claim, part))
+    for positions, found in (((128, 254), part), ((64, 254), claim), ((1, 63), every)):
+        place = Place("any", "sae", positions=PositionRange(*positions))
+        assert thresholds.known_failure("l0", place) is found
+    at = Place("any", "sae", positions=PositionRange(128, 254))
+    limit = Limit("features", max=1.0, margin=0.1)
+    assert thresholds.accepts("l0", at, 2.5, limit, date(2026, 1, 1))
+    assert not thresholds.accepts("l0", at, 3.5, limit, date(2026, 1, 1))

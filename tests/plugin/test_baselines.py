@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sae_checks.checking import CellKey, bundled_checks
+from sae_checks.comparison import Comparison
 from tests import stored
 from tests.plugin.gate_run import CHECKOUT, GateRun, run_gate
 
@@ -214,3 +216,19 @@ def test_a_part_of_a_run_writes_no_baseline(tmp_path, baseline):
     assert "no baseline was written: only part of the collected tests ran" in run.output
     assert not file.exists()
     assert run.exit_code == 1
+
+
+def test_comparisons_of_some_tasks_keep_the_cells_of_texts():
+    """Which an SAE that was lost would else take with it."""
+    keys = [CellKey("delta_ce", "a", "1:15", ""), CellKey("delta_ce", "a", "", "ioi")]
+
+    class Lost:
+        name = "v1"
+
+        def keys(self, check):
+            return keys
+
+    comparison = Comparison(Lost(), {})
+    cells = comparison.cells(bundled_checks()["delta_ce"], [], "made-up", tasks={"lambada"})
+    assert [cell.absent for cell in cells] == keys[:1]
+    assert len(comparison.cells(bundled_checks()["delta_ce"], [], "made-up")) == 2

@@ -106,11 +106,12 @@ class Gate:
         Raises:
             UserError: there are more.
         """
-        if self.tasks and len(self.tasks) > thresholds.gate.tasks:
+        if len(self.tasks) > thresholds.gate.tasks:
+            stored = self.stored is not None  # which --sae-task cannot change
             raise UserError(
-                f"{len(self.tasks)} tasks are asked for, but the limits share the error of the "
-                f"claims by {thresholds.gate.tasks} at most: ask for fewer with --sae-task, or "
-                f"raise tasks in [gate]"
+                f"{len(self.tasks)} tasks {'were measured' if stored else 'are asked for'}, but "
+                f"the limits share the error of the claims by {thresholds.gate.tasks} at most: "
+                f"{'' if stored else 'ask for fewer with --sae-task, or '}raise tasks in [gate]"
             )
 
     @cached_property

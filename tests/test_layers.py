@@ -13,7 +13,10 @@ import sae_checks
 
 HEAVY = ("torch", "sae_lens", "transformer_lens", "transformers", "datasets")
 LIGHT_PACKAGES = ("judge", "report", "resolve", "store")
-LIGHT_MODULES = ("checking", "errors", "gate", "options", "plugin", "records", "session")
+LIGHT_MODULES = (
+    *("baseline", "cell_refs", "checking", "comparison", "court", "errors", "evidence", "family"),
+    *("gate", "options", "plugin", "records", "referee", "session"),
+)
 
 IMPORT_EACH = """
 import importlib, json, sys

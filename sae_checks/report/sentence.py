@@ -77,12 +77,12 @@ def _asked(limit: Limit) -> str:
 def _evidence(verdict: Verdict) -> str:
     each = verdict.estimate
     if each.low == -math.inf and each.high == math.inf:
-        return f"no interval from {counts(each)}"
-    parts = [f"interval {_interval(each)}"]
-    if verdict.status in ("fail", "undecided") and verdict.adjusted != each:
-        parts.append(f"{_interval(verdict.adjusted)} with all cells of the release in view")
-    parts.append(counts(each))
-    told = ", ".join(parts)
+        told = f"no interval from {counts(each)}"
+    else:
+        parts = [f"interval {_interval(each)}"]
+        if verdict.status in ("fail", "undecided") and verdict.adjusted != each:
+            parts.append(f"{_interval(verdict.adjusted)} with all cells of the release in view")
+        told = ", ".join([*parts, counts(each)])
     if verdict.status == "undecided":
         told += "; " + _what_would_decide(verdict)
     return told
@@ -101,14 +101,13 @@ def _what_would_decide(verdict: Verdict) -> str:
     each = verdict.estimate
     option = "--sae-items" if each.unit_name == "item" else "--sae-tokens"
     name = each.unit_name if each.clusters is None else "document"
+    more = f"raise {option}" + ("" if each.clusters is None else " or give more documents")
     wanted = verdict.texts_to_decide * each.units / max(each.texts, 1)
-    if each.units < verdict.fewest and not math.isfinite(wanted):
-        return f"{counted(verdict.fewest, name)} are the least: raise {option}"
     if math.isfinite(wanted):
-        return f"some {_about(wanted)} {name}s would decide it: raise {option}" + (
-            "" if each.clusters is None else " or give more documents"
-        )
-    return f"raise {option}"
+        return f"some {_about(wanted)} {name}s would decide it: {more}"
+    if each.units < verdict.fewest:
+        return f"{counted(verdict.fewest, name)} are the least: {more}"
+    return more
 
 
 def _interval(estimate: Estimate) -> str:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sae_checks.judge.statistics import Estimate, inapplicable, undefined
+from sae_checks.judge.coverage import Coverage
+from sae_checks.judge.statistics import Estimate, difference_of_shares, inapplicable, undefined
 from sae_checks.judge.thresholds import Limit
 from sae_checks.judge.verdict import judge
 
@@ -230,3 +231,31 @@ def test_how_many_texts_would_decide() -> None:
     on_both = judge(Estimate(1.0, 0.5, 1.5, 0.25, 100, 900), BETWEEN)
     # The farther end of its own interval decides: 0.3 to 0.7, 0.35 to 1.35.
     assert on_both.texts_to_decide == pytest.approx(100 * (0.5 / 0.3) ** 2)
+    # By the interval that all cells share: 0.2 beyond the limit, and 0.6 wide.
+    own = Estimate(0.5, 0.2, 0.8, 0.15, 100, 900)
+    beyond = judge(own, AT_MOST, replace(own, low=-0.1, high=1.1))
+    assert beyond.texts_to_decide == pytest.approx(900)
+
+
+def test_a_value_that_nothing_can_decide() -> None:
+    """Without a margin, one on its limit; at limit and margin it will be shown to fail at last."""
+    on_it = Estimate(0.3, 0.24, 0.36, 0.02, 100, 900)
+    assert judge(on_it, Limit("nats", max=0.3)).texts_to_decide == math.inf
+    at_margin = Estimate(0.35, 0.25, 0.45, 0.05, 100, 900)
+    assert judge(at_margin, AT_MOST).texts_to_decide == pytest.approx(400)
+
+
+def test_as_many_units_as_are_the_least_would_decide_what_is_clear() -> None:
+    few = Estimate(0.1, 0.0, 0.2, 0.05, 4, 40)
+    assert judge(few, AT_MOST, fewest=64).texts_to_decide == 64
+    # 8 texts of 2 documents: as many again as make 8 documents.
+    assert judge(replace(few, texts=8, clusters=2), AT_MOST).texts_to_decide == 32
+
+
+def test_a_drop_of_a_quarter_on_sixteen_items_is_no_pass() -> None:
+    """By the interval that accuracy has: 4 of 16 items lost, against 5 points."""
+    own, shared = (
+        difference_of_shares(4, 0, 16, Coverage.one_sided(error)) for error in (0.05, 1e-4)
+    )
+    verdict = judge(own, Limit("fraction", max=0.05, margin=0.03), shared)
+    assert (own.value, verdict.status, verdict.holds) == (0.25, "undecided", False)

@@ -76,7 +76,10 @@ def test_only_failures_are_written():
     verdict = failing(0.5)
     others = [
         Outcome(CHECKS["kl"], outcome(verdict).cell, said, verdict)
-        for said in ("passed", "accepted", "error", "unexpectedly passed")
+        for said in (
+            *("passed", "accepted", "error", "unexpectedly passed"),
+            *("undecided", "not applicable"),
+        )
     ]
     assert known_failure_entries(others, TODAY) == ""
     assert [each["check"] for each in entries(*others, outcome(verdict), *others)] == ["delta_ce"]

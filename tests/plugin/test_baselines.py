@@ -232,3 +232,20 @@ def test_comparisons_of_some_tasks_keep_the_cells_of_texts():
     cells = comparison.cells(bundled_checks()["delta_ce"], [], "made-up", tasks={"lambada"})
     assert [cell.absent for cell in cells] == keys[:1]
     assert len(comparison.cells(bundled_checks()["delta_ce"], [], "made-up")) == 2
+
+
+@pytest.mark.parametrize("quiet", ["-q", "-qq"])
+def test_why_a_run_whose_tests_passed_fails_is_told_however_quiet_it_is(tmp_path, baseline, quiet):
+    """In 0.3.0 such a run said nothing but that all had passed."""
+    where = {"suite": CHECKOUT / DELTA_CE, "cwd": tmp_path}
+    run = compare(tmp_path, baseline, "base", "--sae-baseline-update", quiet, **where)
+    assert (run.exit_code, run.with_outcome("failed")) == (1, [])
+    written = next(line for line in run.output.splitlines() if line.startswith("baseline "))
+    assert written.startswith("baseline baselines/base.json written: 30 cells of 2 SAEs, ")
+    assert written.endswith(
+        "; this run fails, so that no baseline changes unseen (--sae-baseline-force)"
+    )
+    arguments = ("--sae-baseline-update", "-k", "check_kl", quiet)
+    run = compare(tmp_path, baseline, "base", *arguments, cwd=tmp_path, suite=CHECKOUT / "checks")
+    assert run.exit_code == 1
+    assert "\nno baseline was written: only part of the collected tests ran\n" in run.output

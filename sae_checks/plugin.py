@@ -249,6 +249,9 @@ def pytest_runtest_makereport(
             outcome = "accepted" if report.skipped else "unexpectedly passed"
         elif report.skipped and item.verdict is not None:
             report.sae_checks_status = item.verdict.status
+            # pytest says where it was skipped, which is in this file; a reader wants the check.
+            path, line, _ = item.reportinfo()
+            report.longrepr = (str(path), (line or 0) + 1, report.longrepr[2])
             outcome = _NEITHER[item.verdict.status][0]
         item.gate_session.record(item.check, item.cell, outcome, item.verdict)
     return report
@@ -272,15 +275,19 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     gate_session = session.config.stash.get(_SESSION, None)
     if gate_session is None or not gate_session.outcomes:
         return
-    session.config.stash[_WRITTEN] = [
+    written = [
         told for told in (gate_session.write_accepted(), gate_session.update_baseline()) if told
     ]
+    session.config.stash[_WRITTEN] = written
     if exitstatus != pytest.ExitCode.OK:
         return
     if gate_session.baseline_fails:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-    if gate_session.strict_about_known_failures and gate_session.stale_known_failures():
+    stale = gate_session.stale_known_failures() if gate_session.strict_about_known_failures else []
+    if stale:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if session.config.option.verbose < 0:  # there is no summary to tell them
+            written += [f"note: {told}" for told in stale]
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

@@ -221,6 +221,22 @@ def test_what_is_not_applicable_so_far_is_measured_further():
     assert Adaptive(court(limits), wanted).unsettled(whole, "words", 100) == set()
 
 
+@pytest.mark.parametrize(("broken", "unsettled"), [(False, {A}), (True, set())])
+def test_where_ablation_costs_nothing_so_far_more_is_measured(broken: bool, unsettled: set[str]):
+    """Unless the SAE is broken: a NaN is one after all texts too."""
+    check = bundled_checks()["ce_recovered"]
+    limits = with_limits(ce_recovered=Limit("fraction", min=0.9, margin=0.01))
+    costless = table(0, 0.1)
+    costless.columns["ce_zero"][:] = costless.columns["ce_clean"]
+    if broken:
+        costless.columns["ce_sae"][3, 5] = np.nan
+    wanted, so_far = cells(check, [0]), measurement(costless, saes=1)
+    verdict = court(limits).verdict(so_far, *wanted[0])
+    assert verdict.status == ("undefined" if broken else "not_applicable")
+    assert verdict.holds is not broken
+    assert Adaptive(court(limits), wanted).unsettled(so_far, None, BUDGET) == unsettled
+
+
 def test_texts_and_tasks_are_separate_matters():
     limits = with_limits(delta_ln_p=Limit("nats", min=-1.0, margin=0.1))
     task = stored.task_table(0, "words", items=100)

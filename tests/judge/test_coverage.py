@@ -12,7 +12,12 @@ from scipy.stats import t as student_t
 from ville import AsymptoticCS
 from ville._boundaries import best_rho, normal_mixture
 
-from sae_checks.judge.coverage import NARROWEST_AT, Coverage, sequence_boundary
+from sae_checks.judge.coverage import (
+    NARROWEST_AT,
+    SPENT_ON_STOPPING,
+    Coverage,
+    sequence_boundary,
+)
 
 levels = st.floats(0.5, 0.999999)
 sizes = st.integers(2, 5000)
@@ -60,16 +65,41 @@ def test_sharing_widens(confidence, cells, units, anytime) -> None:
     assert shared.reach(units, units) >= own.reach(units, units)
 
 
+@pytest.mark.parametrize("units", [8, 64])
+def test_no_interval_without_an_error_set_aside_for_it(units) -> None:
+    """Of a run that may stop early, an error is for intervals on the way or for those of the end.
+
+    0.3.0 answered this call with the whole error, as if there were no second interval.
+    """
+    undivided = Coverage.one_sided(0.05, stopping=True)
+    for coverage in (undivided, undivided.shared_by(3)):
+        with pytest.raises(ValueError, match="no error was set aside") as error:
+            coverage.reach(units - 1, units)
+        assert str(error.value) == (
+            "no error was set aside for this interval: say whether it is of a sample that may "
+            "still grow (on_the_way) or of the whole budget (at_the_end)"
+        )
+        assert coverage.on_the_way().reach(units - 1, units) > coverage.at_the_end().reach(
+            units - 1, units
+        )
+
+
+@pytest.mark.parametrize("stopping", [True, False])
+def test_the_two_parts_of_an_error_are_no_more_than_the_whole(stopping) -> None:
+    whole = Coverage.one_sided(0.05, stopping=stopping)
+    parts = [1 - part.confidence for part in (whole.on_the_way(), whole.at_the_end())]
+    if stopping:
+        assert parts == pytest.approx([0.1 * SPENT_ON_STOPPING, 0.1 * (1 - SPENT_ON_STOPPING)])
+        assert whole.on_the_way().anytime
+    else:
+        assert parts == pytest.approx([0.1, 0.1])
+        assert not whole.on_the_way().anytime
+    assert not whole.at_the_end().anytime
+
+
 def test_narrowest_where_it_says() -> None:
     reaches = {units: sequence_boundary(units, 0.05) for units in range(8, 400)}
     assert abs(min(reaches, key=reaches.__getitem__) - NARROWEST_AT) <= 8
-
-
-def test_an_interval_for_which_no_error_was_set_aside_is_refused() -> None:
-    """0.3.0 gave it all of the error, on the way and at the end."""
-    with pytest.raises(ValueError, match="no error was set aside for this interval"):
-        Coverage(stopping=True).reach(10, 11)
-    assert Coverage(stopping=True).at_the_end().reach(10, 11) > 0
 
 
 @pytest.mark.parametrize("error", [0.0, 0.5, -0.1, 1.0])

@@ -162,7 +162,10 @@ def test_an_accepted_failure_that_passes_is_reported(tmp_path):
         "remove it" in run.output
     )
     strictly = thresholds(tmp_path, ACCEPT_GROWTH, gate="known_failures_strict = true")
-    assert run_gate(tmp_path, f"--sae-measurements={folder}", strictly).exit_code == 1
+    for verbosity in ("-v", "-q"):  # what fails a run is told, however quiet it is
+        run = run_gate(tmp_path, f"--sae-measurements={folder}", strictly, verbosity)
+        assert run.exit_code == 1
+        assert run.output.count(": all of its 5 cells pass; remove it\n") == 1
 
 
 def test_an_accepted_failure_that_matches_nothing_is_reported_by_a_full_run(tmp_path):

@@ -1,16 +1,27 @@
-"""The example of docs/writing-a-check.md, run as a user would run it."""
+"""docs/writing-a-check.md: its example run as a user would, its tables compared with the code."""
 
 from __future__ import annotations
 
+import inspect
 import re
+from pathlib import Path
+from typing import get_args
 
+import pytest
+
+import sae_checks
+from sae_checks.judge.cells import Cell, CellKind
+from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.task_cells import TaskCell
+from sae_checks.judge.task_release import TaskReleaseCell
+from sae_checks.measure.plan import ITEM_NEEDS, TEXT_NEEDS
 from tests import stored
-from tests.plugin.gate_run import CHECKOUT, run_gate
+from tests.docs.pages import example, in_code, page, rows
+from tests.plugin.gate_run import GateRun, run_gate
 
-PAGE = (CHECKOUT / "docs" / "writing-a-check.md").read_text(encoding="utf-8")
-PYTHON, TOML = (
-    re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)[0] for language in ("python", "toml")
-)
+PAGE = page("writing-a-check.md")
+PYTHON, TOML = example(PAGE, "python"), example(PAGE, "toml")
+LAYER_1 = "blocks.1.hook_resid_pre"
 
 
 def test_the_example_is_ten_lines_or_less():
@@ -45,3 +56,82 @@ def test_its_limits_in_a_thresholds_file_take_the_place_of_its_own(tmp_path):
     assert run.exit_code == 1
     assert {case.properties["limit"] for case in run.cases} == {"<= 2"}
     assert len(run.with_outcome("failed")) == len(run.cases)
+
+
+def judge(tmp_path: Path, folder: Path, check: str) -> GateRun:
+    (tmp_path / "check_strength.py").write_text(check, encoding="utf-8")
+    return run_gate(
+        tmp_path, f"--sae-measurements={folder}", suite="check_strength.py", cwd=tmp_path
+    )
+
+
+def test_its_claim_decides_and_its_ranges_say_where(tmp_path):
+    """L1 is 2.5 times L0 on average, but in one text of two far from it."""
+    table = stored.sae_table(1)
+    table.columns["l1"][::2] *= 3
+    run = judge(tmp_path, stored.write_measurement(tmp_path, tables={1: table}), PYTHON)
+    assert run.exit_code == 1
+    claim = run.named(f"check_strength[{LAYER_1}-1:15]")
+    assert (claim.outcome, claim.properties["verdict"]) == ("failed", "undecided")
+    assert claim.message.startswith(
+        f"strength of {LAYER_1}, positions 1 to 15: insufficient evidence: 5 activation per "
+        "feature against at most 5 activation per feature and a margin of 0.5 (interval "
+    )
+    assert {case.properties["family"] for case in run.with_outcome("skipped")} == {"range"}
+    assert [case.name for case in run.with_outcome("failed")] == [claim.name]
+
+
+@pytest.mark.parametrize(
+    ("function", "outcome", "told"),
+    [
+        ("undefined", "failed", "undefined: why"),
+        ("inapplicable", "skipped", "not applicable: why"),
+    ],
+)
+def test_what_has_no_value_fails_or_is_not_applicable(tmp_path, function, outcome, told):
+    assert f'`sae_checks.judge.statistics.{function}("why")`' in PAGE
+    check = PYTHON.replace('cell.ratio("l1", "l0")', f'{function}("why")')
+    check = f"from sae_checks.judge.statistics import {function}\n{check}"
+    run = judge(tmp_path, stored.write_measurement(tmp_path), check)
+    assert run.exit_code == (1 if outcome == "failed" else 0), run.output
+    assert {case.outcome for case in run.cases} == {outcome}
+    assert all(told in case.message.splitlines()[0] for case in run.cases)
+
+
+def test_a_limit_without_a_margin_is_refused_where_it_stands(tmp_path):
+    check = PYTHON.replace(", margin=0.5", "")
+    run = judge(tmp_path, stored.write_measurement(tmp_path), check)
+    assert (run.exit_code, run.cases[0].outcome) == (2, "error")
+    assert (
+        "ValueError: check_strength has a limit and so needs a margin above 0: the smallest excess "
+        "over the limit that would matter, in its unit; got None\n" in run.output
+    )
+
+
+def test_every_argument_is_told():
+    told = {name for row in rows(PAGE, "| argument | ") for name in in_code(row[0])}
+    assert told == set(inspect.signature(sae_checks.check).parameters)
+
+
+def test_every_kind_of_cell_is_told_with_what_the_function_gets():
+    table = rows(PAGE, "| `cells` | tests")
+    assert [in_code(row[0])[0].strip('"') for row in table] == list(get_args(CellKind))
+    assert all(hasattr(sae_checks, in_code(row[2])[0]) for row in table)
+
+
+def test_every_column_is_told():
+    told = [name for row in rows(PAGE, "| `needs` of | ") for name in in_code(row[1])]
+    assert sorted(told) == sorted(TEXT_NEEDS | ITEM_NEEDS)
+
+
+def test_what_a_cell_can_be_asked_exists():
+    of_texts, of_tasks = PAGE.split("\nA `TaskCell` has")
+    for text, kind in ((of_texts, Cell), (of_tasks, TaskCell)):
+        called = [in_code(row[0])[0] for row in rows(text, "| call | ")]
+        assert called
+        for call in called:
+            ((owner, name),) = re.findall(r"^(cell|estimate)\.(\w+)\(.*\)$", call)
+            assert callable(getattr(kind if owner == "cell" else Estimate, name)), call
+    for name in ("layer_agreement", "rank_agreement"):
+        assert f"`{name}()`" in of_tasks
+        assert callable(getattr(TaskReleaseCell, name))

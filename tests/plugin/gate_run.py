@@ -42,6 +42,24 @@ def assert_judged_alike(some: Iterable[Case], among_more: Iterable[Case]) -> Non
         assert one == other
 
 
+def watch_for_tracebacks_of_judging(folder: Path) -> None:
+    """Write a pytest plugin `watched`: a run that formats a frame of the judging breaks.
+
+    Such frames hold whole tables, and pytest prints their arguments: seconds for every test.
+    """
+    (folder / "watched.py").write_text(
+        "from _pytest._code import code\n"
+        "formatter = getattr(code, 'ExceptionInfoFormatter', None) or code.FormattedExcinfo\n"
+        "shown = formatter.repr_traceback_entry\n"
+        "def watch(self, entry, excinfo=None):\n"
+        "    assert 'sae_checks/judge' not in str(entry.path), entry.path\n"
+        "    assert 'sae_checks/evidence' not in str(entry.path), entry.path\n"
+        "    return shown(self, entry, excinfo)\n"
+        "formatter.repr_traceback_entry = watch\n",
+        encoding="utf-8",
+    )
+
+
 def run_gate(
     tmp_path: Path,
     *arguments: str,

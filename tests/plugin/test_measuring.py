@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sae_checks import demo
-from tests.plugin.gate_run import GateRun, run_gate
+from tests.plugin.gate_run import GateRun, run_gate, watch_for_tracebacks_of_judging
 
 LAYER_0, LAYER_1, LAYER_2, LAYER_3, LAST = (
     "blocks.0.hook_resid_pre",
@@ -113,6 +113,33 @@ def test_each_damaged_sae_errors_with_its_reason_and_the_others_are_judged(tmp_p
     assert {case.outcome for case in judged} <= {"passed", "skipped"}
     assert not any(case.properties["verdict"] == "error" for case in judged)
     assert "Traceback" not in run.output
+
+
+def test_an_infinite_decoder_weight_costs_each_of_its_tests_a_sentence(tmp_path):
+    """In 0.3.0 it cost each of them a traceback, tables and all."""
+    release = tmp_path / "mine"
+    shutil.copytree(demo.SAES_FOLDER, release)
+    path = weights_of(release, LAYER_1)
+    weights = load_file(path)
+    weights["W_dec"][3, 5] = torch.inf
+    save_file(weights, path)
+
+    watch_for_tracebacks_of_judging(tmp_path)
+    run = run_gate(
+        tmp_path, f"--sae={release}", f"--sae-store={tmp_path / 'store'}", *FEW, "-p", "watched",
+        pythonpath=tmp_path,
+    )  # fmt: skip
+    assert run.exit_code == 1
+    sentence = (
+        f"SAE '{LAYER_1}' has weights that are not finite: 1 of 98,304 values of W_dec are NaN or "
+        "infinite; a gate cannot judge it"
+    )
+    errors = run.with_outcome("error")
+    assert {case.message for case in errors} == {f'failed on setup with "{sentence}"\n{sentence}'}
+    of_it = [case for case in run.cases if case.properties["sae"] == LAYER_1]
+    assert [case for case in errors if case.properties["sae"]] == of_it
+    assert len(of_it) > 20
+    assert not any(line in run.output for line in ("Traceback", "INTERNALERROR"))
 
 
 def change_config(folder: Path, **metadata: str) -> None:

@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from tests import stored
-from tests.plugin.gate_run import CHECKOUT, GateRun, run_gate
+from tests.plugin.gate_run import (
+    CHECKOUT,
+    GateRun,
+    run_gate,
+    watch_for_tracebacks_of_judging,
+)
 
 PROPERTIES = {
     "release",
@@ -401,18 +406,7 @@ def test_an_sae_that_cannot_be_judged_is_told_in_a_sentence_and_no_traceback_is_
     """In 0.3.0 pytest printed every frame of the judging, tables included: 2.3 seconds a test."""
     sentence = "SAE 'blocks.1.hook_resid_pre' has a decoder weight that is not finite"
     folder = stored.write_measurement(tmp_path, failures={1: sentence})
-    plugin = tmp_path / "watched.py"
-    plugin.write_text(
-        "from _pytest._code import code\n"
-        "formatter = getattr(code, 'ExceptionInfoFormatter', None) or code.FormattedExcinfo\n"
-        "shown = formatter.repr_traceback_entry\n"
-        "def watch(self, entry, excinfo=None):\n"
-        "    assert 'sae_checks/judge' not in str(entry.path), entry.path\n"
-        "    assert 'sae_checks/evidence' not in str(entry.path), entry.path\n"
-        "    return shown(self, entry, excinfo)\n"
-        "formatter.repr_traceback_entry = watch\n",
-        encoding="utf-8",
-    )
+    watch_for_tracebacks_of_judging(tmp_path)
     run = run_gate(
         tmp_path, f"--sae-measurements={folder}", "-k", "blocks.1", "-p", "watched",
         pythonpath=tmp_path,

@@ -64,10 +64,7 @@ def test_texts_that_share_documents(tmp_path, corpus):
 
 def test_a_run_that_stopped_goes_on_with_its_documents(tmp_path):
     """A hundred texts of some 300 documents: after 64 of them every claim is decided."""
-    corpus = tmp_path / "many.jsonl"
-    told = [story.text for story in islice(stories(1), 900)]
-    rows = [{"text": " ".join(told[start : start + 3])} for start in range(0, 900, 3)]
-    corpus.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    corpus = documents_of_stories(tmp_path, stories_each=3)
     stopped = gate(tmp_path, corpus, "--sae-tokens=25600")
     assert {case.properties["texts"] for case in stopped.cases} == {"64"}
     before = documents_of(tmp_path)
@@ -76,6 +73,31 @@ def test_a_run_that_stopped_goes_on_with_its_documents(tmp_path):
     for sae, documents in documents_of(tmp_path).items():
         assert documents[: len(before[sae])] == before[sae]
         assert len(documents) > len(before[sae])
+
+
+def test_nothing_is_settled_below_64_documents_while_texts_are_left(tmp_path):
+    """A hundred texts of 40 documents: what 64 texts show clearly is 26 documents.
+
+    0.3.0, which counted texts, stopped here after 16 or 20 of them.
+    """
+    corpus = documents_of_stories(tmp_path, stories_each=22)
+    run = gate(tmp_path, corpus, "--sae-tokens=25600")
+    claims = [case for case in run.cases if case.properties["family"] == "claim"]
+    assert len(claims) == 5
+    for case in claims:
+        assert case.properties["texts"] == "100"
+        assert 8 <= int(case.properties["documents"]) < 64
+        assert case.outcome == "passed"  # of the whole budget, 8 documents are enough
+
+
+def documents_of_stories(tmp_path: Path, stories_each: int) -> Path:
+    """900 stories, so many to a document."""
+    path = tmp_path / "many.jsonl"
+    told = [story.text for story in islice(stories(1), 900)]
+    starts = range(0, len(told) - stories_each + 1, stories_each)
+    rows = [{"text": " ".join(told[start : start + stories_each])} for start in starts]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
 
 
 def documents_of(tmp_path: Path) -> dict[str, list[int]]:

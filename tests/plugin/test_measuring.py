@@ -116,7 +116,7 @@ def test_each_damaged_sae_errors_with_its_reason_and_the_others_are_judged(tmp_p
 
 
 def test_an_infinite_decoder_weight_costs_each_of_its_tests_a_sentence(tmp_path):
-    """In 0.3.0 it cost each of them a traceback, tables and all."""
+    """0.3.0 formatted the frames of the judging, tables and all, to show each sentence."""
     release = tmp_path / "mine"
     shutil.copytree(demo.SAES_FOLDER, release)
     path = weights_of(release, LAYER_1)

@@ -203,6 +203,17 @@ def refuse_baseline_options(options: Options) -> None:
     ]
     if options.baseline is None and alone:
         raise BaselineError(f"{alone[0]} needs --sae-baseline, which names the baseline")
+    if options.baseline_force and not options.baseline_update:
+        raise BaselineError(
+            "--sae-baseline-force changes how a run ends that writes a baseline; it needs "
+            "--sae-baseline-update"
+        )
+    for name in ("equivalence", "match"):
+        if options.baseline_update and getattr(options, name):
+            raise BaselineError(
+                f"--sae-{name} says how to compare, but --sae-baseline-update writes the baseline "
+                "and compares nothing; leave one of the two out"
+            )
     if options.baseline_update and Path(str(options.baseline)).is_dir():
         raise BaselineError(
             f"--sae-baseline {options.baseline} is a folder; --sae-baseline-update writes a file: "

@@ -143,13 +143,7 @@ def check(
         if not function.__name__.startswith(_PREFIX):
             raise ValueError(f"a check's name begins with {_PREFIX!r}, got {function.__name__!r}")
         name = function.__name__.removeprefix(_PREFIX)
-        limited = min is not None or max is not None
-        if limited and (margin is None or margin <= 0):
-            raise ValueError(
-                f"check_{name} has a limit and so needs a margin above 0: the smallest excess over "
-                f"the limit that would matter, in its unit; got {margin}"
-            )
-        default = Limit(unit, min, max, report_only=not limited, margin=margin or 0.0)
+        default = _default_limit(name, unit, min, max, margin)
         made = Check(
             name,
             function,
@@ -166,6 +160,19 @@ def check(
         return function
 
     return mark
+
+
+def _default_limit(
+    name: str, unit: str, low: float | None, high: float | None, margin: float | None
+) -> Limit:
+    """What a check holds cells to where the thresholds have no table for it."""
+    limited = low is not None or high is not None
+    if limited and (margin is None or margin <= 0):
+        raise ValueError(
+            f"check_{name} has a limit and so needs a margin above 0: the smallest excess over the "
+            f"limit that would matter, in its unit; got {margin}"
+        )
+    return Limit(unit, low, high, report_only=not limited, margin=margin or 0.0)
 
 
 def check_of(function: object) -> Check | None:

@@ -258,6 +258,7 @@ def _cell_value(estimate: Estimate, terms: Terms) -> CellValue:
         estimate.unit_name,
         reason=reason,
         terms=terms,
+        unseen=estimate.unseen,
     )
 
 

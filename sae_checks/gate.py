@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -100,18 +100,19 @@ class Gate:
         ablated = frozenset(task.name for task in tasks if self._ablates(task.name))
         return Field(self.release, self.context, self.ranges, tasks, ablated).cells(check)
 
-    def refuse_many_tasks(self, thresholds: Thresholds) -> None:
-        """Refuse more tasks than the error of the claims is shared by.
+    def refuse_many_tasks(self, thresholds: Thresholds, asked: Collection[str]) -> None:
+        """Refuse checks on more tasks than the error of the claims is shared by.
 
         Raises:
             UserError: there are more.
         """
-        if len(self.tasks) > thresholds.gate.tasks:
-            stored = self.stored is not None  # which --sae-task cannot change
+        most = thresholds.gate.tasks
+        if len(asked) > most:
+            fewer = "choose some with -k" if self.stored else "ask for fewer with --sae-task"
             raise UserError(
-                f"{len(self.tasks)} tasks {'were measured' if stored else 'are asked for'}, but "
-                f"the limits share the error of the claims by {thresholds.gate.tasks} at most: "
-                f"{'' if stored else 'ask for fewer with --sae-task, or '}raise tasks in [gate]"
+                f"checks are asked of {len(asked)} tasks ({', '.join(sorted(asked))}), but the "
+                f"limits share the error of the claims by {most} at most: {fewer}, or raise tasks "
+                "in [gate]"
             )
 
     @cached_property

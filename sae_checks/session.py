@@ -102,8 +102,8 @@ class Session:
         # Overrides that contradict each other show only where a cell matches both.
         for check, cell in collected:
             self.thresholds.limit((check.compared or check).name, cell.place)
-        if any(check.of_tasks for check, _ in collected):
-            self.gate.refuse_many_tasks(self.thresholds)
+        tasks = {cell.task for _, cell in collected if cell.task is not None}
+        self.gate.refuse_many_tasks(self.thresholds, tasks)
 
     def known_failure(self, check: Check, cell: CellRef) -> KnownFailure | None:
         """The accepted failure that covers a cell, if any does and its day has not passed."""

@@ -48,6 +48,7 @@ def _refuse_measuring_options(options: Options) -> None:
         "feature_window",
         "ablate",
         "fixed",
+        "batch_tokens",
     ]
     given = [
         f"--sae-{n.replace('_', '-')}" for n in how if getattr(options, n) != getattr(Options(), n)

@@ -125,7 +125,37 @@ def test_options_that_need_a_baseline_are_refused_alone(asked: Options, option: 
     with pytest.raises(BaselineError) as caught:
         refuse_baseline_options(asked)
     assert str(caught.value) == f"{option} needs --sae-baseline, which names the baseline"
-    refuse_baseline_options(replace(asked, baseline="base"))
+    refuse_baseline_options(
+        replace(
+            asked, baseline="base", baseline_update=asked.baseline_force or asked.baseline_update
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            Options(baseline="base", baseline_force=True),
+            "--sae-baseline-force changes how a run ends that writes a baseline; it needs "
+            "--sae-baseline-update",
+        ),
+        (
+            Options(baseline="base", baseline_update=True, equivalence=True),
+            "--sae-equivalence says how to compare, but --sae-baseline-update writes the baseline "
+            "and compares nothing; leave one of the two out",
+        ),
+        (
+            Options(baseline="base", baseline_update=True, match=(("a", "b"),)),
+            "--sae-match says how to compare, but --sae-baseline-update writes the baseline and "
+            "compares nothing; leave one of the two out",
+        ),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(asked: Options, said: str):
+    with pytest.raises(BaselineError) as caught:
+        refuse_baseline_options(asked)
+    assert str(caught.value) == said
 
 
 def test_an_update_writes_no_folder(tmp_path):

@@ -32,15 +32,16 @@ def thresholds_of(gate: Gate) -> Thresholds:
 
 def test_more_tasks_than_the_error_is_shared_by_are_refused(folder):
     gate = Gate(Options(measurements=folder))
-    thresholds = thresholds_of(gate)
+    thresholds, names = thresholds_of(gate), [task.name for task in gate.tasks]
     with pytest.raises(UserError) as error:
-        gate.refuse_many_tasks(thresholds)
+        gate.refuse_many_tasks(thresholds, names)
     assert str(error.value) == (
-        "5 tasks were measured, but the limits share the error of the claims by 4 at most: raise "
-        "tasks in [gate]"
+        "checks are asked of 5 tasks (task-0, task-1, task-2, task-3, task-4), but the limits "
+        "share the error of the claims by 4 at most: choose some with -k, or raise tasks in [gate]"
     )
+    gate.refuse_many_tasks(thresholds, names[:4])
     enough = replace(thresholds, gate=replace(thresholds.gate, tasks=5))
-    gate.refuse_many_tasks(enough)
+    gate.refuse_many_tasks(enough, names)
 
 
 def errors(gate: Gate) -> dict[tuple[str, str], float]:

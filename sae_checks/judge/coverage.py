@@ -1,8 +1,9 @@
 """How sure an interval is to hold the true value, and so how many standard errors it reaches.
 
-Three things widen an interval beyond the familiar 1.96 standard errors: few texts (Student's t);
-many cells, of which one alone may fail a release (`shared_by`); and looking at the sample while
-it grows, so as to stop early (`stopping`).
+Three things widen an interval beyond the familiar 1.96 standard errors: few units (Student's t);
+many cells, of which one alone may fail a release (their share of its error, `family.py`), or many
+windows of which one figure is made (`shared_by`); and looking at the sample while it grows, so as
+to stop early (`stopping`).
 """
 
 from __future__ import annotations

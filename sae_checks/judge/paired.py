@@ -88,6 +88,9 @@ class CellValue:
     grouped: bool = False  # whether influences are those of groups
     reason: str = ""
     terms: Terms = Terms()
+    # How much one unit that changes would move it, of what changes seldom. It follows from the
+    # units, which both sides share: a file does not keep it.
+    unseen: float = 0.0
 
     @property
     def inapplicable(self) -> bool:
@@ -140,7 +143,8 @@ class PairedCell:
             return undefined(why, ours.texts, ours.tokens)
         difference, influence = ours.value - theirs.value, _influence(ours, theirs)
         units = len(influence) if ours.grouped or not len(influence) else ours.units
-        estimate = linearised(difference, influence, self.coverage, units=units)
+        unseen = max(ours.unseen, theirs.unseen)
+        estimate = linearised(difference, influence, self.coverage, units=units, unseen=unseen)
         return replace(
             estimate,
             texts=ours.texts,

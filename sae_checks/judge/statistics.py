@@ -65,6 +65,9 @@ class Estimate:
     # 0 for one without data here. None where that is not known. It is the value's own: whoever
     # changes the value has to change it likewise, or to leave it out.
     influence: FloatArray | None = field(default=None, compare=False, repr=False)
+    # How much the value would move with one unit that changes, of what changes seldom: that none
+    # of n does is no proof that none would. 0 elsewhere.
+    unseen: float = 0.0
 
     @property
     def units(self) -> int:
@@ -203,6 +206,7 @@ def linearised(
     lowest: float = -math.inf,
     highest: float = math.inf,
     units: int | None = None,
+    unseen: float = 0.0,
 ) -> Estimate:
     """The estimate of any statistic of which each unit's influence is known; of no tokens yet.
 
@@ -213,9 +217,14 @@ def linearised(
         lowest: what the statistic cannot fall below: the interval is cut there.
         highest: what it cannot exceed.
         units: how many have data, where some have none and so an influence of 0.
+        unseen: how much the value moves with one unit that changes, of what changes seldom. One
+            such unit each way is added to the sample, as Bonett & Price do, so that where no unit
+            changes the interval is not of zero width:
+
+                standard error = sqrt( n/(n-1) · (Σ influence² + 2 · unseen²) )
     """
     units = len(influence) if units is None else units
-    estimate = _interval(value, influence, units, 0, coverage)
+    estimate = _interval(value, influence, units, 0, coverage, unseen)
     return replace(estimate, low=max(estimate.low, lowest), high=min(estimate.high, highest))
 
 
@@ -224,11 +233,17 @@ def _float64(values: ArrayLike) -> FloatArray:
 
 
 def _interval(
-    value: float, influence: FloatArray, texts: int, tokens: int, coverage: Coverage
+    value: float,
+    influence: FloatArray,
+    texts: int,
+    tokens: int,
+    coverage: Coverage,
+    unseen: float = 0.0,
 ) -> Estimate:
     if texts < 2:
         return Estimate(value, -math.inf, math.inf, math.inf, texts, tokens, influence=influence)
-    error = math.sqrt(texts / (texts - 1) * float(np.square(influence).sum()))
+    squares = float(np.square(influence).sum()) + 2 * unseen**2
+    error = math.sqrt(texts / (texts - 1) * squares)
     reach = coverage.reach(texts - 1, texts)
     skewness = _skewness(influence, texts)
     below = reach + further(reach, max(-skewness, 0.0), texts)

@@ -81,13 +81,23 @@ class TaskCell(Held):
         if items.broken:
             return self.undefined(items.broken)
         clean, spliced = items.values
+        most = self.limit().max
+        if most is not None and 100 * clean.mean() <= most:
+            return self.of_items(
+                inapplicable(
+                    f"the clean model has {100 * clean.mean():.3g}% right, and so cannot lose more "
+                    f"than the {most:g} points that are allowed"
+                )
+            )
         only_clean, only_sae = int((clean > spliced).sum()), int((spliced > clean).sum())
         drop = difference_of_shares(only_clean, only_sae, self.table.items, self.coverage)
         low, high = drop.low, drop.high
-        mean = self._mean(clean - spliced)
-        if self.table.clusters is not None:
-            # Items of one document are alike: the interval is no narrower than that of documents.
-            low, high = min(low, mean.low), max(high, mean.high)
+        mean, unseen = self._mean(clean - spliced), 1 / max(self.units, 1)
+        if self.table.clusters is not None and mean.influence is not None:
+            # Items of one document are alike: the interval is no narrower than that of documents,
+            # of which one that loses all may be missing.
+            of_documents = linearised(drop.value, mean.influence, self.coverage, unseen=unseen)
+            low, high = min(low, of_documents.low), max(high, of_documents.high)
         points = replace(
             drop,
             value=100 * drop.value,
@@ -95,6 +105,7 @@ class TaskCell(Held):
             high=100 * min(high, 1.0),
             standard_error=100 * drop.standard_error,
             influence=None if mean.influence is None else 100 * mean.influence,
+            unseen=100 * unseen,
         )
         past = self.table.prompt_tokens > self.table.sae.training_context
         return self.of_items(points).with_notes(

@@ -50,14 +50,19 @@ class Verdict:
     def detectable(self) -> float:
         """The smallest excess over the limit that this sample would have failed 8 times in 10.
 
-        Half the width of the adjusted interval and 0.84 standard errors; NaN where the interval
-        comes from no standard error, or there is no limit.
+        From the value to the end of the adjusted interval that would have to be beyond the limit
+        (the farther one where there are two limits), and 0.84 standard errors; NaN where the
+        interval comes from no standard error, or there is no limit.
         """
         if self.status in ("reported", "undefined", "not_applicable"):
             return math.nan
         each = self.adjusted
-        reach = each.value - each.low if self.limit.max is not None else each.high - each.value
-        return detectable(reach, each.standard_error)
+        reaches = []
+        if self.limit.max is not None:
+            reaches.append(each.value - each.low)
+        if self.limit.min is not None:
+            reaches.append(each.high - each.value)
+        return detectable(max(reaches), each.standard_error)
 
     @property
     def texts_to_decide(self) -> float:

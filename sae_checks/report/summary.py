@@ -54,6 +54,8 @@ def summary_lines(session: Session, junit: str | None) -> list[str]:
     lines += budget_lines(session)
     lines += text.baseline_lines(session.gate)
     lines += [improvement_line(outcome) for outcome in session.improvements()]
+    if not any(outcome.cell.family == "claim" for outcome in session.outcomes):
+        lines.append("no claim was asked: ranges say where, and decide nothing by themselves")
     lines += _accepted(session)
     lines += _undecided(session.outcomes) + _not_applicable(session.outcomes)
     lines += [f"note: {sentence}" for sentence in session.stale_known_failures()]

@@ -6,14 +6,18 @@ looks are taken at the same growing tables, and nothing is measured again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 from sae_checks.court import Court
 from sae_checks.measure.blocks import FIRST_ITEMS, FIRST_TEXTS, Blocks
 from sae_checks.records import Measurement, SaeRef, SaeTable, TaskTable
 from sae_checks.referee import Adaptive
 from sae_checks.selftest.findings import Cells
+
+Table = TypeVar("Table", SaeTable, TaskTable)
 
 
 @dataclass(frozen=True)
@@ -34,64 +38,55 @@ def as_default_run(whole: Measurement, court: Court, cells: Cells) -> Measuremen
         cells: of the run.
     """
     referee = Adaptive(court, cells)
-    saes = [_Measured(sae) for sae in whole.release.saes]
-    texts: dict[str, SaeTable] = {}
-    size = max((table.texts for table in whole.tables.values()), default=0)
 
-    def first_texts(some: Sequence[_Measured], rows: slice) -> Mapping[str, SaeTable]:
-        return {
-            sae.ref.sae_id: _texts(whole.tables[sae.ref.sae_id], rows.stop)
-            for sae in some
-            if sae.ref.sae_id in whole.tables
-        }
+    def of_texts(shown: dict[str, SaeTable], budget: int) -> Set[str]:
+        return referee.unsettled(replace(whole, tables=shown, tasks={}), None, budget)
 
-    Blocks(
-        size=size,
-        first=FIRST_TEXTS,
-        length=lambda table: table.texts,
-        measure=first_texts,
-        join=lambda _, longer: longer,
-        unsettled=lambda: referee.unsettled(replace(whole, tables=texts, tasks={}), None, size),
-        progress=lambda _: None,
-    ).grow(texts, [sae for sae in saes if sae.ref.sae_id in whole.tables])
-    tasks = {name: _stopped(name, whole, texts, referee, saes) for name in whole.tasks}
+    texts = _grown(whole.tables, FIRST_TEXTS, lambda table: table.texts, of_texts)
+
+    def of_task(name: str, shown: dict[str, TaskTable], budget: int) -> Set[str]:
+        so_far = replace(whole, tables=texts, tasks={name: shown})
+        return referee.unsettled(so_far, name, budget)
+
+    tasks = {
+        name: _grown(
+            tables,
+            FIRST_ITEMS,
+            lambda table: table.items,
+            partial(of_task, name),
+        )
+        for name, tables in whole.tasks.items()
+    }
     return replace(whole, tables=texts, tasks=tasks)
 
 
-def _stopped(
-    name: str,
-    whole: Measurement,
-    texts: dict[str, SaeTable],
-    referee: Adaptive,
-    saes: Sequence[_Measured],
-) -> dict[str, TaskTable]:
-    """The tables of one task, as far as a default run would have taken them."""
-    there = whole.tasks[name]
-    found: dict[str, TaskTable] = {}
-    size = max((table.items for table in there.values()), default=0)
+def _grown(
+    there: Mapping[str, Table],
+    first: int,
+    length: Callable[[Table], int],
+    unsettled: Callable[[dict[str, Table], int], Set[str]],
+) -> dict[str, Table]:
+    """As much of each table as the blocks of a run would have taken, by SAE id."""
+    shown: dict[str, Table] = {}
+    budget = max(map(length, there.values()), default=0)
 
-    def first_items(some: Sequence[_Measured], rows: slice) -> Mapping[str, TaskTable]:
-        return {sae.ref.sae_id: _items(there[sae.ref.sae_id], rows.stop) for sae in some}
+    def part(some: Sequence[_Measured], rows: slice) -> Mapping[str, Table]:
+        return {sae.ref.sae_id: _first(there[sae.ref.sae_id], rows.stop, length) for sae in some}
 
     Blocks(
-        size=size,
-        first=FIRST_ITEMS,
-        length=lambda table: table.items,
-        measure=first_items,
+        size=budget,
+        first=first,
+        length=length,
+        measure=part,
         join=lambda _, longer: longer,
-        unsettled=lambda: referee.unsettled(
-            replace(whole, tables=texts, tasks={name: found}), name, size
-        ),
+        unsettled=lambda: unsettled(shown, budget),
         progress=lambda _: None,
-    ).grow(found, [sae for sae in saes if sae.ref.sae_id in there])
-    return found
+    ).grow(shown, [_Measured(table.sae) for table in there.values()])
+    return shown
 
 
-def _texts(table: SaeTable, stop: int) -> SaeTable:
-    if stop >= table.texts:
+def _first(table: Table, stop: int, length: Callable[[Table], int]) -> Table:
+    """The first texts or items of a table, as of a run that stopped there; all of fewer."""
+    if stop >= length(table):
         return table
     return replace(table.keep(slice(stop)), complete=False)
-
-
-def _items(table: TaskTable, stop: int) -> TaskTable:
-    return table if stop >= table.items else replace(table.keep(slice(stop)), complete=False)

@@ -269,3 +269,13 @@ def test_what_the_clean_model_gives_no_ground_for_is_not_applicable_on_both_side
     assert verdict.estimate.reason == "there is nothing to keep"
     cell = compared(nothing, valued(0.3, 0.1, -0.1))
     assert judge(cell.difference(), cell.limit()).status == "undefined"
+
+
+@pytest.mark.parametrize(("items", "status"), [(30, "undecided"), (148, "pass")])
+def test_no_answer_that_changes_is_no_proof_that_none_would(items, status):
+    """A release 4 points worse shows no changed answer of 30 in 3 samples of 10: no pass by 2."""
+    same = replace(valued(5.0, *np.zeros(items), texts=items, unit_name="item"), unseen=100 / items)
+    cell = replace(compared(same, same, Margin("higher", 2.0)), coverage=Coverage.one_sided(0.05))
+    verdict = judge(cell.difference(), cell.limit())
+    assert verdict.estimate.value == 0
+    assert verdict.status == status

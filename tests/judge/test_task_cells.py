@@ -352,3 +352,27 @@ def test_exchanging_clean_and_spliced_turns_signs(layer) -> None:
     for ask in (lambda it: it.accuracy_drop(), lambda it: it.mean(DELTA)):
         assert ask(one).value == pytest.approx(-ask(other).value)
         assert ask(one).low == pytest.approx(-ask(other).high)
+
+
+def test_documents_of_which_none_differs_leave_room_for_one_that_would() -> None:
+    """1,000 items of 10 documents tell no more than 10 documents do: not 0.2 points but some 20."""
+    right = np.ones(1000)
+    one = cell(clean_rank=right, sae_rank=right)
+    by_items = one.accuracy_drop()
+    by_documents = cell(replace(one.table, clusters=np.repeat(np.arange(10), 100))).accuracy_drop()
+    assert by_items.high < 0.5
+    # t(0.975, 9) · sqrt(10/9 · 2 · 10²) points.
+    assert by_documents.high == pytest.approx(2.2622 * math.sqrt(10 / 9 * 2 * 10**2), rel=1e-3)
+    assert by_documents.clusters == 10
+
+
+def test_a_clean_model_that_knows_nothing_has_nothing_to_lose() -> None:
+    """At 5% right, it cannot fail a limit of 5 points, and so shows nothing by keeping it."""
+    wrong = np.where(np.arange(40) < 2, 1.0, 9.0)
+    estimate = cell(clean_rank=wrong, sae_rank=np.full(40, 9.0)).accuracy_drop()
+    assert estimate.inapplicable
+    assert estimate.reason == (
+        "the clean model has 5% right, and so cannot lose more than the 5 points that are allowed"
+    )
+    some = np.where(np.arange(40) < 3, 1.0, 9.0)
+    assert not cell(clean_rank=some, sae_rank=np.full(40, 9.0)).accuracy_drop().inapplicable

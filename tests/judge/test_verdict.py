@@ -199,6 +199,9 @@ def test_what_a_sample_would_have_caught() -> None:
     assert math.isnan(judge(inapplicable("nothing"), AT_MOST).detectable)
     unknown = replace(own, standard_error=math.nan)
     assert math.isnan(judge(unknown, AT_MOST).detectable)
+    # Of two limits, what lies beyond the one that is harder to show.
+    uneven = judge(own, BETWEEN, replace(own, low=0.05, high=0.2))
+    assert uneven.detectable == pytest.approx(0.1 + 0.8416 * 0.015)
 
 
 def test_a_fault_as_large_as_the_detectable_one_is_caught_8_times_in_10() -> None:

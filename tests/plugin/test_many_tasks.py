@@ -27,9 +27,12 @@ def test_more_tasks_than_the_error_is_shared_by_are_refused(tmp_path):
     five = measured_on(tmp_path, 5)
     run = run_gate(tmp_path, five, thresholds(tmp_path))
     assert told(run) == (
-        "5 tasks were measured, but the limits share the error of the claims by 4 at most: raise "
-        "tasks in [gate]"
+        "checks are asked of 5 tasks (task-0, task-1, task-2, task-3, task-4), but the limits "
+        "share the error of the claims by 4 at most: choose some with -k, or raise tasks in [gate]"
     )
+    # A store gathers tasks over many runs: those that are asked about count.
+    run = run_gate(tmp_path, five, thresholds(tmp_path), "-k", "accuracy and not task-4")
+    assert {case.properties["task"] for case in run.cases} == {f"task-{n}" for n in range(4)}
     run = run_gate(tmp_path, five, thresholds(tmp_path, gate="tasks = 5"), "-k", "check_accuracy")
     assert len(run.cases) == 5
     # Where nothing is asked about tasks, they may be as many as there are.
@@ -49,8 +52,8 @@ def test_more_tasks_asked_for_than_the_error_is_shared_by_are_refused(tmp_path):
         f"--sae-task={','.join(map(str, files))}",
     )  # fmt: skip
     assert told(run) == (
-        "5 tasks are asked for, but the limits share the error of the claims by 4 at most: ask for "
-        "fewer with --sae-task, or raise tasks in [gate]"
+        "checks are asked of 5 tasks (a, b, c, d, e), but the limits share the error of the claims "
+        "by 4 at most: ask for fewer with --sae-task, or raise tasks in [gate]"
     )
     assert not (tmp_path / "store").exists()
 

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 
+from sae_checks.errors import StoreError
+from sae_checks.store import read_measurement
 from tests.stored import (
     sae_ref,
 )
@@ -113,3 +116,10 @@ def as_folder(path: Path) -> None:
 
 
 NO_FORMAT = "has no format, where this version of sae-checks reads format 2; measure again"
+
+
+def refusal(folder: Path) -> str:
+    """What is said of a measurement that cannot be read."""
+    with pytest.raises(StoreError) as caught:
+        read_measurement(folder)
+    return str(caught.value)

@@ -24,6 +24,7 @@ from tests.store.damages import (
     OTHER_SAE,
     SAE_0,
     SAE_1,
+    refusal,
     task_of,
     texts_of,
 )
@@ -37,12 +38,6 @@ from tests.stored import (
     task_table,
     write_measurement,
 )
-
-
-def refusal(folder: Path) -> str:
-    with pytest.raises(StoreError) as caught:
-        read_measurement(folder)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -17,6 +17,7 @@ from tests.store.damages import (
     SAE_0,
     SAE_1,
     as_folder,
+    refusal,
     texts_of,
 )
 from tests.stored import (
@@ -28,12 +29,6 @@ from tests.stored import (
     sae_table,
     task_table,
 )
-
-
-def refusal(folder: Path) -> str:
-    with pytest.raises(StoreError) as caught:
-        read_measurement(folder)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize(

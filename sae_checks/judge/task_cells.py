@@ -81,13 +81,23 @@ class TaskCell(Held):
         if items.broken:
             return self.undefined(items.broken)
         clean, spliced = items.values
+        only_clean, only_sae = int((clean > spliced).sum()), int((spliced > clean).sum())
+        past = self.table.prompt_tokens > self.table.sae.training_context
+        return self.of_items(self._drop(clean, spliced)).with_notes(
+            clean_accuracy=100 * float(clean.mean()),
+            sae_accuracy=100 * float(spliced.mean()),
+            only_clean=only_clean,
+            only_sae=only_sae,
+            items_past_training_context=int(past.sum()),
+        )
+
+    def _drop(self, clean: FloatArray, spliced: FloatArray) -> Estimate:
+        """The accuracy drop of items, (items,) 1 where right, 0 where not."""
         most = self.limit().max
         if most is not None and 100 * clean.mean() <= most:
-            return self.of_items(
-                inapplicable(
-                    f"the clean model has {100 * clean.mean():.3g}% right, and so cannot lose more "
-                    f"than the {most:g} points that are allowed"
-                )
+            return inapplicable(
+                f"the clean model has {100 * clean.mean():.3g}% right, and so cannot lose more "
+                f"than the {most:g} points that are allowed"
             )
         only_clean, only_sae = int((clean > spliced).sum()), int((spliced > clean).sum())
         drop = difference_of_shares(only_clean, only_sae, self.table.items, self.coverage)
@@ -98,7 +108,7 @@ class TaskCell(Held):
             # of which one that loses all may be missing.
             of_documents = linearised(drop.value, mean.influence, self.coverage, unseen=unseen)
             low, high = min(low, of_documents.low), max(high, of_documents.high)
-        points = replace(
+        return replace(
             drop,
             value=100 * drop.value,
             low=100 * max(low, -1.0),
@@ -106,14 +116,6 @@ class TaskCell(Held):
             standard_error=100 * drop.standard_error,
             influence=None if mean.influence is None else 100 * mean.influence,
             unseen=100 * unseen,
-        )
-        past = self.table.prompt_tokens > self.table.sae.training_context
-        return self.of_items(points).with_notes(
-            clean_accuracy=100 * float(clean.mean()),
-            sae_accuracy=100 * float(spliced.mean()),
-            only_clean=only_clean,
-            only_sae=only_sae,
-            items_past_training_context=int(past.sum()),
         )
 
     def kept(self, numerator: Quantity, denominator: Quantity) -> Estimate:

@@ -102,6 +102,11 @@ def test_every_sae_is_judged_on_every_task(online: Online):
     assert {f"check_layer_agreement[gpt2-small-res-jb-{task}]" for task in TASKS} <= names
     for case in (case for case in run.cases if case.properties["metric"] == "accuracy_drop"):
         assert (case.properties["texts"], case.properties["first_position"]) == ("12", "")
+        # Random weights answer nothing right, and so have nothing to lose.
+        assert case.properties["verdict"] == "not_applicable"
+        assert "not applicable: the clean model has 0% right" in case.message
+    for case in (case for case in run.cases if case.properties["metric"] == "delta_ln_p"):
+        assert (case.properties["texts"], case.properties["first_position"]) == ("12", "")
         assert np.isfinite(float(case.properties["value"]))
 
 

@@ -20,6 +20,7 @@ def check_delta_ce_growth(cell: Cell) -> Estimate:
     needs=("ce_clean", "ce_sae"),
     unit="training contexts",
     parameters=("window",),
+    limits=("delta_ce",),
     beyond_training=True,
 )
 def check_usable_context(cell: Cell) -> Estimate:

@@ -41,6 +41,7 @@ class Check:
     parameters: tuple[str, ...] = ()
     beyond_training: bool = False  # asks about positions past the training context
     default: Limit | None = None  # where the thresholds file has no table for it
+    limits: tuple[str, ...] = ()  # other checks whose limits it reads
     compared: Check | None = None  # of a comparison with a baseline: whose cells
     definition: int = 1  # raised when what it computes changes, so that old figures are told apart
 
@@ -115,6 +116,7 @@ def check(
     max: float | None = None,
     margin: float | None = None,
     definition: int = 1,
+    limits: tuple[str, ...] = (),
 ) -> Callable[[_Function], _Function]:
     """Make a function `check_<name>(cell) -> Estimate` a check of the suite.
 
@@ -132,6 +134,8 @@ def check(
         margin: the smallest excess over them that would matter; a limit needs one.
         definition: of what it computes; raise it when that changes, so that no figure is compared
             with a baseline that was computed otherwise.
+        limits: names of other checks whose limits it reads with `cell.limit(name)`: its figures
+            depend on them as on a parameter.
 
     Raises:
         ValueError: the function's name does not begin with "check_", a column does not exist, or a
@@ -155,6 +159,7 @@ def check(
             # Parameters have no defaults but those of the thresholds file.
             None if parameters else default,
             definition=definition,
+            limits=limits,
         )
         function.sae_check = made  # type: ignore[attr-defined]
         return function

@@ -192,7 +192,13 @@ def _asked(cells: Iterable[tuple[Check, CellRef]]) -> list[tuple[Check, CellRef]
 
 
 def _terms(thresholds: Thresholds, check: Check, ref: CellRef) -> Terms:
-    return Terms(check.definition, thresholds.limit(check.name, ref.place).parameters)
+    """What a cell's figure depends on beside the measurement: parameters, and limits it reads."""
+    parameters = dict(thresholds.limit(check.name, ref.place).parameters)
+    for name in check.limits:
+        limit = thresholds.limit(name, ref.place)
+        ends = {f"{name}.min": limit.min, f"{name}.max": limit.max}
+        parameters |= {end: value for end, value in ends.items() if value is not None}
+    return Terms(check.definition, tuple(sorted(parameters.items())))
 
 
 def make_baseline(

@@ -150,7 +150,8 @@ def test_fewer_texts_than_groups_are_a_group_each():
     found = valued(measurement(stored.sae_table(0, texts=12)), ref, usable, thresholds)
     assert found.grouped
     assert found.influences.steps.tolist() == [0] * 12  # it holds its limit throughout
-    assert found.terms == Terms(1, (("window", 16.0),))
+    # What it is made of: its own parameter, and the limit that it measures by.
+    assert found.terms == Terms(1, (("delta_ce.max", 0.35), ("window", 16.0)))
 
 
 @pytest.mark.parametrize("name", ["positive_features", "always_active_harmful", "ablated_best"])

@@ -71,3 +71,32 @@ def test_a_baseline_of_another_definition_is_refused():
     assert str(caught.value) == TOLD.format(
         "delta_ce_growth was written with version 1 of its definition, this run has version 2"
     )
+
+
+def test_a_limit_of_another_check_that_a_figure_is_made_of_is_refused_where_it_differs():
+    """How far the context is usable is measured by the limit of ΔCE."""
+    check = bundled_checks()["usable_context"]
+    assert check.limits == ("delta_ce",)
+
+    def limits(most: float) -> Thresholds:
+        usable = Limit(
+            check.unit, min=1.5, regression=Margin("lower", by=0.1), parameters=(("window", 16.0),)
+        )
+        of_loss = CheckLimits(Limit("nats", max=most))
+        return Thresholds(checks={"usable_context": CheckLimits(usable), "delta_ce": of_loss})
+
+    def compare(was: float, now: float) -> None:
+        made = measurement(stored.sae_table(0))
+        ref = CellRef("sae", "made-up", stored.sae_ref(0), None)
+        baseline = make_baseline(made, limits(was), [(check, ref)])
+        sae_id = stored.sae_ref(0).sae_id
+        comparison = Comparison(FileBaseline("v1.json", baseline), {sae_id: sae_id})
+        cells = [(comparison_of(check, "regression"), replace(ref, compared=check.name))]
+        comparison.prepare(made, limits(now), cells)
+
+    compare(0.35, 0.35)
+    with pytest.raises(BaselineError) as caught:
+        compare(0.35, 1.0)
+    assert str(caught.value) == TOLD.format(
+        "usable_context was written with delta_ce.max = 0.35, this run has delta_ce.max = 1.0"
+    )

@@ -144,6 +144,7 @@ class Measuring:
         assert not bind_saes(self.model, self.saes)
 
     def __call__(self, items: Any, without: frozenset[str] = frozenset()) -> dict[str, Any]:
+        from sae_checks.evals.tasks.engine import measure_items
         from sae_checks.measure.plan import (
             ABLATIONS,
             ANSWER_COLUMNS,
@@ -151,7 +152,6 @@ class Measuring:
             PROMPT_COLUMNS,
             ItemPlan,
         )
-        from sae_checks.measure.tasks.engine import measure_items
         from sae_checks.records import TaskRef
 
         offered = frozenset({*ANSWER_COLUMNS, *PROMPT_COLUMNS, FEATURES})

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sae_checks.checking import check
-    from sae_checks.judge.cells import Cell, ReleaseCell
+    from sae_checks.evals.context.cells import Cell, ReleaseCell
+    from sae_checks.evals.tasks.cells import TaskCell
+    from sae_checks.evals.tasks.release import TaskReleaseCell
     from sae_checks.judge.statistics import Estimate
-    from sae_checks.judge.task_cells import TaskCell
-    from sae_checks.judge.task_release import TaskReleaseCell
 
 __all__ = ["Cell", "Estimate", "ReleaseCell", "TaskCell", "TaskReleaseCell", "check"]
 
 _HOMES = {
-    "Cell": "sae_checks.judge.cells",
-    "ReleaseCell": "sae_checks.judge.cells",
+    "Cell": "sae_checks.evals.context.cells",
+    "ReleaseCell": "sae_checks.evals.context.cells",
     "Estimate": "sae_checks.judge.statistics",
-    "TaskCell": "sae_checks.judge.task_cells",
-    "TaskReleaseCell": "sae_checks.judge.task_release",
+    "TaskCell": "sae_checks.evals.tasks.cells",
+    "TaskReleaseCell": "sae_checks.evals.tasks.release",
     "check": "sae_checks.checking",
 }
 

@@ -38,12 +38,11 @@ def selftest(
 
     That is the release on other samples, and releases that were trained again.
     """
-    from sae_checks.faults import CATALOGUE
+    from sae_checks.faults import CATALOGUE, report
+    from sae_checks.faults.injection import Injection
+    from sae_checks.faults.seeds import retrained, unharmed
+    from sae_checks.faults.trial import Trials
     from sae_checks.report.progress import ConsoleProgress
-    from sae_checks.selftest import report
-    from sae_checks.selftest.lab import Lab
-    from sae_checks.selftest.seeds import retrained, unharmed
-    from sae_checks.selftest.trial import Trials
 
     globs = [part.strip() for part in pattern.split(",")]
     chosen = [f for f in CATALOGUE if any(fnmatchcase(f.name, glob) for glob in globs)]
@@ -51,9 +50,11 @@ def selftest(
         names = ", ".join(fault.name for fault in CATALOGUE)
         raise UserError(f"--faults {pattern!r} matches no fault; there are {names}")
     progress = ConsoleProgress()
-    lab = Lab(options, progress)
-    trials, whole = Trials(lab), []
-    print(report.head(lab.measurement.release.name, command, version("sae-checks")), flush=True)
+    injection = Injection(options, progress)
+    trials, whole = Trials(injection), []
+    print(
+        report.head(injection.measurement.release.name, command, version("sae-checks")), flush=True
+    )
     for number, fault in enumerate(chosen):
         for strength in fault.strengths:
             try:
@@ -70,7 +71,7 @@ def selftest(
         print(f"\n{report.on_seeds(runs)}")
         good = good and not any(run.by_limits or run.against_itself for run in runs)
     if again:
-        found = list(retrained(lab, again, ConsoleProgress(quiet=True)))
+        found = list(retrained(injection, again, ConsoleProgress(quiet=True)))
         print(f"\n{report.on_retrained(found)}")
         good = good and not any(run.findings for run in found)
     return 0 if good else 1

@@ -10,10 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from sae_checks.judge.cells import Cell, CellKind, ReleaseCell
+from sae_checks.evals.context.cells import Cell, CellKind, ReleaseCell
+from sae_checks.evals.tasks.cells import TaskCell
+from sae_checks.evals.tasks.release import TaskReleaseCell
 from sae_checks.judge.statistics import Estimate
-from sae_checks.judge.task_cells import TaskCell
-from sae_checks.judge.task_release import TaskReleaseCell
 from sae_checks.judge.thresholds import CellFamily, Limit, Place
 from sae_checks.measure.plan import TEXT_NEEDS, refuse_unknown
 from sae_checks.records import PositionRange, SaeRef

@@ -139,7 +139,7 @@ def _one_of(*choices: str) -> Callable[[str], str]:
 
 
 def _ranges(text: str) -> tuple[PositionRange, ...]:
-    from sae_checks.judge.ranges import parse_ranges
+    from sae_checks.records.ranges import parse_ranges
 
     try:
         return parse_ranges(text)

@@ -19,7 +19,7 @@ from sae_checks.options import FLAGS, OPTIONS, STRICT, Option, Options
 if TYPE_CHECKING:
     from sae_checks.checking import CellRef, Check
     from sae_checks.judge.verdict import Verdict
-    from sae_checks.session import Session
+    from sae_checks.session.session import Session
 
 _OPTIONS: pytest.StashKey[Options] = pytest.StashKey()
 _SESSION: pytest.StashKey[Session] = pytest.StashKey()
@@ -160,7 +160,7 @@ def pytest_pycollect_makeitem(
     check = check_of(obj)
     if check is None or f"check_{check.name}" != name:
         return None
-    from sae_checks.comparison import comparison_of
+    from sae_checks.baseline.comparison import comparison_of
 
     session = _session(collector.config)
     compared = comparison_of(check, session.options.question)
@@ -315,7 +315,7 @@ def _session(config: pytest.Config) -> Session:
     session = config.stash.get(_SESSION, None)
     if session is None:
         from sae_checks.report.progress import ConsoleProgress
-        from sae_checks.session import Session
+        from sae_checks.session.session import Session
 
         quiet = config.option.verbose < 0
         session = Session(config.stash[_OPTIONS], ConsoleProgress(quiet=quiet))

@@ -12,11 +12,8 @@ from pathlib import Path
 import sae_checks
 
 HEAVY = ("torch", "sae_lens", "transformer_lens", "transformers", "datasets")
-LIGHT_PACKAGES = ("judge", "report", "resolve", "store")
-LIGHT_MODULES = (
-    *("baseline", "cell_refs", "checking", "comparison", "court", "errors", "evidence", "family"),
-    *("gate", "options", "plugin", "records", "referee", "session"),
-)
+LIGHT_PACKAGES = ("baseline", "judge", "records", "report", "resolve", "session", "store")
+LIGHT_MODULES = ("checking", "errors", "evals.collect", "evals.selector", "options", "plugin")
 
 IMPORT_EACH = """
 import importlib, json, sys

@@ -12,8 +12,8 @@ from difflib import get_close_matches
 from typing import NoReturn
 
 from sae_checks.errors import ThresholdsError, UserError
-from sae_checks.judge.ranges import parse_range
 from sae_checks.records import PositionRange
+from sae_checks.records.ranges import parse_range
 
 # Keys, and indices into arrays of tables: ("checks", "delta_ce", "override", 1, "layer").
 TomlPath = tuple[str | int, ...]

@@ -17,7 +17,7 @@ from torch import Tensor
 from sae_checks.load.language_model import LanguageModel
 from sae_checks.load.texts import Texts
 from sae_checks.measure import metrics
-from sae_checks.octaves import octaves
+from sae_checks.records.octaves import octaves
 
 CALIBRATION_TEXTS = 8
 # A token is massive where its norm is this many times the median. Ordinary norms stay within a

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from sae_checks.errors import ModelError
+from sae_checks.evals.context.recorder import Recorder
 from sae_checks.load.language_model import CleanPass, LanguageModel
 from sae_checks.load.sae import LoadedSae
 from sae_checks.load.texts import Texts
@@ -27,9 +28,8 @@ from sae_checks.measure.calibration import (
 from sae_checks.measure.floors import Floor, prepare_floors
 from sae_checks.measure.pieces import batch_tokens, spans, tokens_at_once
 from sae_checks.measure.plan import Plan
-from sae_checks.measure.recorder import Recorder
-from sae_checks.octaves import OFFSET_PROJECTION
 from sae_checks.records import SaeTable
+from sae_checks.records.octaves import OFFSET_PROJECTION
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sae_checks.octaves import OFFSET_PROJECTION
+from sae_checks.records.octaves import OFFSET_PROJECTION
 
 # Column -> whether it needs a resumed pass through the model, or only the activation itself.
 ACTIVATION_COLUMNS = ("l0", "l1", "mse", "norm", "squared_distance")

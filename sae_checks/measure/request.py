@@ -19,7 +19,7 @@ from sae_checks.records import (
 from sae_checks.store import Provenance, Store
 
 
-class Referee(Protocol):
+class StoppingRule(Protocol):
     """Says, while measuring goes on, which SAEs it has to go on for."""
 
     def unsettled(self, so_far: Measurement, task: str | None, budget: int) -> Set[str]:
@@ -33,7 +33,7 @@ class Referee(Protocol):
 
 
 class WholeBudget:
-    """The referee of a run whose sample was fixed before: all is measured."""
+    """The stopping rule of a run whose sample was fixed before: all is measured."""
 
     def unsettled(self, so_far: Measurement, task: str | None, budget: int) -> Set[str]:
         """All SAEs."""
@@ -51,7 +51,7 @@ class Request:
         tasks: which ones.
         store: where stored tables are found, and what is measured is kept.
         options: device, precision, batches, how many features to ablate.
-        referee: asked after every block of texts or items who needs more.
+        stopping: the rule that is asked after every block of texts or items who needs more.
     """
 
     release: Release
@@ -62,18 +62,18 @@ class Request:
     text_saes: tuple[SaeRef, ...]
     task_saes: tuple[SaeRef, ...]
     tasks: tuple[tuple[Task, TaskRef], ...]
-    referee: Referee
+    stopping: StoppingRule
 
     @property
     def adaptive(self) -> bool:
         """Whether measuring may stop before the budget is spent."""
-        return not isinstance(self.referee, WholeBudget)
+        return not isinstance(self.stopping, WholeBudget)
 
     def so_far(
         self,
         texts: Mapping[str, SaeTable],
         tasks: Mapping[str, Mapping[str, TaskTable]],
     ) -> Measurement:
-        """What has been measured, as the referee is shown it."""
+        """What has been measured, as the stopping rule is shown it."""
         of_tasks = {name: dict(tables) for name, tables in tasks.items()}
         return Measurement(self.release, self.provenance.context, dict(texts), tasks=of_tasks)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from sae_checks.evals.tasks.run import measure_task, plan_tasks
 from sae_checks.load.third_party import ignored_warnings
-from sae_checks.measure.bench import load_bench
+from sae_checks.measure.loaded import load_models
 from sae_checks.measure.progress import Progress
 from sae_checks.measure.request import Request
-from sae_checks.measure.tasks.run import measure_task, plan_tasks
 from sae_checks.measure.texts import measure_texts, plan_texts
 from sae_checks.records import Measurement
 from sae_checks.store import MeasuredTask
@@ -33,11 +33,11 @@ def measure_release(request: Request, progress: Progress) -> Measurement:
         failures: dict[str, str] = {}
         if missing:
             with ignored_warnings():
-                bench = load_bench(request, tuple(missing.values()), progress)
-                failures = bench.failures
-                described = measure_texts(request, bench, texts, progress)
+                loaded = load_models(request, tuple(missing.values()), progress)
+                failures = loaded.failures
+                described = measure_texts(request, loaded, texts, progress)
                 measured_tasks = [
-                    measure_task(request, bench, work, texts.tables, progress) for work in tasks
+                    measure_task(request, loaded, work, texts.tables, progress) for work in tasks
                 ]
         manifest = store.write_manifest(
             described, failures, measured_tasks, adaptive=request.adaptive

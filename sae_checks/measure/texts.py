@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sae_checks.measure.bench import Bench
 from sae_checks.measure.blocks import FIRST_TEXTS, Blocks
 from sae_checks.measure.join import join_texts
+from sae_checks.measure.loaded import LoadedModels
 from sae_checks.measure.plan import POSITION_SUMS, Plan
 from sae_checks.measure.progress import Progress
 from sae_checks.measure.request import Request
@@ -47,7 +47,7 @@ def plan_texts(request: Request, progress: Progress) -> TextWork:
             columns |= stored.columns
     if partial:
         budget = request.provenance.tokens // request.provenance.context
-        partial &= request.referee.unsettled(request.so_far(tables, {}), None, budget)
+        partial &= request.stopping.unsettled(request.so_far(tables, {}), None, budget)
     missing = tuple(
         sae for sae in request.text_saes if sae.sae_id not in tables or sae.sae_id in partial
     )
@@ -55,26 +55,26 @@ def plan_texts(request: Request, progress: Progress) -> TextWork:
 
 
 def measure_texts(
-    request: Request, bench: Bench, work: TextWork, progress: Progress
+    request: Request, loaded: LoadedModels, work: TextWork, progress: Progress
 ) -> dict[str, object]:
     """Measure and store what is missing; what the texts are, or nothing if none were read."""
-    saes = bench.of(work.missing)
-    if bench.model is None or not saes:
+    saes = loaded.of(work.missing)
+    if loaded.model is None or not saes:
         return {}
     from sae_checks.load.documents import CorpusRequest
     from sae_checks.load.texts import load_texts
     from sae_checks.measure.engine import measure, prepare
 
-    model, corpus = bench.model, CorpusRequest.of(request.provenance)
+    model, corpus = loaded.model, CorpusRequest.of(request.provenance)
     progress.phase(f"reading corpus {corpus.name}")
     prepend_bos = request.release.loading.prepend_bos
     texts = load_texts(corpus, model.tokenizer, prepend_bos=prepend_bos)
     count = len(texts.tokens)
-    prepared = prepare(model, saes, texts, work.plan, bench.settings)
+    prepared = prepare(model, saes, texts, work.plan, loaded.settings)
 
     def measure_part(some: Sequence[LoadedSae], rows: slice) -> dict[str, SaeTable]:
         part = texts.part(rows)
-        found = measure(model, some, part, work.plan, bench.settings, progress.advance, prepared)
+        found = measure(model, some, part, work.plan, loaded.settings, progress.advance, prepared)
         return {name: replace(table, complete=rows.stop == count) for name, table in found.items()}
 
     for sae in saes:  # a table with fewer columns than are measured now begins anew
@@ -93,7 +93,7 @@ def measure_texts(
         length=lambda table: table.texts,
         measure=measure_part,
         join=join_texts,
-        unsettled=lambda: request.referee.unsettled(request.so_far(work.tables, {}), None, count),
+        unsettled=lambda: request.stopping.unsettled(request.so_far(work.tables, {}), None, count),
         progress=progress.advance,
     ).grow(work.tables, saes)
     description = {**texts.description, "fingerprint": texts.fingerprint}

@@ -12,7 +12,7 @@ from sae_checks.judge.verdict import Verdict
 from sae_checks.report.sentence import sentence
 
 if TYPE_CHECKING:
-    from sae_checks.session import Outcome
+    from sae_checks.session.session import Outcome
 
 # What is accepted unasked is looked at again after so many days.
 LASTS = timedelta(days=90)

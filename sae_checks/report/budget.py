@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sae_checks.records import Measurement
-    from sae_checks.session import Session
+    from sae_checks.session.session import Session
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from sae_checks.evals.tasks.features import best_and_worst
 from sae_checks.judge.coverage import Coverage
-from sae_checks.judge.features import best_and_worst
 from sae_checks.judge.statistics import ratio_of_sums
 from sae_checks.records import FeatureTable, IntArray, TaskTable
 

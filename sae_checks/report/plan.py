@@ -13,7 +13,7 @@ from sae_checks.wording import counted
 
 if TYPE_CHECKING:
     from sae_checks.checking import CellRef, Check
-    from sae_checks.session import Session
+    from sae_checks.session.session import Session
 
 
 def plan_lines(
@@ -57,7 +57,7 @@ def _at_budget(session: Session, check: Check, cell: CellRef, budget: int) -> tu
 
     A cell that the pilot fails leaves nothing to be noticed, and its spread is often vast.
     """
-    from sae_checks.evidence import UnmeasuredError
+    from sae_checks.evals.selector import UnmeasuredError
 
     try:
         verdict = session.judge(check, cell)
@@ -90,7 +90,7 @@ def _extrapolated(
         manifest: Mapping[str, Any] = session.gate.measurement.manifest
         units = max(2, min(units, manifest.get("texts", {}).get("documents") or units))
     error = each.standard_error * math.sqrt(each.units / units)
-    coverage = session.gate.court(session.thresholds).shared_coverage(check, cell)
+    coverage = session.gate.rule(session.thresholds).shared_coverage(check, cell)
     return detectable(coverage.at_the_end().reach(units - 1, units) * error, error)
 
 

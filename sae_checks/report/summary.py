@@ -16,7 +16,7 @@ from sae_checks.wording import counted
 if TYPE_CHECKING:
     from sae_checks.checking import Check
     from sae_checks.judge.verdict import Verdict
-    from sae_checks.session import Outcome, Session
+    from sae_checks.session.session import Outcome, Session
 
 _RANK = {
     name: rank

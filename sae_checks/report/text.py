@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from sae_checks.baseline import same_weights
+from sae_checks.baseline.identity import same_weights
 from sae_checks.checking import BUNDLED_THRESHOLDS, CellRef, Check
 from sae_checks.judge.thresholds import KnownFailure
 from sae_checks.judge.verdict import Verdict
@@ -14,8 +14,8 @@ from sae_checks.report.texts import text_lines
 from sae_checks.wording import counted
 
 if TYPE_CHECKING:
-    from sae_checks.gate import Gate
     from sae_checks.options import Options
+    from sae_checks.session.gate import Gate
 
 
 def header(gate: Gate, options: Options, *, with_tasks: bool) -> list[str]:

@@ -10,10 +10,10 @@ from typing import get_args
 import pytest
 
 import sae_checks
-from sae_checks.judge.cells import Cell, CellKind
+from sae_checks.evals.context.cells import Cell, CellKind
+from sae_checks.evals.tasks.cells import TaskCell
+from sae_checks.evals.tasks.release import TaskReleaseCell
 from sae_checks.judge.statistics import Estimate
-from sae_checks.judge.task_cells import TaskCell
-from sae_checks.judge.task_release import TaskReleaseCell
 from sae_checks.measure.plan import ITEM_NEEDS, TEXT_NEEDS
 from tests import stored
 from tests.docs.pages import example, in_code, page, rows

@@ -12,10 +12,10 @@ import pytest
 
 from sae_checks.checking import BUNDLED_THRESHOLDS, bundled_checks
 from sae_checks.errors import UserError
-from sae_checks.judge.cells import Cell, ReleaseCell
+from sae_checks.evals.context.cells import Cell, ReleaseCell
+from sae_checks.evals.tasks.cells import TaskCell
+from sae_checks.evals.tasks.release import TaskReleaseCell
 from sae_checks.judge.ranks import rank_association, rank_effect
-from sae_checks.judge.task_cells import TaskCell
-from sae_checks.judge.task_release import TaskReleaseCell
 from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
 from sae_checks.measure.plan import TEXT_NEEDS
 from sae_checks.records import (

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 
 from sae_checks.checking import BUNDLED_THRESHOLDS, bundled_checks
-from sae_checks.judge.cells import Cell
+from sae_checks.evals.context.cells import Cell
 from sae_checks.judge.coverage import Coverage
-from sae_checks.judge.ranges import position_ranges
 from sae_checks.judge.statistics import Estimate, difference_of_shares
 from sae_checks.judge.thresholds import Place
 from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
 from sae_checks.judge.verdict import judge
 from sae_checks.records import ModelLoading, PositionRange, SaeRef, SaeTable
+from sae_checks.records.ranges import position_ranges
 
 CHECKS = {name: CheckRules(c.unit, c.parameters) for name, c in bundled_checks().items()}
 THRESHOLDS = read_thresholds(BUNDLED_THRESHOLDS, CHECKS)

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sae_checks.judge.cells import Cell, ReleaseCell
+from sae_checks.evals.context.cells import Cell, ReleaseCell
+from sae_checks.evals.tasks.cells import TaskCell
 from sae_checks.judge.statistics import Estimate
-from sae_checks.judge.task_cells import TaskCell
 from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
 from sae_checks.records import PositionRange, SaeTable, TaskTable
 from tests import stored

@@ -58,14 +58,14 @@ def sae(sae_id: str) -> Any:
 
 
 @dataclass
-class Bench:
+class LoadedModels:
     """Stands in for the engine; a table is the list of the texts that an SAE was measured on.
 
     Attributes:
         size: how many texts there are.
         needs: how many texts an SAE has to have before it is settled.
         calls: what was measured together: SAE ids, first text, end.
-        asked: the lengths of all tables whenever the referee was asked.
+        asked: the lengths of all tables whenever the stopping was asked.
     """
 
     size: int
@@ -100,66 +100,66 @@ class Bench:
 
 
 def test_settled_saes_drop_out_of_later_blocks():
-    bench = Bench(size=100, needs={"early": 1, "late": 30, "never": 1_000})
-    bench.grow(first=16)
-    assert bench.calls == [
+    loaded = LoadedModels(size=100, needs={"early": 1, "late": 30, "never": 1_000})
+    loaded.grow(first=16)
+    assert loaded.calls == [
         ("early late never", 0, 16),
         ("late never", 16, 32),
         ("never", 32, 64),
         ("never", 64, 100),
     ]
-    lengths = {name: len(table) for name, table in bench.tables.items()}
+    lengths = {name: len(table) for name, table in loaded.tables.items()}
     assert lengths == {"early": 16, "late": 32, "never": 100}
 
 
 def test_the_referee_is_asked_before_every_block_with_all_there_is():
-    bench = Bench(size=50, needs={"a": 1, "b": 1_000})
-    bench.grow(first=16)
-    assert bench.asked == [{}, {"a": 16, "b": 16}, {"a": 16, "b": 32}]
+    loaded = LoadedModels(size=50, needs={"a": 1, "b": 1_000})
+    loaded.grow(first=16)
+    assert loaded.asked == [{}, {"a": 16, "b": 16}, {"a": 16, "b": 32}]
 
 
 def test_measured_saes_go_on_from_where_they_are():
     """Of an earlier run: `some` got as far as 20, `all` to the end, `new` is not there yet."""
-    bench = Bench(
+    loaded = LoadedModels(
         size=64,
         needs={"some": 1_000, "new": 1_000, "all": 1_000},
         tables={"some": list(range(20)), "all": list(range(64))},
     )
-    bench.grow(first=16)
-    assert bench.calls == [
+    loaded.grow(first=16)
+    assert loaded.calls == [
         ("new", 0, 16),
         # What has 16 and what has 20 meet again at 32, and go on together.
         ("new", 16, 32),
         ("some", 20, 32),
         ("some new", 32, 64),
     ]
-    assert all(table == list(range(64)) for table in bench.tables.values())
+    assert all(table == list(range(64)) for table in loaded.tables.values())
 
 
 def test_a_stored_sae_that_is_settled_is_left_as_it_is():
     before = list(range(20))
-    bench = Bench(size=64, needs={"a": 10}, tables={"a": before})
-    bench.grow(first=16)
-    assert bench.calls == []
-    assert bench.tables["a"] is before
-    assert bench.steps == [44]
+    loaded = LoadedModels(size=64, needs={"a": 10}, tables={"a": before})
+    loaded.grow(first=16)
+    assert loaded.calls == []
+    assert loaded.tables["a"] is before
+    assert loaded.steps == [44]
 
 
 def test_an_sae_may_become_unsettled_again():
     """Cells of a whole release need every SAE, also those that needed no more of their own."""
-    bench = Bench(size=64, needs={"a": 1, "b": 1_000})
+    loaded = LoadedModels(size=64, needs={"a": 1, "b": 1_000})
     answers = iter([{"a", "b"}, {"b"}, {"a", "b"}])
     Blocks(
         size=64,
         first=16,
         length=len,
-        measure=bench.measure,
+        measure=loaded.measure,
         join=lambda before, after: before + after,
         unsettled=lambda: next(answers),
-        progress=bench.steps.append,
-    ).grow(bench.tables, [sae("a"), sae("b")])
-    assert bench.calls == [("a b", 0, 16), ("b", 16, 32), ("a", 16, 64), ("b", 32, 64)]
-    assert bench.tables["a"] == bench.tables["b"] == list(range(64))
+        progress=loaded.steps.append,
+    ).grow(loaded.tables, [sae("a"), sae("b")])
+    assert loaded.calls == [("a b", 0, 16), ("b", 16, 32), ("a", 16, 64), ("b", 32, 64)]
+    assert loaded.tables["a"] == loaded.tables["b"] == list(range(64))
 
 
 def test_a_first_stretch_is_joined_to_nothing():
@@ -170,17 +170,17 @@ def test_a_first_stretch_is_joined_to_nothing():
         joined.append((len(before), len(after)))
         return before + after
 
-    bench = Bench(size=32, needs={"a": 1_000})
-    bench.grow(first=16, join=join)
+    loaded = LoadedModels(size=32, needs={"a": 1_000})
+    loaded.grow(first=16, join=join)
     assert joined == [(16, 16)]
 
 
 def test_the_whole_budget_at_once():
     """As a run does whose sample is fixed before."""
-    bench = Bench(size=100, needs={"a": 1_000, "b": 1_000})
-    bench.grow(first=100)
-    assert bench.calls == [("a b", 0, 100)]
-    assert bench.steps == [100, 100, 0]
+    loaded = LoadedModels(size=100, needs={"a": 1_000, "b": 1_000})
+    loaded.grow(first=100)
+    assert loaded.calls == [("a b", 0, 100)]
+    assert loaded.steps == [100, 100, 0]
 
 
 @given(
@@ -193,12 +193,12 @@ def test_tables_hold_each_text_once_and_progress_adds_up(size, first, saes):
     needs = {f"sae {row}": need for row, (need, _) in enumerate(saes)}
     before = {f"sae {row}": min(there, size) for row, (_, there) in enumerate(saes)}
     tables = {name: list(range(length)) for name, length in before.items() if length}
-    bench = Bench(size=size, needs=needs, tables=dict(tables))
-    bench.grow(first)
+    loaded = LoadedModels(size=size, needs=needs, tables=dict(tables))
+    loaded.grow(first)
     for name, need in needs.items():
-        found = bench.tables.get(name, [])
+        found = loaded.tables.get(name, [])
         assert found == list(range(len(found)))
         assert len(found) >= min(need, size)
         # No more than what the block that settled it brought.
         assert len(found) <= max(before[name], min(size, max(first, 2 * need)))
-    assert sum(bench.steps) == sum(size - length for length in before.values())
+    assert sum(loaded.steps) == sum(size - length for length in before.values())

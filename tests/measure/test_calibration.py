@@ -10,7 +10,7 @@ from sae_checks.measure.calibration import (
     calibrate,
     with_directions,
 )
-from sae_checks.octaves import octaves
+from sae_checks.records.octaves import octaves
 from tests.builders import language_model, random_texts, texts_of
 
 HOOK_POINT = "blocks.1.hook_resid_pre"

@@ -12,7 +12,7 @@ from sae_checks.load.sae import LoadedSae
 from sae_checks.measure import engine
 from sae_checks.measure.engine import Settings, bind_saes, measure
 from sae_checks.measure.plan import COLUMNS, LOSS_COLUMNS, POSITION_SUMS, Plan
-from sae_checks.octaves import OFFSET_PROJECTION
+from sae_checks.records.octaves import OFFSET_PROJECTION
 from tests.builders import (
     BOS,
     CONTEXT,

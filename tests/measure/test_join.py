@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sae_checks.evals.tasks.engine import measure_items
 from sae_checks.load.tasks.items import Item, Items
 from sae_checks.measure.engine import Settings, bind_saes, measure, prepare
 from sae_checks.measure.join import join_items, join_texts
 from sae_checks.measure.plan import COLUMNS, ITEM_NEEDS, POSITION_SUMS, ItemPlan, Plan
-from sae_checks.measure.tasks.engine import measure_items
 from sae_checks.records import ITEM_GROUPS, FeatureTable, PositionSums, SaeTable, TaskTable
 from tests import stored
 from tests.builders import BOS, VOCABULARY, language_model, loaded_sae, random_texts

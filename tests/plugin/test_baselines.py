@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sae_checks.baseline.comparison import Comparison
 from sae_checks.checking import CellKey, bundled_checks
-from sae_checks.comparison import Comparison
 from tests import stored
 from tests.plugin.gate_run import CHECKOUT, GateRun, run_gate
 

@@ -15,7 +15,7 @@ from sae_checks.judge.statistics import further
 from sae_checks.judge.thresholds import Limit
 from sae_checks.measure.blocks import FIRST_TEXTS, schedule
 from sae_checks.records import FloatArray
-from sae_checks.referee import BENEFIT_OF_DOUBT
+from sae_checks.session.stopping import BENEFIT_OF_DOUBT
 
 Bools = NDArray[np.bool_]
 
@@ -48,7 +48,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Held:
+class LimitedCell:
     """What cells are held to: a limit, and the error with which each end may be wrong.
 
     Attributes:
@@ -87,7 +87,7 @@ def reach(error: float, stops: tuple[int, ...], growing: bool) -> list[float]:
     return [one.reach(stop - 1, stop) for one, stop in zip(spent, stops, strict=True)]
 
 
-def judged(looks: Looks, held: Held, growing: bool) -> tuple[Bools, Bools]:
+def judged(looks: Looks, held: LimitedCell, growing: bool) -> tuple[Bools, Bools]:
     """Whether each cell fails, and whether it passes, at each look: (cells, looks)."""
     own, shared = (reach(error, looks.stops, growing) for error in (held.own, held.shared))
     fails, passes = np.zeros((2, *looks.value.shape), dtype=bool)
@@ -101,7 +101,7 @@ def judged(looks: Looks, held: Held, growing: bool) -> tuple[Bools, Bools]:
     return fails, passes & ~fails
 
 
-def settled(looks: Looks, held: Held, fails: Bools, passes: Bools) -> Bools:
+def settled(looks: Looks, held: LimitedCell, fails: Bools, passes: Bools) -> Bools:
     """Whether measuring would stop, by each cell alone: (cells, looks), always at the last."""
     last = looks.stops[-1]
     own, shared = (reach(error, looks.stops, True)[-1] for error in (held.own, held.shared))
@@ -115,7 +115,7 @@ def settled(looks: Looks, held: Held, fails: Bools, passes: Bools) -> Bools:
     return stops
 
 
-def run(looks: Looks, held: Held, growing: bool) -> Outcome:
+def run(looks: Looks, held: LimitedCell, growing: bool) -> Outcome:
     """Measure each cell until it is settled, and judge it there."""
     fails, passes = judged(looks, held, growing)
     at = settled(looks, held, fails, passes).argmax(axis=1) if growing else -1

@@ -7,11 +7,11 @@ from typing import Literal
 import numpy as np
 
 from sae_checks.checking import CellRef, Check
-from sae_checks.family import Family
-from sae_checks.judge.ranges import PositionRanges
 from sae_checks.judge.statistics import undefined
 from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
 from sae_checks.records import FloatArray, PositionRange
+from sae_checks.records.ranges import PositionRanges
+from sae_checks.session.family import Family
 from tests import stored
 
 SAES, CHECKS, RANGES = 5, 8, 5

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from sae_checks.judge.cells import Cell
+from sae_checks.evals.context.cells import Cell
 from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
 from sae_checks.load.packing import STRETCH, Packed, draw_evenly, pack, stack
 from sae_checks.records import FloatArray, IntArray, PositionRange, SaeTable

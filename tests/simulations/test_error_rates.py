@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from sae_checks.judge.thresholds import Limit
-from tests.simulations.looks import Held, Looks, judged, look, stops_of
+from tests.simulations.looks import LimitedCell, Looks, judged, look, stops_of
 from tests.simulations.populations import LOGNORMAL, USUAL, Population, rare
 from tests.simulations.release import CELLS, CLAIMS, error
 
@@ -35,7 +35,7 @@ def fails(looks: Looks, growing: bool) -> bool:
     parts = (("claim", slice(CLAIMS)), ("range", slice(CLAIMS, CELLS)))
     for family, cells in parts:
         some = Looks(looks.value[cells], looks.error[cells], looks.skewness[cells], looks.stops)
-        if judged(some, Held(LIMIT, error(family)), growing)[0].any():
+        if judged(some, LimitedCell(LIMIT, error(family)), growing)[0].any():
             return True
     return False
 

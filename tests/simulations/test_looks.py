@@ -5,21 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sae_checks import referee
+from sae_checks.session import stopping
 from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.statistics import ratio_of_sums
 from sae_checks.judge.thresholds import Limit
 from sae_checks.judge.verdict import FEWEST_UNITS, FEWEST_UNITS_TO_STOP, Verdict, judge
 from sae_checks.records import FloatArray
-from tests.simulations.looks import Held, judged, look, settled, stops_of
+from tests.simulations.looks import LimitedCell, judged, look, settled, stops_of
 from tests.simulations.populations import LOGNORMAL, USUAL, Population
 
 TOKENS = 32
-HELD = Held(Limit("nats", max=0.2, margin=0.15), shared=0.001)
+HELD = LimitedCell(Limit("nats", max=0.2, margin=0.15), shared=0.001)
 
 
-def verdict(texts: FloatArray, held: Held, budget: int, growing: bool) -> Verdict:
-    """As `Court` makes it."""
+def verdict(texts: FloatArray, held: LimitedCell, budget: int, growing: bool) -> Verdict:
+    """As `DecisionRule` makes it."""
     on_the_way = growing and len(texts) < budget
     estimates = []
     for error in (held.own, held.shared):
@@ -31,9 +31,9 @@ def verdict(texts: FloatArray, held: Held, budget: int, growing: bool) -> Verdic
     return judge(estimates[0], held.limit, estimates[1], fewest=fewest)
 
 
-def stopped(one: Verdict, held: Held, budget: int) -> bool:
+def stopped(one: Verdict, held: LimitedCell, budget: int) -> bool:
     ends = (Coverage.one_sided(e, stopping=True).at_the_end() for e in (held.own, held.shared))
-    return referee.settled(one, budget, *ends)
+    return stopping.settled(one, budget, *ends)
 
 
 @pytest.mark.parametrize("growing", [True, False])

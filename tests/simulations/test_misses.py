@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sae_checks.judge.thresholds import Limit
-from tests.simulations.looks import Held, look, run, stops_of
+from tests.simulations.looks import LimitedCell, look, run, stops_of
 from tests.simulations.populations import COST, LOGNORMAL, USUAL, Population
 from tests.simulations.release import error
 from tests.simulations.test_error_rates import SAMPLES, noise
@@ -20,7 +20,7 @@ def misses(population: Population, texts: int, growing: bool, below: bool, margi
     rng = np.random.default_rng(2)
     looks = look(population.draw(rng, RUNS, texts), stops_of(texts, growing))
     looks = looks.mirrored() if below else looks
-    missed = run(looks.moved(margin), Held(limit, error("claim")), growing).passed.mean()
+    missed = run(looks.moved(margin), LimitedCell(limit, error("claim")), growing).passed.mean()
     mode, end = "default" if growing else "fixed", "min" if below else "max"
     print(
         f"\n{population}, {texts} texts, {mode}, {end}, margin {margin:g} SD: a claim at its "
@@ -49,7 +49,7 @@ def test_rare_texts_that_a_small_sample_lacks(share: float):
     lacking = (1 - share) ** 64
     rng = np.random.default_rng(7)
     texts = rng.normal(0.2, 0.1, (RUNS, 390)) + COST * (rng.random((RUNS, 390)) < share)
-    held = Held(Limit("nats", max=0.35, margin=0.05), error("claim"))
+    held = LimitedCell(Limit("nats", max=0.35, margin=0.05), error("claim"))
     missed = [
         run(look(texts[:, :size], stops_of(size, growing)), held, growing).passed.mean()
         for size, growing in ((64, False), (390, True), (390, False))

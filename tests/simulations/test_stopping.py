@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sae_checks.judge.thresholds import Limit
-from tests.simulations.looks import Held, Looks, look, run, stops_of
+from tests.simulations.looks import LimitedCell, Looks, look, run, stops_of
 from tests.simulations.populations import (
     DEMO,
     DEMO_SPREAD,
@@ -37,7 +37,7 @@ def test_a_default_run_blocks_what_a_fixed_one_does(population: Population, cell
     growing, fixed = both(population.draw(np.random.default_rng(3), RUNS, texts))
     lost_fails, lost_blocks = [], []
     for margin in MARGINS:
-        held = Held(Limit("SD", max=0, margin=margin), shared=0.04 / cells)
+        held = LimitedCell(Limit("SD", max=0, margin=margin), shared=0.04 / cells)
         for excess in EXCESSES:
             default = run(growing.moved(excess * margin), held, True)
             whole = run(fixed.moved(excess * margin), held, False)
@@ -60,7 +60,7 @@ def test_a_healthy_release_takes_a_third_of_its_passes(population: Population, m
     for _ in range(RUNS // CHECKS):
         texts = population.draw(rng, CHECKS, 400, alike=0.5)
         looks = look(texts, stops_of(400, True)).moved(3.5 * margin)
-        spent.append(run(looks, Held(limit, error("claim")), True).texts.max())
+        spent.append(run(looks, LimitedCell(limit, error("claim")), True).texts.max())
     share = np.mean(spent) / 400
     print(f"\n{population}, margin {margin:g} SD: {share:.0%} of the passes", end=" ")
     # Where few texts make most of a sum, 64 tell less.
@@ -72,7 +72,7 @@ def test_a_healthy_release_takes_a_third_of_its_passes(population: Population, m
 def test_a_kl_half_as_high_again_as_its_limit(population: Population, spread: float):
     """0.6 nats for 0.4, on 97 texts that spread by a third of a nat or more."""
     growing, fixed = both(spread * population.draw(np.random.default_rng(5), RUNS, 97))
-    held = Held(Limit("nats", max=0.4, margin=0.05), error("claim"))
+    held = LimitedCell(Limit("nats", max=0.4, margin=0.05), error("claim"))
     default, whole = run(growing.moved(0.6), held, True), run(fixed.moved(0.6), held, False)
     print(
         f"\n{population}, spread {spread:g}: a KL of 0.6 fails in {default.failed.mean():.1%} of "
@@ -89,7 +89,7 @@ def test_a_kl_half_as_high_again_as_its_limit(population: Population, spread: fl
 def test_the_demos_delta_ce(delta_ce: float, least: float, growing: bool):
     """One SAE of five, on the demo's 390 texts, whose limit is 0.35 and margin 0.05 nats."""
     texts = DEMO_SPREAD * DEMO.draw(np.random.default_rng(6), RUNS, 390)
-    held = Held(Limit("nats", max=0.35, margin=0.05), error("claim"))
+    held = LimitedCell(Limit("nats", max=0.35, margin=0.05), error("claim"))
     outcome = run(look(texts, stops_of(390, growing)).moved(delta_ce), held, growing)
     blocked = 1 - outcome.passed.mean()
     print(

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sae_checks.checking import CellRef, bundled_checks
-from sae_checks.court import Court
-from sae_checks.family import Family
-from sae_checks.judge.ranges import position_ranges
 from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
 from sae_checks.records import Measurement, Release
+from sae_checks.records.ranges import position_ranges
+from sae_checks.session.decision import DecisionRule
+from sae_checks.session.family import Family
 from tests import stored
 
 SAES, TASKS = 4, ("one", "two", "three")
@@ -86,11 +86,11 @@ def verdicts(
     )
     ranges = {ref.sae_id: position_ranges(ref.training_context, stored.CONTEXT) for ref in REFS}
     family = Family(LIMITS, CHECKS, SAES, ranges)
-    court = Court(LIMITS, family, adaptive=adaptive)
+    rule = DecisionRule(LIMITS, family, adaptive=adaptive)
     found = {}
     for index in which:
         name, ref = CELLS[index]
-        one = court.verdict(measurement, CHECKS[name], ref)
+        one = rule.verdict(measurement, CHECKS[name], ref)
         found[index] = (one.status, one.adjusted.low, one.adjusted.high)
     return found
 

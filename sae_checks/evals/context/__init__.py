@@ -1,0 +1,1 @@
+"""The context evaluation: figures per token of texts, by position."""

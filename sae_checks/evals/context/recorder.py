@@ -1,0 +1,104 @@
+"""Gathers one SAE's measurements, batch by batch, into its table."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sae_checks.load.texts import Texts
+from sae_checks.measure import metrics
+from sae_checks.measure.calibration import Calibration, measured_tokens
+from sae_checks.measure.plan import LOSS_COLUMNS, POSITION_SUMS, Plan
+from sae_checks.records import PositionSums, SaeRef, SaeTable
+from sae_checks.records.octaves import OFFSET_PROJECTION
+
+
+class Recorder:
+    """The columns of one SAE under way: (texts, C) each, NaN where there is nothing to measure."""
+
+    def __init__(self, ref: SaeRef, texts: Texts, plan: Plan, calibration: Calibration) -> None:
+        self._ref, self._texts, self._plan, self._calibration = ref, texts, plan, calibration
+        shape = texts.tokens.shape
+        columns = plan.columns - {POSITION_SUMS}
+        self._columns = {name: np.full(shape, np.nan) for name in sorted(columns)}
+        self._massive = np.zeros(shape, dtype=np.bool_)
+        # For ordinary and massive tokens: how many at each position, and Σ(x − c) over them.
+        self._counts = torch.zeros(2, shape[1], dtype=torch.float64)
+        self._sums = (
+            torch.zeros(2, shape[1], ref.d_in, dtype=torch.float64) if self._sums_wanted else None
+        )
+
+    @property
+    def _sums_wanted(self) -> bool:
+        return POSITION_SUMS in self._plan.columns
+
+    def activations(self, rows: slice, x: Tensor) -> None:
+        """Record what the activations (B, T, d) of some texts are like, SAE aside."""
+        keep = measured_tokens(self._texts, rows)  # (B, T)
+        # In the tables a norm of NaN means "not measured"; an activation that is NaN was measured,
+        # and has to be found broken rather than left out.
+        norms = metrics.norm(x).cpu().nan_to_num(nan=torch.inf, posinf=torch.inf)
+        massive = keep & norms.isfinite() & (norms > self._calibration.massive_norm)
+        self._massive[rows] = massive.numpy()
+        self._write("norm", rows, norms, keep)
+        if "squared_distance" in self._plan.columns:
+            self._write(
+                "squared_distance",
+                rows,
+                metrics.squared_distance(x, self._calibration.mean).cpu(),
+                keep,
+            )
+        if OFFSET_PROJECTION in self._columns:
+            self._write(OFFSET_PROJECTION, rows, self._calibration.along_offset(x).cpu(), keep)
+        if self._sums is not None:
+            centred = x.double() - self._calibration.mean.double()  # (B, T, d)
+            for index, tokens in enumerate((keep & ~massive, massive)):
+                weights = tokens.to(x.device).double()  # (B, T)
+                self._counts[index] += weights.sum(0).cpu()
+                self._sums[index] += torch.einsum("btd,bt->td", centred, weights).cpu()
+
+    def features(self, rows: slice, piece: tuple[slice, slice], features: Tensor) -> None:
+        """Record L0 and L1 of feature activations (b, t, d_sae), a piece of the batch."""
+        texts, positions = piece
+        keep = measured_tokens(self._texts, rows)[piece].numpy()
+        for name, metric in (("l0", metrics.l0), ("l1", metrics.l1)):
+            if name in self._plan.columns:
+                values = metric(features).double().cpu().numpy()
+                self._columns[name][rows][texts, positions] = np.where(keep, values, np.nan)
+
+    def reconstruction(self, rows: slice, x: Tensor, reconstruction: Tensor) -> None:
+        """Record the error of reconstructions (B, T, d)."""
+        if "mse" in self._plan.columns:
+            keep = measured_tokens(self._texts, rows)
+            self._write("mse", rows, metrics.squared_distance(x, reconstruction).cpu(), keep)
+
+    def losses(
+        self, rows: slice, text: Tensor, position: Tensor, columns: dict[str, Tensor]
+    ) -> None:
+        """Record losses (N,) of the tokens at (text of the batch, position), each index (N,)."""
+        place = (text.cpu().numpy(), position.cpu().numpy())
+        for name in LOSS_COLUMNS:
+            if name in self._plan.columns and name in columns:
+                self._columns[name][rows][place] = columns[name].double().cpu().numpy()
+
+    def table(self) -> SaeTable:
+        """All that was recorded."""
+        measured = measured_tokens(self._texts, slice(None)).numpy()
+        return SaeTable(
+            self._ref,
+            self._columns,
+            self._massive,
+            self._position_sums(),
+            documents=np.where(measured, self._texts.documents, np.int32(-1)),
+        )
+
+    def _write(self, name: str, rows: slice, values: Tensor, keep: Tensor) -> None:
+        if name in self._columns:
+            self._columns[name][rows] = torch.where(keep, values.double(), torch.nan).numpy()
+
+    def _position_sums(self) -> PositionSums | None:
+        if self._sums is None:
+            return None
+        counts, sums = self._counts.numpy(), self._sums.numpy()
+        return PositionSums(counts[0], sums[0], counts[1], sums[1])

@@ -1,0 +1,1 @@
+"""The tasks evaluation: figures per item of tasks whose answers are known."""

@@ -1,0 +1,66 @@
+"""What final hidden states say of a batch's answers, and of the prompts' own next tokens."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sae_checks.evals.tasks.batches import ItemBatch
+from sae_checks.load.language_model import LanguageModel
+from sae_checks.measure import metrics
+from sae_checks.measure.pieces import spans, tokens_at_once
+from sae_checks.measure.splice import mean_per_item
+
+
+@torch.inference_mode()
+def score_answers(model: LanguageModel, final: Tensor, batch: ItemBatch) -> dict[str, Tensor]:
+    """Each answer's ln p and rank, and how it stands among its candidates.
+
+    Of an answer of several tokens, ln p is their sum, and its rank the worst of theirs: it is
+    right where every token is the arg-max. Candidates are compared by their first tokens.
+
+    Args:
+        model: whose unembedding is run, at the answers' positions only.
+        final: (B, T, d_model), final hidden states.
+        batch: the items.
+
+    Returns:
+        `ln_p`, `rank`, and where the items have candidates `candidate_right` (1 or 0), and where
+        they have two `logit_difference`: each (B,) float64 on the CPU.
+    """
+    item, position = batch.answer_places.unbind(-1)
+    log_p = metrics.log_probabilities(model.unembed(final[item, position]))  # (n, V)
+    ln_p = -metrics.cross_entropy(log_p, batch.answer_targets).double()
+    ranks = metrics.rank(log_p, batch.answer_targets)
+    found = {
+        "ln_p": torch.zeros(batch.count, dtype=torch.float64).index_add_(0, item.cpu(), ln_p.cpu()),
+        "rank": _worst(ranks.cpu(), item.cpu(), batch.count),
+    }
+    if batch.candidates is not None:
+        margin = metrics.margin(log_p[batch.first_answers], batch.candidates).cpu()  # (B,)
+        right = torch.where(margin.isnan(), torch.nan, (margin > 0).double())
+        found["candidate_right"] = right
+        if batch.candidates.shape[1] == 2:
+            found["logit_difference"] = margin
+    return found
+
+
+@torch.inference_mode()
+def prompt_losses(model: LanguageModel, final: Tensor, batch: ItemBatch) -> Tensor:
+    """(B,) float64: mean of −ln p(next token) over the prompt's measured tokens but its last.
+
+    The prompt's last token predicts the answer, which is scored by itself.
+    """
+    places, targets = batch.prompt_places()
+    item, position = places.unbind(-1)
+    losses = torch.empty(len(places), device=final.device)
+    for piece in spans(len(places), tokens_at_once(model.vocabulary)):
+        logits = model.unembed(final[item[piece], position[piece]])
+        losses[piece] = metrics.cross_entropy(metrics.log_probabilities(logits), targets[piece])
+    return mean_per_item(losses, item, batch.count)
+
+
+def _worst(ranks: Tensor, item: Tensor, count: int) -> Tensor:
+    """(count,) the largest rank of each item's tokens; NaN where one of them is."""
+    worst = torch.zeros(count, dtype=torch.float64)
+    return worst.scatter_reduce_(0, item, ranks, reduce="amax")

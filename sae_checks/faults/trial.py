@@ -1,0 +1,140 @@
+"""One fault, planted and judged: which checks notice it, and on which SAEs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from sae_checks.baseline.comparison import make_baseline
+from sae_checks.errors import UserError
+from sae_checks.faults import Fault, Strength
+from sae_checks.faults.default_run import as_default_run
+from sae_checks.faults.findings import Cells, Finding, differences, failures, through_a_file
+from sae_checks.faults.injection import Injection
+from sae_checks.judge.thresholds import QUESTIONS
+from sae_checks.load.sae import LoadedSae
+from sae_checks.records import Measurement, SaeRef
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What became of one fault at one strength."""
+
+    fault: Fault
+    strength: Strength
+    planted_in: tuple[str, ...]  # SAE ids
+    findings: tuple[Finding, ...]
+    seconds: float
+
+    @property
+    def caught(self) -> bool:
+        """Whether something failed on every damaged SAE."""
+        return set(self.planted_in) <= {finding.sae for finding in self.findings}
+
+    def caught_by(self, question: str) -> bool:
+        """Whether it would have been caught by this question alone."""
+        some = (f for f in self.findings if f.question == question)
+        return set(self.planted_in) <= {finding.sae for finding in some}
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """SAEs that are blamed without being damaged."""
+        blamed = {finding.sae for finding in self.findings if finding.sae}
+        return tuple(sorted(blamed - set(self.planted_in)))
+
+
+class Trials:
+    """Plants faults into a release, and judges it by its limits and against itself unharmed."""
+
+    def __init__(self, injection: Injection) -> None:
+        self.injection = injection
+        baseline = make_baseline(injection.measurement, injection.thresholds, injection.cells)
+        self._baseline = through_a_file(baseline)
+        self.unharmed = self._judge(injection.measurement, injection.cells)
+        self._before = {(f.question, f.check, f.sae, f.told) for f in self.unharmed}
+
+    def run(self, fault: Fault, strength: Strength, number: int) -> Trial:
+        """One trial; `number` says which SAE gets the fault, so that all have their turn."""
+        begun = time.monotonic()
+        saes, measurement, cells = self._planted(fault, strength, number)
+        findings = self._judge(measurement, cells)
+        new = [f for f in findings if (f.question, f.check, f.sae, f.told) not in self._before]
+        ids = tuple(sae.sae_id for sae in saes)
+        return Trial(fault, strength, ids, tuple(new), time.monotonic() - begun)
+
+    def _planted(
+        self, fault: Fault, strength: Strength, number: int
+    ) -> tuple[Sequence[SaeRef], Measurement, Cells]:
+        injection = self.injection
+        ref = injection.saes[(number + 1) % len(injection.saes)]
+        if fault.target == "training_context":
+            return self._shortened(ref, strength.value)
+        if fault.target == "processing":
+            good = [injection.loaded(each) for each in injection.saes]
+            model = injection.otherwise_processed(good)
+            if model is None:
+                raise UserError("the model has no LayerNorm, so that nothing is centred")
+            measurement = injection.with_tables(injection.remeasure(good, model))
+            return injection.saes, _otherwise_loaded(measurement), injection.cells
+        if fault.target == "swap":
+            damaged = self._swapped(ref)
+        else:
+            sae = injection.loaded(ref)
+            damaged = [fault.into(sae, strength.value, injection.sample(sae))]
+        measurement = injection.with_tables(injection.remeasure(damaged))
+        return [sae.ref for sae in damaged], measurement, injection.cells
+
+    def _swapped(self, ref: SaeRef) -> list[LoadedSae]:
+        """An SAE and another of its width, each with the other's weights."""
+        others = [
+            s for s in self.injection.saes if s.d_in == ref.d_in and s.hook_point != ref.hook_point
+        ]
+        if not others:
+            raise UserError("the release has no two SAEs that could change places")
+        one, other = self.injection.loaded(ref), self.injection.loaded(others[-1])
+        return [LoadedSae(one.ref, other.sae), LoadedSae(other.ref, one.sae)]
+
+    def _shortened(self, ref: SaeRef, share: float) -> tuple[Sequence[SaeRef], Measurement, Cells]:
+        """An SAE that says it was trained at a shorter context: the same tables, other cells."""
+        injection = self.injection
+        short = replace(ref, training_context=max(4, int(share * ref.training_context)))
+
+        def exchanged(each: SaeRef) -> SaeRef:
+            return short if each.sae_id == ref.sae_id else each
+
+        release = replace(
+            injection.measurement.release,
+            saes=tuple(exchanged(each) for each in injection.measurement.release.saes),
+        )
+        tables = {
+            sae_id: replace(table, sae=exchanged(table.sae))
+            for sae_id, table in injection.measurement.tables.items()
+        }
+        measurement = replace(injection.measurement, release=release, tables=tables)
+        return [short], measurement, injection.gate.cells_of(release, injection.checks)
+
+    def _judge(self, measurement: Measurement, cells: Cells) -> list[Finding]:
+        """All tests that block the release: by its limits in a default run, and as comparisons."""
+        injection = self.injection
+        rule = injection.gate.rule(injection.thresholds)
+        found = failures(
+            replace(rule, adaptive=True),
+            as_default_run(measurement, replace(rule, adaptive=True), cells),
+            [(check, ref) for check, ref in cells if rule.gates(check, ref)],
+        )
+        for question in QUESTIONS:
+            found += differences(rule, self._baseline, measurement, cells, question)
+        return found
+
+
+def _otherwise_loaded(measurement: Measurement) -> Measurement:
+    """A measurement whose manifest says what a release with other loading options would say."""
+    provenance = dict(cast(Mapping[str, Any], measurement.manifest["provenance"]))
+    loading = dict(provenance["loading"])
+    pairs = dict(loading["from_pretrained_kwargs"])
+    pairs["center_writing_weights"] = not pairs.get("center_writing_weights", False)
+    loading["from_pretrained_kwargs"] = sorted(pairs.items())
+    provenance["loading"] = loading
+    return replace(measurement, manifest={**measurement.manifest, "provenance": provenance})

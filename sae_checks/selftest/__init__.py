@@ -1,1 +1,0 @@
-"""The gate under test: which planted faults do these limits and this budget catch?"""

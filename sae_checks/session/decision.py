@@ -1,0 +1,95 @@
+"""The decision rule: a measurement and a cell go in, a verdict comes out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from sae_checks.baseline.comparison import Comparison
+from sae_checks.baseline.paired import PairedCell
+from sae_checks.checking import CellRef, Check
+from sae_checks.evals.selector import AnyCell, CellSelector
+from sae_checks.judge.coverage import Coverage
+from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.thresholds import Thresholds
+from sae_checks.judge.verdict import FEWEST_UNITS, FEWEST_UNITS_TO_STOP, Verdict, judge
+from sae_checks.records import Measurement, SaeTable, TaskTable
+from sae_checks.session.family import Family
+
+
+@dataclass(frozen=True)
+class DecisionRule:
+    """How the cells of one run are judged.
+
+    Attributes:
+        thresholds: what they are held to.
+        family: how sure each of them has to be, since together they may block the release.
+        adaptive: whether measuring stops where verdicts are clear.
+        comparison: with a baseline, if there is one.
+    """
+
+    thresholds: Thresholds
+    family: Family
+    adaptive: bool = False
+    comparison: Comparison | None = None
+
+    def gates(self, check: Check, ref: CellRef) -> bool:
+        """Whether a cell has a limit; a comparison with a baseline always has."""
+        return (
+            check.compared is not None
+            or not self.thresholds.limit(check.name, ref.place).report_only
+        )
+
+    def own_coverage(self) -> Coverage:
+        """Of the interval by which a cell passes."""
+        return Coverage.one_sided(1 - self.thresholds.gate.confidence, stopping=self.adaptive)
+
+    def shared_coverage(self, check: Check, ref: CellRef) -> Coverage:
+        """Of the interval by which a cell fails."""
+        return Coverage.one_sided(self.family.error(check, ref), stopping=self.adaptive)
+
+    def verdict(self, measurement: Measurement, check: Check, ref: CellRef) -> Verdict:
+        """Judge one cell.
+
+        Raises:
+            UnmeasuredError: the cell's SAE (any SAE, for a cell of the whole release) or its task
+                could not be measured.
+        """
+        cell = self._cell(measurement, check, ref, self.own_coverage())
+        estimate: Estimate = check.function(cell)
+        limit = cell.limit()
+        if limit.report_only or math.isnan(estimate.value):
+            return judge(estimate, limit)
+        shared = self._cell(measurement, check, ref, self.shared_coverage(check, ref))
+        adjusted: Estimate = check.function(shared)
+        if math.isnan(adjusted.value):  # so sure one cannot be that there is anything to measure
+            adjusted = replace(estimate, low=-math.inf, high=math.inf)
+        growing = self.adaptive and not self.complete(measurement, ref)
+        return judge(
+            estimate,
+            limit,
+            adjusted,
+            fewest=FEWEST_UNITS_TO_STOP if growing else FEWEST_UNITS,
+            family=ref.family,
+            undecided_holds=self.thresholds.gate.undecided(ref.family) == "pass",
+        )
+
+    @staticmethod
+    def complete(measurement: Measurement, ref: CellRef) -> bool:
+        """Whether all tables that a cell is cut from have the whole budget."""
+        tables: Mapping[str, SaeTable | TaskTable] = (
+            measurement.tables if ref.task is None else measurement.tasks.get(ref.task, {})
+        )
+        asked = tables.values() if ref.sae is None else [tables[ref.sae.sae_id]]
+        return all(table.complete for table in asked)
+
+    def _cell(
+        self, measurement: Measurement, check: Check, ref: CellRef, coverage: Coverage
+    ) -> AnyCell | PairedCell:
+        if check.compared is None:
+            return CellSelector(measurement, self.thresholds, coverage).cell(check, ref)
+        assert self.comparison is not None, "comparisons are collected only with a baseline"
+        # Nothing stops early beside a baseline: the whole error is for the whole budget.
+        fixed = replace(coverage, stopping=False)
+        return self.comparison.cell(check.compared, ref, self.thresholds, fixed)

@@ -7,18 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sae_checks.records import (
-    ITEM_GROUPS,
-    AblationTable,
-    FeatureTable,
-    ModelLoading,
-    PositionSums,
-    Release,
-    SaeRef,
-    SaeTable,
-    TaskRef,
-    TaskTable,
-)
+from sae_checks.evals.context.table import ContextTable, PositionSums
+from sae_checks.evals.tasks.table import AblationTable, FeatureTable, TaskTable
+from sae_checks.records import GROUPS, ModelLoading, Release, SaeRef, TaskRef
 from sae_checks.store import MeasuredTask, Provenance, Store
 from sae_checks.store.integrity import read_sealed, write_sealed
 
@@ -63,7 +54,7 @@ def sae_ref(layer: int, training_context: int = TRAINING_CONTEXT) -> SaeRef:
 
 def sae_table(
     layer: int, delta_ce: DeltaCe = flat, texts: int = TEXTS, context: int = CONTEXT
-) -> SaeTable:
+) -> ContextTable:
     """A table whose ΔCE is known and whose other quantities are good throughout."""
     generator = np.random.default_rng(layer)
     x = generator.normal(size=(texts, context, WIDTH))
@@ -95,7 +86,7 @@ def sae_table(
     counts[0], sums[0] = 0, 0
     nothing = np.zeros(context)
     position_sums = PositionSums(counts, sums, nothing, np.zeros_like(sums))
-    return SaeTable(
+    return ContextTable(
         sae_ref(layer), columns, np.zeros((texts, context), dtype=np.bool_), position_sums
     )
 
@@ -173,7 +164,7 @@ def feature_table(delta_ln_p: np.ndarray, active: np.ndarray | None = None) -> F
         active = np.arange(items) % np.arange(1, 9)[:, None] == 0
         active = active[active.any(axis=1)]
     score = np.where(delta_ln_p >= 0, 1, -1)
-    groups = np.arange(items) % ITEM_GROUPS == np.arange(ITEM_GROUPS)[:, None]  # (groups, items)
+    groups = np.arange(items) % GROUPS == np.arange(GROUPS)[:, None]  # (groups, items)
     present = active.astype(np.int64)
     return FeatureTable(
         feature=np.arange(3, 3 + len(active)),
@@ -225,7 +216,7 @@ def write_measurement(
     delta_ce: DeltaCe = flat,
     layers: int = 2,
     failures: dict[int, str] | None = None,
-    tables: dict[int, SaeTable] | None = None,
+    tables: dict[int, ContextTable] | None = None,
     tasks: Sequence[TaskTable] = (),
     task_failures: Mapping[str, str] | None = None,
 ) -> Path:

@@ -34,7 +34,7 @@ from sae_checks.evals.selector import CellSelector
 from sae_checks.judge.coverage import FIXED, Coverage
 from sae_checks.judge.statistics import Estimate
 from sae_checks.judge.thresholds import QUESTIONS, Question, Thresholds
-from sae_checks.records import ITEM_GROUPS, Measurement
+from sae_checks.records import GROUPS, Measurement
 
 Cells = Mapping[CellKey, CellValue]
 
@@ -234,8 +234,8 @@ def cell_values(
         made[key] = _cell_value(estimate, _terms(thresholds, check, ref))
         if math.isfinite(estimate.value) and estimate.influence is None:
             by_group.append((key, check, ref))
-    values = np.full((len(by_group), ITEM_GROUPS), math.nan)
-    for group in range(ITEM_GROUPS) if by_group else ():
+    values = np.full((len(by_group), GROUPS), math.nan)
+    for group in range(GROUPS) if by_group else ():
         less = CellSelector(without_group(measurement, group), thresholds, FIXED)
         values[:, group] = [_estimate(less, check, ref).value for _, check, ref in by_group]
     for (key, _, ref), without in zip(by_group, values, strict=True):

@@ -46,7 +46,7 @@ from sae_checks.baseline.identity import Baseline, BaselineSae
 from sae_checks.baseline.paired import CellValue, Influences, Terms
 from sae_checks.checking import CellKey
 from sae_checks.errors import BaselineError
-from sae_checks.records import ITEM_GROUPS
+from sae_checks.records import GROUPS
 
 FORMAT = 2
 _LARGEST_EXPONENT = 1_000  # beyond it, influences are not finite, or 0
@@ -217,8 +217,8 @@ def _refuse_broken(path: Path, baseline: Baseline) -> None:
         if not count:
             continue
         if cell.grouped:
-            if count > ITEM_GROUPS:
-                _refuse(path, key, f"it has influences of {count:,} groups of {ITEM_GROUPS}")
+            if count > GROUPS:
+                _refuse(path, key, f"it has influences of {count:,} groups of {GROUPS}")
         elif count < cell.units:
             _refuse(path, key, f"it has {count:,} influences of {cell.units:,} units")
         elif count != units.setdefault(key.task, count):

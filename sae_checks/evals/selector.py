@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 from sae_checks.checking import CellRef, Check
 from sae_checks.errors import UserError
 from sae_checks.evals.context.cells import Cell, ReleaseCell
+from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.tasks.cells import TaskCell
 from sae_checks.evals.tasks.release import TaskReleaseCell
+from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.thresholds import Thresholds
 from sae_checks.measure.plan import ABLATIONS, FEATURES, ITEM_NEEDS, POSITION_SUMS, TEXT_NEEDS
-from sae_checks.records import Measurement, PositionRange, SaeRef, SaeTable, TaskTable
+from sae_checks.records import Measurement, PositionRange, SaeRef
 
 AnyCell = Cell | ReleaseCell | TaskCell | TaskReleaseCell
 
@@ -113,7 +115,7 @@ class CellSelector:
         return UnmeasuredError(reason or f"SAE {sae.sae_id!r} was not measured {where}")
 
 
-def _columns_of_texts(table: SaeTable) -> set[str]:
+def _columns_of_texts(table: ContextTable) -> set[str]:
     return {*table.columns, *([POSITION_SUMS] if table.position_sums is not None else [])}
 
 

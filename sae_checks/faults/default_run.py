@@ -11,13 +11,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
+from sae_checks.evals.context.table import ContextTable
+from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.faults.findings import Cells
 from sae_checks.measure.blocks import FIRST_ITEMS, FIRST_TEXTS, Blocks
-from sae_checks.records import Measurement, SaeRef, SaeTable, TaskTable
+from sae_checks.records import Measurement, SaeRef
 from sae_checks.session.decision import DecisionRule
 from sae_checks.session.stopping import Adaptive
 
-Table = TypeVar("Table", SaeTable, TaskTable)
+Table = TypeVar("Table", ContextTable, TaskTable)
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def as_default_run(whole: Measurement, rule: DecisionRule, cells: Cells) -> Meas
     """
     stopping = Adaptive(rule, cells)
 
-    def of_texts(shown: dict[str, SaeTable], budget: int) -> Set[str]:
+    def of_texts(shown: dict[str, ContextTable], budget: int) -> Set[str]:
         return stopping.unsettled(replace(whole, tables=shown, tasks={}), None, budget)
 
     texts = _grown(whole.tables, FIRST_TEXTS, lambda table: table.texts, of_texts)

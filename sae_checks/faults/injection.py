@@ -9,7 +9,9 @@ from functools import cached_property
 import torch
 
 from sae_checks.checking import CellRef, Check, bundled_checks
+from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.tasks.engine import measure_items
+from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.faults import Sample, sample_of
 from sae_checks.judge.thresholds import Thresholds
 from sae_checks.load.documents import CorpusRequest
@@ -23,7 +25,7 @@ from sae_checks.measure.loaded import LoadedModels, load_models
 from sae_checks.measure.plan import ABLATIONS, ItemPlan, Plan
 from sae_checks.measure.progress import Progress
 from sae_checks.options import Options
-from sae_checks.records import Measurement, SaeRef, SaeTable, TaskRef, TaskTable
+from sae_checks.records import Measurement, SaeRef, TaskRef
 from sae_checks.session.gate import Gate
 
 SAMPLE_TEXTS = 16  # whose activations tell what planting a fault has to know
@@ -33,7 +35,7 @@ SAMPLE_TEXTS = 16  # whose activations tell what planting a fault has to know
 class Remeasured:
     """Tables of some SAEs, by SAE id."""
 
-    texts: dict[str, SaeTable]
+    texts: dict[str, ContextTable]
     tasks: dict[str, dict[str, TaskTable]]  # by task first
 
 

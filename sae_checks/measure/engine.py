@@ -15,6 +15,7 @@ from torch import Tensor
 
 from sae_checks.errors import ModelError
 from sae_checks.evals.context.recorder import Recorder
+from sae_checks.evals.context.table import ContextTable
 from sae_checks.load.language_model import CleanPass, LanguageModel
 from sae_checks.load.sae import LoadedSae
 from sae_checks.load.texts import Texts
@@ -28,7 +29,6 @@ from sae_checks.measure.calibration import (
 from sae_checks.measure.floors import Floor, prepare_floors
 from sae_checks.measure.pieces import batch_tokens, spans, tokens_at_once
 from sae_checks.measure.plan import Plan
-from sae_checks.records import SaeTable
 from sae_checks.records.octaves import OFFSET_PROJECTION
 
 
@@ -97,7 +97,7 @@ def measure(
     settings: Settings = Settings(),
     progress: Callable[[int], None] = lambda texts_done: None,
     prepared: Prepared | None = None,
-) -> dict[str, SaeTable]:
+) -> dict[str, ContextTable]:
     """Measure SAEs on texts.
 
     Args:

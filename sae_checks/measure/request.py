@@ -6,16 +6,11 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Protocol
 
+from sae_checks.evals.context.table import ContextTable
+from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.load.tasks.task import Task
 from sae_checks.options import Options
-from sae_checks.records import (
-    Measurement,
-    Release,
-    SaeRef,
-    SaeTable,
-    TaskRef,
-    TaskTable,
-)
+from sae_checks.records import Measurement, Release, SaeRef, TaskRef
 from sae_checks.store import Provenance, Store
 
 
@@ -71,7 +66,7 @@ class Request:
 
     def so_far(
         self,
-        texts: Mapping[str, SaeTable],
+        texts: Mapping[str, ContextTable],
         tasks: Mapping[str, Mapping[str, TaskTable]],
     ) -> Measurement:
         """What has been measured, as the stopping rule is shown it."""

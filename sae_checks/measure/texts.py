@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sae_checks.evals.context.table import ContextTable
 from sae_checks.measure.blocks import FIRST_TEXTS, Blocks
 from sae_checks.measure.join import join_texts
 from sae_checks.measure.loaded import LoadedModels
 from sae_checks.measure.plan import POSITION_SUMS, Plan
 from sae_checks.measure.progress import Progress
 from sae_checks.measure.request import Request
-from sae_checks.records import SaeRef, SaeTable
+from sae_checks.records import SaeRef
 from sae_checks.wording import counted, texts_of_documents
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 class TextWork:
     """What is to be measured on texts: the tables that are there, and the SAEs that need more."""
 
-    tables: dict[str, SaeTable]
+    tables: dict[str, ContextTable]
     missing: tuple[SaeRef, ...]
     plan: Plan  # for those that need more
 
@@ -31,7 +32,7 @@ class TextWork:
 def plan_texts(request: Request, progress: Progress) -> TextWork:
     """What is stored, and for which SAEs that does not do; what is damaged is set aside."""
     plan = Plan.of(request.needs)
-    tables: dict[str, SaeTable] = {}
+    tables: dict[str, ContextTable] = {}
     partial: set[str] = set()
     columns: frozenset[str] = plan.columns
     for sae in request.text_saes:
@@ -72,7 +73,7 @@ def measure_texts(
     count = len(texts.tokens)
     prepared = prepare(model, saes, texts, work.plan, loaded.settings)
 
-    def measure_part(some: Sequence[LoadedSae], rows: slice) -> dict[str, SaeTable]:
+    def measure_part(some: Sequence[LoadedSae], rows: slice) -> dict[str, ContextTable]:
         part = texts.part(rows)
         found = measure(model, some, part, work.plan, loaded.settings, progress.advance, prepared)
         return {name: replace(table, complete=rows.stop == count) for name, table in found.items()}
@@ -102,7 +103,7 @@ def measure_texts(
     return description
 
 
-def _covers(table: SaeTable | None, plan: Plan) -> bool:
+def _covers(table: ContextTable | None, plan: Plan) -> bool:
     """Whether a table has all the columns of a plan."""
     if table is None:
         return False

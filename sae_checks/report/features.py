@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from sae_checks.evals.tasks.features import best_and_worst
+from sae_checks.evals.tasks.table import FeatureTable, TaskTable
 from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.statistics import ratio_of_sums
-from sae_checks.records import FeatureTable, IntArray, TaskTable
+from sae_checks.records import IntArray
 
 SHOWN = 3  # of the best, and of the worst
 

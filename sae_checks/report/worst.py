@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from sae_checks.evals.context.table import ContextTable
+from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.judge.statistics import Estimate
 from sae_checks.judge.thresholds import Limit
 from sae_checks.judge.verdict import Verdict
-from sae_checks.records import IntArray, Measurement, SaeTable, TaskTable
+from sae_checks.records import IntArray, Measurement
 from sae_checks.report.sentence import with_unit
 from sae_checks.wording import printable
 
@@ -54,7 +56,9 @@ def worst_units(verdict: Verdict) -> list[int]:
     return [int(unit) for unit in order if towards[unit] > 0]
 
 
-def document_lines(measurement: Measurement, table: SaeTable, units: Sequence[int]) -> list[str]:
+def document_lines(
+    measurement: Measurement, table: ContextTable, units: Sequence[int]
+) -> list[str]:
     """Documents by number, with their first words as far as they are known."""
     texts: Mapping[str, Any] = measurement.manifest.get("texts", {})  # type: ignore[assignment]
     openings: Mapping[str, str] = texts.get("openings", {})
@@ -79,7 +83,7 @@ def item_lines(measurement: Measurement, table: TaskTable, units: Sequence[int])
     return lines
 
 
-def document_numbers(table: SaeTable) -> IntArray:
+def document_numbers(table: ContextTable) -> IntArray:
     """(units,) the number of each unit's document."""
     if table.documents is None:
         return np.arange(table.texts)

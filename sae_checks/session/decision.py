@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 from sae_checks.baseline.comparison import Comparison
 from sae_checks.baseline.paired import PairedCell
 from sae_checks.checking import CellRef, Check
+from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.selector import AnyCell, CellSelector
+from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.statistics import Estimate
 from sae_checks.judge.thresholds import Thresholds
 from sae_checks.judge.verdict import FEWEST_UNITS, FEWEST_UNITS_TO_STOP, Verdict, judge
-from sae_checks.records import Measurement, SaeTable, TaskTable
+from sae_checks.records import Measurement
 from sae_checks.session.family import Family
 
 
@@ -78,7 +80,7 @@ class DecisionRule:
     @staticmethod
     def complete(measurement: Measurement, ref: CellRef) -> bool:
         """Whether all tables that a cell is cut from have the whole budget."""
-        tables: Mapping[str, SaeTable | TaskTable] = (
+        tables: Mapping[str, ContextTable | TaskTable] = (
             measurement.tables if ref.task is None else measurement.tasks.get(ref.task, {})
         )
         asked = tables.values() if ref.sae is None else [tables[ref.sae.sae_id]]

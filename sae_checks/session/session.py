@@ -12,12 +12,12 @@ from sae_checks.baseline.paired import improved
 from sae_checks.checking import CellRef, Check, bundled_checks
 from sae_checks.errors import UserError
 from sae_checks.evals.selector import UnmeasuredError
+from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.thresholds import QUESTIONS, KnownFailure, Thresholds
 from sae_checks.judge.verdict import Verdict
 from sae_checks.measure.progress import Progress, Stopwatch
 from sae_checks.options import Options
-from sae_checks.records import TaskTable
 from sae_checks.report import text
 from sae_checks.report.accepting import known_failure_entries
 from sae_checks.report.features import feature_lines

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sae_checks.errors import StoreError
-from sae_checks.records import SaeRef, SaeTable, TaskRef, TaskTable
+from sae_checks.evals.context.table import ContextTable
+from sae_checks.evals.tasks.table import TaskTable
+from sae_checks.records import SaeRef, TaskRef
 from sae_checks.store.integrity import damaged, read_sealed, verify_table
 from sae_checks.store.tables import read_table
 from sae_checks.store.task_tables import read_task_table
@@ -24,7 +26,7 @@ _Read = TypeVar("_Read")
 class Stored:
     """One SAE's stored table, and for which columns it was measured."""
 
-    table: SaeTable
+    table: ContextTable
     columns: frozenset[str]
 
 

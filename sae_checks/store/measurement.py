@@ -7,15 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from sae_checks.errors import StoreError
-from sae_checks.records import (
-    Measurement,
-    ModelLoading,
-    Release,
-    SaeRef,
-    SaeTable,
-    TaskRef,
-    TaskTable,
-)
+from sae_checks.evals.context.table import ContextTable
+from sae_checks.evals.tasks.table import TaskTable
+from sae_checks.records import Measurement, ModelLoading, Release, SaeRef, TaskRef
 from sae_checks.store.files import MANIFEST, read_sae, read_task, task_ref
 from sae_checks.store.integrity import read_json, unsealed
 from sae_checks.store.provenance import DEFINITIONS_VERSION
@@ -35,7 +29,7 @@ def read_measurement(folder: Path) -> Measurement:
     saes = tuple(_sae_ref(entry["ref"]) for entry in manifest["saes"])
     folders = {s.sae_id: e["folder"] for s, e in zip(saes, manifest["saes"], strict=True)}
     tasks = _read_tasks(folder, manifest, saes, folders)
-    tables: dict[str, SaeTable] = {}
+    tables: dict[str, ContextTable] = {}
     failures: dict[str, str] = {}
     for sae, entry in zip(saes, manifest["saes"], strict=True):
         stored = read_sae(folder / entry["folder"], sae, manifest["setting"])

@@ -23,7 +23,9 @@ from typing import Any
 from filelock import FileLock
 
 from sae_checks.errors import StoreError
-from sae_checks.records import Release, SaeRef, SaeTable, TaskRef, TaskTable
+from sae_checks.evals.context.table import ContextTable
+from sae_checks.evals.tasks.table import TaskTable
+from sae_checks.records import Release, SaeRef, TaskRef
 from sae_checks.store.files import (
     MANIFEST,
     SAE,
@@ -124,7 +126,7 @@ class Store:
 
     def write(
         self,
-        table: SaeTable,
+        table: ContextTable,
         columns: frozenset[str],
         description: Mapping[str, object] = MappingProxyType({}),
     ) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from sae_checks.records import FloatArray, PositionSums, SaeRef, SaeTable
+from sae_checks.evals.context.table import ContextTable, PositionSums
+from sae_checks.records import FloatArray, SaeRef
 from sae_checks.store.parquet import read_rows, readable, write_rows
 
 _TOKENS = "tokens.parquet"
@@ -20,7 +21,7 @@ _POSITION_SUMS = "position_sums.parquet"
 _INDEX = ("sae", "text", "position", "document", "massive")
 
 
-def write_table(folder: Path, table: SaeTable) -> None:
+def write_table(folder: Path, table: ContextTable) -> None:
     """Write a table's files into a folder that exists."""
     text, position = np.nonzero(~np.isnan(table.columns["norm"]))
     documents = table.documents
@@ -40,7 +41,7 @@ def write_table(folder: Path, table: SaeTable) -> None:
         write_rows(_position_rows(table.position_sums), folder / _POSITION_SUMS)
 
 
-def read_table(folder: Path, sae: SaeRef, shape: tuple[int, int]) -> SaeTable:
+def read_table(folder: Path, sae: SaeRef, shape: tuple[int, int]) -> ContextTable:
     """Read a table of the given shape (texts, C).
 
     Raises:
@@ -53,7 +54,9 @@ def read_table(folder: Path, sae: SaeRef, shape: tuple[int, int]) -> SaeTable:
         return _table(sae, rows, sums, shape)
 
 
-def _table(sae: SaeRef, rows: pa.Table, sums: pa.Table | None, shape: tuple[int, int]) -> SaeTable:
+def _table(
+    sae: SaeRef, rows: pa.Table, sums: pa.Table | None, shape: tuple[int, int]
+) -> ContextTable:
     place = (rows["text"].to_numpy(), rows["position"].to_numpy())
     columns = {}
     for name in rows.column_names:
@@ -65,7 +68,7 @@ def _table(sae: SaeRef, rows: pa.Table, sums: pa.Table | None, shape: tuple[int,
     documents = np.full(shape, -1, dtype=np.int32)
     documents[place] = rows["document"].to_numpy()
     position_sums = None if sums is None else _position_sums(sums, shape[1], sae.d_in)
-    return SaeTable(sae, columns, massive, position_sums, documents=documents)
+    return ContextTable(sae, columns, massive, position_sums, documents=documents)
 
 
 def _position_rows(sums: PositionSums) -> pa.Table:

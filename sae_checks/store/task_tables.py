@@ -11,16 +11,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from sae_checks.records import (
-    ITEM_CLASSES,
-    ITEM_GROUPS,
-    AblationTable,
-    FeatureTable,
-    IntArray,
-    SaeRef,
-    TaskRef,
-    TaskTable,
-)
+from sae_checks.evals.tasks.table import ITEM_CLASSES, AblationTable, FeatureTable, TaskTable
+from sae_checks.records import GROUPS, IntArray, SaeRef, TaskRef
 from sae_checks.store.parquet import read_rows, readable, write_rows
 
 _ITEMS, _FEATURES, _ABLATIONS = "items.parquet", "features.parquet", "ablations.parquet"
@@ -141,7 +133,7 @@ def _links(sae: SaeRef, features: IntArray) -> pa.Array:
 
 def _lists(values: np.ndarray) -> pa.Array:
     flat = pa.array(values.astype(np.int32).reshape(-1))
-    return pa.FixedSizeListArray.from_arrays(flat, ITEM_GROUPS)
+    return pa.FixedSizeListArray.from_arrays(flat, GROUPS)
 
 
 def _clusters(rows: pa.Table) -> IntArray | None:
@@ -156,7 +148,7 @@ def _features(rows: pa.Table) -> FeatureTable:
 
     def grouped(name: str) -> np.ndarray:
         flat = rows[name].combine_chunks().flatten().to_numpy()
-        return np.asarray(flat, dtype=np.int64).reshape(-1, ITEM_GROUPS)
+        return np.asarray(flat, dtype=np.int64).reshape(-1, GROUPS)
 
     return FeatureTable(
         feature=whole("feature"),

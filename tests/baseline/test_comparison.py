@@ -13,6 +13,8 @@ from sae_checks.baseline.identity import Baseline, BaselineSae
 from sae_checks.baseline.paired import CellValue, Influences, Terms
 from sae_checks.baseline.source import FileBaseline
 from sae_checks.checking import CellKey, CellRef, bundled_checks
+from sae_checks.evals.context.table import ContextTable
+from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.thresholds import (
     QUESTIONS,
@@ -23,14 +25,7 @@ from sae_checks.judge.thresholds import (
     Question,
     Thresholds,
 )
-from sae_checks.records import (
-    ITEM_GROUPS,
-    Measurement,
-    PositionRange,
-    Release,
-    SaeTable,
-    TaskTable,
-)
+from sae_checks.records import GROUPS, Measurement, PositionRange, Release
 from tests import stored
 
 DELTA_CE, DELTA_LN_P = (bundled_checks()[name] for name in ("delta_ce", "delta_ln_p"))
@@ -47,7 +42,7 @@ THRESHOLDS = Thresholds(
 RANGE = PositionRange(4, 7)
 
 
-def measurement(*tables: SaeTable) -> Measurement:
+def measurement(*tables: ContextTable) -> Measurement:
     saes = tuple(table.sae for table in tables)
     return Measurement(
         Release("made-up", "folder", stored.LOADING, saes),
@@ -130,12 +125,12 @@ def test_without_influences_each_group_is_left_out():
     found = valued(with_task(table), on_words(table), CLASSES, thresholds)
     assert found.grouped
     assert (found.texts, found.units) == (120, 24)
-    groups = np.arange(120) // 5 % ITEM_GROUPS
+    groups = np.arange(120) // 5 % GROUPS
 
     def value(kept: np.ndarray) -> float:
         return valued(with_task(table.keep(kept)), on_words(table), CLASSES, thresholds).value
 
-    without = np.array([value(groups != group) for group in range(ITEM_GROUPS)])
+    without = np.array([value(groups != group) for group in range(GROUPS)])
     expected = (without.mean() - without) * 19 / 20
     assert found.influences.values == pytest.approx(expected, abs=1e-5)
 
@@ -162,7 +157,7 @@ def test_what_features_do_is_known_without_each_group(name: str):
     check = bundled_checks()[name]
     found = valued(with_task(table), on_words(table), check, margins_for(**{name: limit}))
     assert found.grouped
-    assert len(found.influences.steps) == ITEM_GROUPS
+    assert len(found.influences.steps) == GROUPS
 
 
 def test_what_is_not_measured_or_not_finite_says_why():

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from sae_checks.evals.leaving_out import groups_in, without_group
-from sae_checks.records import ITEM_GROUPS
+from sae_checks.records import GROUPS
 from tests import stored
 from tests.baseline.test_comparison import measurement, with_task
 
@@ -17,7 +17,7 @@ def test_features_without_a_group_are_those_of_the_other_items():
     table = stored.task_table(0, "words", items=60)
     delta = table.columns["sae_ln_p"] - table.columns["clean_ln_p"]
     active = np.arange(60) % np.arange(1, 9)[:, None] == 0
-    kept = np.arange(60) % ITEM_GROUPS != 3
+    kept = np.arange(60) % GROUPS != 3
     less = without_group(with_task(table), 3).tasks["words"][table.sae.sae_id]
     expected = stored.feature_table(delta[kept], active[:, kept])
     assert less.features is not None
@@ -59,4 +59,4 @@ def test_texts_are_dealt_out_in_turn():
     kept = np.delete(np.arange(45), [3, 23, 43])
     assert less.columns["l0"].shape == (42, stored.CONTEXT)
     np.testing.assert_array_equal(less.columns["ce_sae"], table.columns["ce_sae"][kept])
-    assert groups_in(measurement(table), None).tolist() == list(range(ITEM_GROUPS))
+    assert groups_in(measurement(table), None).tolist() == list(range(GROUPS))

@@ -13,20 +13,14 @@ import pytest
 from sae_checks.checking import BUNDLED_THRESHOLDS, bundled_checks
 from sae_checks.errors import UserError
 from sae_checks.evals.context.cells import Cell, ReleaseCell
+from sae_checks.evals.context.table import ContextTable, PositionSums
 from sae_checks.evals.tasks.cells import TaskCell
 from sae_checks.evals.tasks.release import TaskReleaseCell
+from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.judge.ranks import rank_association, rank_effect
 from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
 from sae_checks.measure.plan import TEXT_NEEDS
-from sae_checks.records import (
-    ModelLoading,
-    PositionRange,
-    PositionSums,
-    SaeRef,
-    SaeTable,
-    TaskRef,
-    TaskTable,
-)
+from sae_checks.records import ModelLoading, PositionRange, SaeRef, TaskRef
 from tests.stored import ablation_table, feature_table
 
 CHECKS = bundled_checks()
@@ -46,7 +40,7 @@ def sae(layer: int) -> SaeRef:
     )
 
 
-def table(layer: int, needs: frozenset[str]) -> SaeTable:
+def table(layer: int, needs: frozenset[str]) -> ContextTable:
     """Only what a check says it needs; past the training context figures are tenfold."""
     times = np.where(np.arange(CONTEXT) < TRAINING_CONTEXT, 1.0, 10.0)
     per_position = {
@@ -77,7 +71,7 @@ def table(layer: int, needs: frozenset[str]) -> SaeTable:
     ordinary[0] = 0
     nothing = np.zeros((CONTEXT, 2))
     sums = PositionSums(ordinary, nothing, massive.sum(axis=0).astype(float), nothing)
-    return SaeTable(sae(layer), columns, massive, sums if "position_sums" in needs else None)
+    return ContextTable(sae(layer), columns, massive, sums if "position_sums" in needs else None)
 
 
 def task_table(layer: int, needs: frozenset[str]) -> TaskTable:
@@ -213,7 +207,7 @@ def test_check_needs_no_less_than_it_names(name) -> None:
         full = cell(name)
         columns = {key: values for key, values in full.table.columns.items() if key != column}
         sums = None if column == "position_sums" else full.table.position_sums
-        less = SaeTable(full.table.sae, columns, full.table.massive, sums)
+        less = ContextTable(full.table.sae, columns, full.table.massive, sums)
         poorer = Cell("tiny-release", less, full.kind, full.positions, name, THRESHOLDS)
         with pytest.raises(UserError, match=f"{column} was not measured"):
             check.function(poorer)

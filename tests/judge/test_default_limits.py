@@ -15,12 +15,13 @@ import pytest
 
 from sae_checks.checking import BUNDLED_THRESHOLDS, bundled_checks
 from sae_checks.evals.context.cells import Cell
+from sae_checks.evals.context.table import ContextTable
 from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.statistics import Estimate, difference_of_shares
 from sae_checks.judge.thresholds import Place
 from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
 from sae_checks.judge.verdict import judge
-from sae_checks.records import ModelLoading, PositionRange, SaeRef, SaeTable
+from sae_checks.records import ModelLoading, PositionRange, SaeRef
 from sae_checks.records.ranges import position_ranges
 
 CHECKS = {name: CheckRules(c.unit, c.parameters) for name, c in bundled_checks().items()}
@@ -241,7 +242,7 @@ def usable_context(windows: list[float], layer: int) -> Estimate:
     delta = np.tile(np.repeat(windows, 16), (2, 1))
     delta[:, 0] = delta[:, -1] = math.nan
     columns = {"norm": np.ones_like(delta), "ce_clean": delta * 0, "ce_sae": delta}
-    table = SaeTable(sae(layer), columns, np.zeros(delta.shape, dtype=bool))
+    table = ContextTable(sae(layer), columns, np.zeros(delta.shape, dtype=bool))
     every = PositionRange(1, delta.shape[1] - 2)
     cell = Cell("gpt2-small-res-jb", table, "sae", every, "usable_context", THRESHOLDS)
     return cell.usable_context(cell.limit("delta_ce").max, int(cell.parameter("window")))

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from sae_checks.evals.context.cells import Cell, ReleaseCell
+from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.tasks.cells import TaskCell
+from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.judge.statistics import Estimate
 from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
-from sae_checks.records import PositionRange, SaeTable, TaskTable
+from sae_checks.records import PositionRange
 from tests import stored
 
 TEXTS, ITEMS = 120, 400
@@ -20,7 +22,7 @@ THRESHOLDS = Thresholds(checks={"any": CheckLimits(Limit("", report_only=True))}
 IN_CONTEXT, PAST = PositionRange(4, 7), PositionRange(16, 31)
 
 
-def varied(layer: int = 0) -> SaeTable:
+def varied(layer: int = 0) -> ContextTable:
     """Quantities that differ from token to token and from text to text; a few tokens massive.
 
     Every third text has no token up to position 7.
@@ -38,7 +40,7 @@ def varied(layer: int = 0) -> SaeTable:
     return replace(table, columns=columns, massive=generator.random(shape) < 0.02)
 
 
-def on_texts(table: SaeTable, positions: PositionRange) -> Cell:
+def on_texts(table: ContextTable, positions: PositionRange) -> Cell:
     return Cell("made-up", table, "in_context", positions, "any", THRESHOLDS)
 
 

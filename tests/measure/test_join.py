@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sae_checks.measure.join import join_items, join_texts
 
+from sae_checks.evals.context.table import ContextTable, PositionSums
 from sae_checks.evals.tasks.engine import measure_items
+from sae_checks.evals.tasks.table import FeatureTable, TaskTable
 from sae_checks.load.tasks.items import Item, Items
 from sae_checks.measure.engine import Settings, bind_saes, measure, prepare
-from sae_checks.measure.join import join_items, join_texts
 from sae_checks.measure.plan import COLUMNS, ITEM_NEEDS, POSITION_SUMS, ItemPlan, Plan
-from sae_checks.records import ITEM_GROUPS, FeatureTable, PositionSums, SaeTable, TaskTable
+from sae_checks.records import GROUPS
 from tests import stored
 from tests.builders import BOS, VOCABULARY, language_model, loaded_sae, random_texts
 
@@ -66,7 +68,7 @@ def test_texts_in_parts(architecture: str, seams: tuple[int, ...]):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-3, err_msg=name)
 
 
-def text_table(texts: int, **fields: object) -> SaeTable:
+def text_table(texts: int, **fields: object) -> ContextTable:
     return replace(stored.sae_table(0, texts=texts), **fields)
 
 
@@ -185,7 +187,7 @@ def test_without_features_there_is_nothing_to_add_up():
 def features(rows: dict[int, list[int]]) -> FeatureTable:
     """Features with these scores in the groups 0, 1, ...; of as many items as points."""
     feature = np.array(sorted(rows), dtype=np.int64)
-    score = np.zeros((len(rows), ITEM_GROUPS), dtype=np.int64)
+    score = np.zeros((len(rows), GROUPS), dtype=np.int64)
     for row, index in enumerate(feature):
         score[row, : len(rows[index])] = rows[index]
     items = np.abs(score)
@@ -221,7 +223,7 @@ def test_features_by_hand():
 
 
 scores = st.dictionaries(
-    st.integers(0, 9), st.lists(st.integers(-3, 3), max_size=ITEM_GROUPS), max_size=6
+    st.integers(0, 9), st.lists(st.integers(-3, 3), max_size=GROUPS), max_size=6
 )
 
 
@@ -240,4 +242,4 @@ def test_a_dead_sae_stays_dead():
     joined = join_items(task_table(4, features=nothing), task_table(4, features=nothing)).features
     assert joined is not None
     assert joined.feature.shape == (0,)
-    assert joined.group_score.shape == (0, ITEM_GROUPS)
+    assert joined.group_score.shape == (0, GROUPS)

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sae_checks.records import SaeTable, TaskTable
+from sae_checks.evals.context.table import ContextTable
+from sae_checks.evals.tasks.table import TaskTable
 from tests import stored
 from tests.plugin.gate_run import CHECKOUT, Case, GateRun, run_gate
 
@@ -28,7 +29,7 @@ def judge(tmp_path: Path, check: str, **measured: object) -> GateRun:
     return run_gate(tmp_path, f"--sae-measurements={folder}", "-k", check)
 
 
-def of_two_minds(first: int, mean: float, spread: float) -> SaeTable:
+def of_two_minds(first: int, mean: float, spread: float) -> ContextTable:
     """ΔCE in nats from a position on, in every second text more and in the others less."""
     table = stored.sae_table(0)
     side = np.where(np.arange(stored.TEXTS) % 2, 1.0, -1.0)[:, None]

@@ -15,7 +15,7 @@ ABLATION = "ce_zero is not above ce_clean beyond doubt: ablation costs nothing h
 LOGITS = "the mean of clean_logit_difference is not above 0 beyond doubt: there is nothing to keep"
 
 
-def without_cost() -> stored.SaeTable:
+def without_cost() -> stored.ContextTable:
     """Layer 1 where ablating all of the hook's activation to zero changes no loss."""
     table = stored.sae_table(1)
     table.columns["ce_zero"] = table.columns["ce_clean"].copy()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sae_checks.records import TaskTable
+from sae_checks.evals.tasks.table import TaskTable
 from tests import stored
 from tests.plugin.gate_run import CHECKOUT, GateRun, run_gate
 

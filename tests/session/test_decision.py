@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from sae_checks.checking import Cell, CellRef, Check
+from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.selector import UnmeasuredError
 from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.statistics import Estimate, undefined
 from sae_checks.judge.thresholds import CheckLimits, Gate, Limit, Thresholds
 from sae_checks.judge.verdict import Verdict
-from sae_checks.records import Measurement, PositionRange, Release, SaeTable
+from sae_checks.records import Measurement, PositionRange, Release
 from sae_checks.records.ranges import PositionRanges
 from sae_checks.session.decision import DecisionRule
 from sae_checks.session.family import Family
@@ -42,7 +43,7 @@ def rule(check: Check, *, adaptive: bool = False, **gate: object) -> DecisionRul
     return DecisionRule(limits, Family(limits, {"delta_ce": check}, 1, ranges), adaptive)
 
 
-def table(delta_ce: float, *, texts: int = 64, spread: float = 0.01) -> SaeTable:
+def table(delta_ce: float, *, texts: int = 64, spread: float = 0.01) -> ContextTable:
     """Texts alternate about the mean, at a standard deviation of `spread`."""
     made = stored.sae_table(0, texts=texts)
     shift = spread * np.where(np.arange(texts) % 2 == 0, 1.0, -1.0)
@@ -51,7 +52,7 @@ def table(delta_ce: float, *, texts: int = 64, spread: float = 0.01) -> SaeTable
 
 
 def judged(
-    one: SaeTable,
+    one: ContextTable,
     ref: CellRef = CLAIM,
     check: Check | None = None,
     *,

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from sae_checks.checking import Cell, CellRef, Check, ReleaseCell, bundled_checks
+from sae_checks.evals.context.table import ContextTable
 from sae_checks.judge.statistics import Estimate
 from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
-from sae_checks.records import Measurement, PositionRange, Release, SaeTable
+from sae_checks.records import Measurement, PositionRange, Release
 from sae_checks.records.ranges import PositionRanges
 from sae_checks.session.decision import DecisionRule
 from sae_checks.session.family import Family
@@ -45,7 +46,7 @@ REPORTED = Check("reported", _mean, "in_context", NEEDS, "nats")
 GAP = Check("gap", _largest_mean, "release", NEEDS, "nats")
 
 
-def table(layer: int, delta_ce: float, texts: int = 64, spread: float = 0.01) -> SaeTable:
+def table(layer: int, delta_ce: float, texts: int = 64, spread: float = 0.01) -> ContextTable:
     """An SAE whose ΔCE has this mean; `spread` is the standard deviation of texts' means."""
     made = stored.sae_table(layer, lambda _, position: np.full(position.shape, delta_ce), texts)
     # Texts alternate about the mean, so that an even number of them has exactly that mean.
@@ -54,7 +55,7 @@ def table(layer: int, delta_ce: float, texts: int = 64, spread: float = 0.01) ->
     return replace(made, complete=False)
 
 
-def measurement(*tables: SaeTable, saes: int = 2) -> Measurement:
+def measurement(*tables: ContextTable, saes: int = 2) -> Measurement:
     release = Release(
         "made-up", "folder", stored.LOADING, tuple(stored.sae_ref(layer) for layer in range(saes))
     )

@@ -13,9 +13,10 @@ import pytest
 import torch
 
 from sae_checks.evals.context.cells import Cell
+from sae_checks.evals.context.table import ContextTable
 from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
 from sae_checks.load.packing import STRETCH, Packed, draw_evenly, pack, stack
-from sae_checks.records import FloatArray, IntArray, PositionRange, SaeTable
+from sae_checks.records import FloatArray, IntArray, PositionRange
 from tests.stored import sae_ref
 
 CONTEXT, BOS, RUNS = 64, 0, 1500
@@ -36,7 +37,7 @@ def corpus(lengths: IntArray, texts: int, seed: int) -> Packed:
     return stack(drawn)
 
 
-def measured(rng: np.random.Generator, texts: Packed, correlation: float) -> SaeTable:
+def measured(rng: np.random.Generator, texts: Packed, correlation: float) -> ContextTable:
     """A loss on each token whose mean is 1; its spread 1."""
     shape = texts.tokens.shape
     shared = rng.normal(size=int(texts.documents.max()) + 1)[texts.documents]
@@ -45,7 +46,7 @@ def measured(rng: np.random.Generator, texts: Packed, correlation: float) -> Sae
     columns = {name: np.where(there, values, np.nan) for name, values in
                {"norm": np.ones(shape), "kl": loss}.items()}  # fmt: skip
     documents = np.where(there, texts.documents, np.int32(-1))
-    return SaeTable(sae_ref(0), columns, np.zeros(shape, dtype=np.bool_), documents=documents)
+    return ContextTable(sae_ref(0), columns, np.zeros(shape, dtype=np.bool_), documents=documents)
 
 
 def coverages(name: str, correlation: float, documents: int, texts: int) -> tuple[FloatArray, int]:

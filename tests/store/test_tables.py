@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sae_checks.errors import StoreError
-from sae_checks.records import PositionSums
+from sae_checks.evals.context.table import PositionSums
 from sae_checks.store.tables import read_table, write_table
 from tests.stored import CONTEXT, TEXTS, WIDTH, sae_ref, sae_table
 

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from sae_checks.errors import StoreError
-from sae_checks.records import Release, TaskRef, TaskTable
+from sae_checks.evals.tasks.table import TaskTable
+from sae_checks.records import Release, TaskRef
 from sae_checks.store import MeasuredTask, Store, read_measurement, task_refs
 from sae_checks.store import store as store_module
 from sae_checks.store.integrity import read_sealed

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from sae_checks.errors import StoreError
-from sae_checks.records import ITEM_GROUPS, FeatureTable, TaskTable
+from sae_checks.evals.tasks.table import FeatureTable, TaskTable
+from sae_checks.records import GROUPS
 from sae_checks.store.task_tables import read_task_table, write_task_table
 from tests.stored import ablation_table, feature_table, task_table
 
@@ -163,7 +164,7 @@ def test_features_as_others_read_them(tmp_path: Path):
         frame["weighted_mean_score"], features.weighted_score / features.strength
     )
     groups = np.stack(frame["group_items"])
-    assert groups.shape == (8, ITEM_GROUPS)
+    assert groups.shape == (8, GROUPS)
     np.testing.assert_array_equal(groups.sum(axis=1), frame["items"])
     np.testing.assert_array_equal(np.stack(frame["group_score"]).sum(axis=1), frame["score"])
 

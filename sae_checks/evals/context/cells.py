@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.context.tokens import (
     Quantity,
     Tokens,
@@ -33,7 +34,7 @@ from sae_checks.judge.statistics import (
     undefined,
 )
 from sae_checks.judge.thresholds import Limit, Place, Thresholds
-from sae_checks.records import BoolArray, FloatArray, PositionRange, SaeTable
+from sae_checks.records import BoolArray, FloatArray, PositionRange
 from sae_checks.records.ranges import in_context_range, past_context_range
 
 CellKind = Literal["in_context", "past_context", "sae", "release", "task", "task_release"]
@@ -45,7 +46,7 @@ class Cell(LimitedCell):
     """One SAE × position range, as a check sees it."""
 
     release: str
-    table: SaeTable
+    table: ContextTable
     kind: CellKind
     positions: PositionRange
     check: str  # whose limit and parameters apply

@@ -6,11 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sae_checks.evals.context.table import ContextTable, PositionSums
 from sae_checks.load.texts import Texts
 from sae_checks.measure import metrics
 from sae_checks.measure.calibration import Calibration, measured_tokens
 from sae_checks.measure.plan import LOSS_COLUMNS, POSITION_SUMS, Plan
-from sae_checks.records import PositionSums, SaeRef, SaeTable
+from sae_checks.records import SaeRef
 from sae_checks.records.octaves import OFFSET_PROJECTION
 
 
@@ -82,10 +83,10 @@ class Recorder:
             if name in self._plan.columns and name in columns:
                 self._columns[name][rows][place] = columns[name].double().cpu().numpy()
 
-    def table(self) -> SaeTable:
+    def table(self) -> ContextTable:
         """All that was recorded."""
         measured = measured_tokens(self._texts, slice(None)).numpy()
-        return SaeTable(
+        return ContextTable(
             self._ref,
             self._columns,
             self._massive,

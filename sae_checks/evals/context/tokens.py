@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sae_checks.errors import UserError
+from sae_checks.evals.context.table import ContextTable
 from sae_checks.judge.statistics import Estimate
-from sae_checks.records import BoolArray, FloatArray, PositionRange, SaeTable
+from sae_checks.records import BoolArray, FloatArray, PositionRange
 
 # One column, or two whose difference first - second is taken on every token.
 Quantity = str | tuple[str, str]
@@ -50,7 +51,7 @@ def span(positions: PositionRange) -> slice:
     return slice(positions.first, positions.last + 1)
 
 
-def column(table: SaeTable, name: str) -> FloatArray:
+def column(table: ContextTable, name: str) -> FloatArray:
     """(texts, C), float64."""
     if name not in table.columns:
         raise UserError(
@@ -61,7 +62,7 @@ def column(table: SaeTable, name: str) -> FloatArray:
 
 
 def token_mask(
-    table: SaeTable, positions: PositionRange, quantity: Quantity = "norm", massive: bool = True
+    table: ContextTable, positions: PositionRange, quantity: Quantity = "norm", massive: bool = True
 ) -> BoolArray:
     """(texts, positions): the tokens on which the quantity counts, with massive ones or without."""
     here = span(positions)
@@ -72,7 +73,7 @@ def token_mask(
 
 
 def tokens_of(
-    table: SaeTable, positions: PositionRange, quantity: Quantity, massive: bool = True
+    table: ContextTable, positions: PositionRange, quantity: Quantity, massive: bool = True
 ) -> Tokens:
     """The quantity summed per document in float64, and whether it was finite throughout."""
     mask, here = token_mask(table, positions, quantity, massive), span(positions)
@@ -100,7 +101,7 @@ def of_texts(estimate: Estimate, in_texts: BoolArray) -> Estimate:
 
 
 def mean_square_offset(
-    table: SaeTable, positions: PositionRange, massive: bool, expected_tokens: int
+    table: ContextTable, positions: PositionRange, massive: bool, expected_tokens: int
 ) -> float:
     """‖m‖² for m = Σ(x - c)/n over the n tokens of the cell; 0 where it has none.
 

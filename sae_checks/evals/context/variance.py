@@ -21,13 +21,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.context.tokens import Tokens, column, mean_square_offset, span, token_mask
-from sae_checks.records import FloatArray, PositionRange, SaeTable
+from sae_checks.records import FloatArray, PositionRange
 from sae_checks.records.octaves import OFFSET_PROJECTION, octaves
 
 
 def variance_by_document(
-    table: SaeTable, positions: PositionRange, massive: bool, distances: Tokens
+    table: ContextTable, positions: PositionRange, massive: bool, distances: Tokens
 ) -> tuple[FloatArray, FloatArray]:
     """Each document's part of the variance, for its sum and for its influence; (documents,) both.
 
@@ -48,7 +49,7 @@ def variance_by_document(
 
 
 def _along_the_offset(
-    table: SaeTable, positions: PositionRange, massive: bool, counts: FloatArray
+    table: ContextTable, positions: PositionRange, massive: bool, counts: FloatArray
 ) -> FloatArray:
     """(documents,) m·(s_i - n_i·m), summing to 0.
 
@@ -79,7 +80,7 @@ def _along_the_offset(
     return balanced
 
 
-def _offsets(table: SaeTable, here: slice, massive: bool) -> tuple[FloatArray, FloatArray]:
+def _offsets(table: ContextTable, here: slice, massive: bool) -> tuple[FloatArray, FloatArray]:
     """Σ(x - c) and the number of tokens at each position: (positions, d) and (positions,)."""
     stored = table.position_sums
     assert stored is not None, "mean_square_offset would have refused"

@@ -16,13 +16,14 @@ from torch import Tensor
 from sae_checks.evals.tasks.batches import ItemBatch, batches, make_batch
 from sae_checks.evals.tasks.features import best_and_worst
 from sae_checks.evals.tasks.scores import score_answers
+from sae_checks.evals.tasks.table import AblationTable, TaskTable
 from sae_checks.load.language_model import CleanPass, LanguageModel
 from sae_checks.load.sae import LoadedSae
 from sae_checks.load.tasks.items import Items
 from sae_checks.measure.engine import Settings
 from sae_checks.measure.pieces import batch_tokens, spans
 from sae_checks.measure.splice import Splice, splice
-from sae_checks.records import AblationTable, FloatArray, TaskTable
+from sae_checks.records import FloatArray
 
 
 @dataclass(frozen=True)

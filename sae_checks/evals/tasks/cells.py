@@ -25,6 +25,7 @@ from sae_checks.evals.tasks.items import (
     features_of,
     items_of,
 )
+from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.judge.coverage import FIXED, Coverage
 from sae_checks.judge.ranks import association_influence, rank_association, rank_effect
 from sae_checks.judge.resampling import delete_a_group, jackknife
@@ -37,7 +38,7 @@ from sae_checks.judge.statistics import (
     undefined,
 )
 from sae_checks.judge.thresholds import Place, Thresholds
-from sae_checks.records import BoolArray, FloatArray, IntArray, TaskTable
+from sae_checks.records import BoolArray, FloatArray, IntArray
 from sae_checks.wording import counted
 
 _EVERY = slice(None)

@@ -14,6 +14,7 @@ from torch import Tensor
 from sae_checks.evals.tasks.batches import ItemBatch, batches
 from sae_checks.evals.tasks.recorder import ItemRecorder
 from sae_checks.evals.tasks.scores import prompt_losses, score_answers
+from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.load.language_model import CleanPass, LanguageModel
 from sae_checks.load.sae import LoadedSae
 from sae_checks.load.tasks.items import Items
@@ -21,7 +22,7 @@ from sae_checks.measure.engine import Settings
 from sae_checks.measure.pieces import batch_tokens
 from sae_checks.measure.plan import ItemPlan
 from sae_checks.measure.splice import splice
-from sae_checks.records import TaskRef, TaskTable
+from sae_checks.records import TaskRef
 
 
 def measure_items(

@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from sae_checks.evals.tasks.items import features_of
-from sae_checks.records import FeatureTable, IntArray, SaeRef, TaskTable
+from sae_checks.evals.tasks.table import FeatureTable, TaskTable
+from sae_checks.records import IntArray, SaeRef
 from sae_checks.wording import counted
 
 NAMED = 5  # features that a note names

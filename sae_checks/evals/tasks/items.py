@@ -12,14 +12,8 @@ import numpy as np
 
 from sae_checks.errors import UserError
 from sae_checks.evals.context.tokens import Quantity, columns_of
-from sae_checks.records import (
-    ITEM_CLASSES,
-    AblationTable,
-    BoolArray,
-    FeatureTable,
-    FloatArray,
-    TaskTable,
-)
+from sae_checks.evals.tasks.table import ITEM_CLASSES, AblationTable, FeatureTable, TaskTable
+from sae_checks.records import BoolArray, FloatArray
 from sae_checks.wording import counted
 
 

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.evals.tasks.tally import FeatureTally
 from sae_checks.load.tasks.items import Items
 from sae_checks.measure.plan import ABLATIONS, FEATURES, ItemPlan
-from sae_checks.records import ITEM_GROUPS, IntArray, SaeRef, TaskRef, TaskTable
+from sae_checks.records import GROUPS, IntArray, SaeRef, TaskRef
 
 
 class ItemRecorder:
@@ -37,7 +38,7 @@ class ItemRecorder:
         if self.tally is not None:
             numbers = rows + len(self._items.earlier)
             clusters = numbers if self._clusters is None else self._clusters[rows]
-            groups = torch.from_numpy(np.asarray(clusters) % ITEM_GROUPS)
+            groups = torch.from_numpy(np.asarray(clusters) % GROUPS)
             self.tally.add(groups, strength, delta_ln_p)
 
     def table(self) -> TaskTable:

@@ -18,7 +18,7 @@ from sae_checks.judge.agreement import (
 from sae_checks.judge.ranks import association_influence, rank_association
 from sae_checks.judge.statistics import Estimate
 from sae_checks.judge.thresholds import Limit, Place
-from sae_checks.records import ITEM_GROUPS, FloatArray
+from sae_checks.records import GROUPS, FloatArray
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class TaskReleaseCell:
         items = self.cells[0].table
         drop = np.stack([by_cluster(items, each) for each in drops], axis=1)
         count = np.ones_like(drop) * by_cluster(items, np.ones(items.items))[:, np.newaxis]
-        groups = min(ITEM_GROUPS, len(loss), len(drop))
+        groups = min(GROUPS, len(loss), len(drop))
         return (
             loss.sum(axis=0) / tokens_of_texts.sum(axis=0),
             means_without_each_group(loss, tokens_of_texts, groups),

@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sae_checks.errors import TaskError
+from sae_checks.evals.context.table import ContextTable
+from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.measure.blocks import FIRST_ITEMS, Blocks
 from sae_checks.measure.join import join_items
 from sae_checks.measure.loaded import LoadedModels
 from sae_checks.measure.plan import ABLATIONS, FEATURES, ItemPlan
 from sae_checks.measure.progress import Progress
 from sae_checks.measure.request import Request
-from sae_checks.records import SaeRef, SaeTable, TaskRef, TaskTable
+from sae_checks.records import SaeRef, TaskRef
 from sae_checks.store import MeasuredTask, task_columns
 from sae_checks.wording import counted
 
@@ -41,14 +43,18 @@ class TaskWork:
 
 
 def plan_tasks(
-    request: Request, texts: Mapping[str, SaeTable], progress: Progress
+    request: Request, texts: Mapping[str, ContextTable], progress: Progress
 ) -> list[TaskWork]:
     """What is to be measured of each task; the tables of texts as far as they are there."""
     return [_plan_task(request, task, ref, texts, progress) for task, ref in request.tasks]
 
 
 def _plan_task(
-    request: Request, task: Task, ref: TaskRef, texts: Mapping[str, SaeTable], progress: Progress
+    request: Request,
+    task: Task,
+    ref: TaskRef,
+    texts: Mapping[str, ContextTable],
+    progress: Progress,
 ) -> TaskWork:
     ablations = {ABLATIONS} if request.options.ablate else set()
     plan = ItemPlan.of(request.needs, ref.columns | ablations)
@@ -96,7 +102,7 @@ def measure_task(
     request: Request,
     loaded: LoadedModels,
     work: TaskWork,
-    texts: Mapping[str, SaeTable],
+    texts: Mapping[str, ContextTable],
     progress: Progress,
 ) -> MeasuredTask:
     """Measure and store what is missing of a task; a task without items is told, not raised."""
@@ -131,7 +137,7 @@ def _measure_items(
     loaded: LoadedModels,
     work: TaskWork,
     items: Items,
-    texts: Mapping[str, SaeTable],
+    texts: Mapping[str, ContextTable],
     progress: Progress,
 ) -> None:
     from sae_checks.evals.tasks.engine import measure_items

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sae_checks.records import ITEM_GROUPS, FeatureTable
+from sae_checks.evals.tasks.table import FeatureTable
+from sae_checks.records import GROUPS
 
 
 class FeatureTally:
@@ -21,8 +22,8 @@ class FeatureTally:
         # without float64 the sums are kept on the CPU.
         home = torch.device("cpu") if device.type == "mps" else device
         self._sums = torch.zeros(4, features, dtype=torch.float64, device=home)
-        self._items = torch.zeros(ITEM_GROUPS, features, dtype=torch.int32, device=home)
-        self._score = torch.zeros(ITEM_GROUPS, features, dtype=torch.int32, device=home)
+        self._items = torch.zeros(GROUPS, features, dtype=torch.int32, device=home)
+        self._score = torch.zeros(GROUPS, features, dtype=torch.int32, device=home)
 
     def add(self, groups: Tensor, strength: Tensor, delta_ln_p: Tensor) -> None:
         """Count some items.

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from sae_checks.errors import UserError
 from sae_checks.evals.context.cells import Cell, ReleaseCell
+from sae_checks.evals.context.table import ContextTable, PositionSums
 from sae_checks.judge.thresholds import CheckLimits, Limit, Override, Thresholds
-from sae_checks.records import ModelLoading, PositionRange, PositionSums, SaeRef, SaeTable
+from sae_checks.records import ModelLoading, PositionRange, SaeRef
 
 THRESHOLDS = Thresholds(
     checks={
@@ -40,7 +41,7 @@ def sae(layer: int = 3, training_context: int = 4) -> SaeRef:
     )
 
 
-def table(ref: SaeRef | None = None, massive=(), **columns) -> SaeTable:
+def table(ref: SaeRef | None = None, massive=(), **columns) -> ContextTable:
     """Columns (texts, C) as measured: position 0 is NaN, and losses have no last position."""
     arrays = {name: np.array(values, dtype=float) for name, values in columns.items()}
     shape = next(iter(arrays.values())).shape
@@ -52,10 +53,12 @@ def table(ref: SaeRef | None = None, massive=(), **columns) -> SaeTable:
     flags = np.zeros(shape, dtype=bool)
     for text, position in massive:
         flags[text, position] = True
-    return SaeTable(ref or sae(), arrays, flags)
+    return ContextTable(ref or sae(), arrays, flags)
 
 
-def cell(measured: SaeTable, positions: str = "1:3", kind="in_context", check="delta_ce") -> Cell:
+def cell(
+    measured: ContextTable, positions: str = "1:3", kind="in_context", check="delta_ce"
+) -> Cell:
     first, last = map(int, positions.split(":"))
     return Cell("tiny-release", measured, kind, PositionRange(first, last), check, THRESHOLDS)
 
@@ -165,7 +168,7 @@ def activations(seed: int, texts: int = 6, context: int = 10, width: int = 8):
     def sums(mask):
         return mask.sum(0).astype(float), ((x - center) * mask[..., None]).sum(0)
 
-    of_table = SaeTable(
+    of_table = ContextTable(
         sae(),
         {
             "norm": column(np.linalg.norm(x, axis=-1)),
@@ -386,7 +389,7 @@ def test_depth_trend_of_one_text_has_no_interval() -> None:
 seeds = st.integers(0, 10_000)
 
 
-def estimates(measured: SaeTable, positions: str) -> list[float]:
+def estimates(measured: ContextTable, positions: str) -> list[float]:
     one = cell(measured, positions)
     every = [
         one.mean("mse"),

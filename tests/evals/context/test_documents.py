@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sae_checks.evals.context.cells import Cell, ReleaseCell
+from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.tasks.cells import TaskCell
 from sae_checks.evals.tasks.release import TaskReleaseCell
 from sae_checks.judge.coverage import FIXED
 from sae_checks.judge.statistics import Estimate, ratio_of_sums
 from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
-from sae_checks.records import PositionRange, SaeTable
+from sae_checks.records import PositionRange
 from sae_checks.records.units import Units
 from tests import stored
 from tests.stored import CONTEXT, TEXTS
@@ -42,12 +43,12 @@ def depth_trend(cell: Cell) -> Estimate:
     return ReleaseCell(tuple(cells)).depth_trend("ce_clean", "in_context")
 
 
-def cell_of(table: SaeTable, positions: PositionRange | None = None) -> Cell:
+def cell_of(table: ContextTable, positions: PositionRange | None = None) -> Cell:
     positions = positions or PositionRange(20, CONTEXT - 2)
     return Cell("made-up", table, "sae", positions, "delta_ce", THRESHOLDS)
 
 
-def with_documents(*first_of_text: int, **columns: np.ndarray) -> SaeTable:
+def with_documents(*first_of_text: int, **columns: np.ndarray) -> ContextTable:
     """The made-up table, each text of the document given."""
     table = stored.sae_table(0)
     table.massive[::3, 30] = True
@@ -87,7 +88,7 @@ def test_a_mean_by_hand():
     norm = np.ones((2, 5))
     l0[:, 0] = norm[:, 0] = np.nan
     documents = np.array([[-1, 0, 0, 1, 1], [-1, 0, 2, 2, 2]], dtype=np.int32)
-    table = SaeTable(
+    table = ContextTable(
         stored.sae_ref(0), {"l0": l0, "norm": norm}, np.zeros((2, 5), bool), documents=documents
     )
     estimate = cell_of(table, PositionRange(1, 3)).mean("l0")

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from sae_checks.evals.context.cells import Cell
+from sae_checks.evals.context.table import ContextTable, PositionSums
 from sae_checks.judge.coverage import FIXED
 from sae_checks.judge.statistics import Estimate, ratio_of_sums
 from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
-from sae_checks.records import FloatArray, IntArray, PositionRange, PositionSums, SaeTable
+from sae_checks.records import FloatArray, IntArray, PositionRange
 from sae_checks.records.octaves import OFFSET_PROJECTION, octaves
 from tests.stored import sae_ref
 
@@ -35,7 +36,9 @@ def activations(rng: np.random.Generator, distance: float, shared: float = 0.0) 
     return distance * SPREAD * sides[octaves(CONTEXT)] + noise
 
 
-def table_of(x: FloatArray, errors: FloatArray, *, documents: IntArray | None = None) -> SaeTable:
+def table_of(
+    x: FloatArray, errors: FloatArray, *, documents: IntArray | None = None
+) -> ContextTable:
     """As measured, with directions from the first eight texts."""
     octave = octaves(CONTEXT)
     learnt = [x[:CALIBRATION, octave == each].reshape(-1, WIDTH).mean(0) for each in range(5)]
@@ -55,7 +58,7 @@ def table_of(x: FloatArray, errors: FloatArray, *, documents: IntArray | None = 
     whose = None
     if documents is not None:
         whose = np.repeat(documents.astype(np.int32)[:, None], CONTEXT, axis=1)
-    return SaeTable(
+    return ContextTable(
         sae_ref(0),
         columns,
         np.zeros((TEXTS, CONTEXT), dtype=np.bool_),
@@ -64,7 +67,7 @@ def table_of(x: FloatArray, errors: FloatArray, *, documents: IntArray | None = 
     )
 
 
-def explained(table: SaeTable, positions: PositionRange) -> Estimate:
+def explained(table: ContextTable, positions: PositionRange) -> Estimate:
     return Cell(
         "made-up", table, "in_context", positions, "delta_ce", THRESHOLDS
     ).explained_variance()

@@ -10,11 +10,12 @@ import torch
 
 from sae_checks.evals.tasks.ablation import Chosen, ablate, choose, without_features
 from sae_checks.evals.tasks.batches import make_batch
+from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.load.sae import LoadedSae
 from sae_checks.load.tasks.items import Item
 from sae_checks.measure.engine import Settings, bind_saes
 from sae_checks.measure.splice import splice
-from sae_checks.records import FEATURE_WINDOW, TaskTable
+from sae_checks.records import FEATURE_WINDOW
 from tests.builders import BOS, language_model, loaded_sae
 from tests.evals.tasks.test_item_engine import HOOK_POINT, measured, random_items
 

@@ -11,10 +11,10 @@ from scipy.stats import kruskal, spearmanr
 
 from sae_checks.errors import UserError
 from sae_checks.evals.tasks.cells import TaskCell
+from sae_checks.evals.tasks.table import AblationTable, TaskTable
 from sae_checks.judge.statistics import Estimate
 from sae_checks.judge.thresholds import CheckLimits, Limit, Override, Thresholds
 from sae_checks.judge.verdict import judge
-from sae_checks.records import AblationTable, TaskTable
 from sae_checks.report.sentence import sentence
 from tests.stored import TRAINING_CONTEXT, ablation_table, feature_table, task_table
 

@@ -10,10 +10,11 @@ import pytest
 
 from sae_checks.evals.tasks.ablation import Chosen, ablate
 from sae_checks.evals.tasks.engine import measure_items
+from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.load.tasks.items import Item, Items
 from sae_checks.measure.engine import bind_saes
 from sae_checks.measure.plan import ITEM_NEEDS, ItemPlan
-from sae_checks.records import FEATURE_WINDOW, TaskRef, TaskTable
+from sae_checks.records import FEATURE_WINDOW, TaskRef
 from tests.evals.tasks.closed_form import TOKENS, D, ln_p, logit_table, model_of, rank, sae_of
 
 TABLE = logit_table(seed=2)  # tokens that are taken for each other have other answers

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sae_checks.errors import UserError
 from sae_checks.evals.tasks.features import best_and_worst, ranked_features
-from sae_checks.records import TaskTable
+from sae_checks.evals.tasks.table import TaskTable
 from tests.stored import feature_table, task_table
 
 

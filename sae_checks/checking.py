@@ -10,12 +10,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from sae_checks.evals.context import EVALUATION as CONTEXT
 from sae_checks.evals.context.cells import Cell, CellKind, ReleaseCell
+from sae_checks.evals.needs import refuse_unknown
 from sae_checks.evals.tasks.cells import TaskCell
 from sae_checks.evals.tasks.release import TaskReleaseCell
 from sae_checks.judge.statistics import Estimate
 from sae_checks.judge.thresholds import CellFamily, Limit, Place
-from sae_checks.measure.plan import TEXT_NEEDS, refuse_unknown
 from sae_checks.records import PositionRange, SaeRef
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -58,7 +59,7 @@ class Check:
     @property
     def of_texts(self) -> bool:
         """Whether texts have to be measured for it."""
-        return not self.of_tasks or bool(self.needs & TEXT_NEEDS)
+        return not self.of_tasks or bool(self.needs & CONTEXT.names)
 
     @property
     def summary(self) -> str:

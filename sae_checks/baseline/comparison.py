@@ -34,7 +34,7 @@ from sae_checks.evals.selector import CellSelector
 from sae_checks.judge.coverage import FIXED, Coverage
 from sae_checks.judge.statistics import Estimate
 from sae_checks.judge.thresholds import QUESTIONS, Question, Thresholds
-from sae_checks.records import GROUPS, Measurement
+from sae_checks.records import GROUPS, TEXTS, Measurement
 
 Cells = Mapping[CellKey, CellValue]
 
@@ -239,7 +239,7 @@ def cell_values(
         less = CellSelector(without_group(measurement, group), thresholds, FIXED)
         values[:, group] = [_estimate(less, check, ref).value for _, check, ref in by_group]
     for (key, _, ref), without in zip(by_group, values, strict=True):
-        influences = influences_of_groups(without[groups_in(measurement, ref.task)])
+        influences = influences_of_groups(without[groups_in(measurement, ref.task or TEXTS)])
         made[key] = replace(made[key], influences=influences, grouped=True)
     return made
 

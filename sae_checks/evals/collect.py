@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from sae_checks.checking import CellRef, Check
 from sae_checks.evals.context.cells import Regime
-from sae_checks.measure.plan import ABLATIONS, ITEM_NEEDS
+from sae_checks.evals.tasks import EVALUATION as TASKS
+from sae_checks.evals.tasks.table import ABLATIONS
 from sae_checks.records import PositionRange, Release, SaeRef, TaskRef
 from sae_checks.records.ranges import PositionRanges, in_context_range, past_context_range
 
@@ -68,7 +69,7 @@ class CellCollector:
 
     def _tasks_with(self, check: Check) -> list[TaskRef]:
         """The tasks that have what a check needs: candidates, for one, or ablated features."""
-        needs = check.needs & ITEM_NEEDS
+        needs = check.needs & TASKS.names
         return [task for task in self.tasks if needs <= self._offered(task)]
 
     def _offered(self, task: TaskRef) -> frozenset[str]:

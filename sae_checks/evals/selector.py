@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 
 from sae_checks.checking import CellRef, Check
 from sae_checks.errors import UserError
+from sae_checks.evals.context import EVALUATION as CONTEXT
 from sae_checks.evals.context.cells import Cell, ReleaseCell
 from sae_checks.evals.context.table import ContextTable
+from sae_checks.evals.tasks import EVALUATION as TASKS
 from sae_checks.evals.tasks.cells import TaskCell
 from sae_checks.evals.tasks.release import TaskReleaseCell
 from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.thresholds import Thresholds
-from sae_checks.measure.plan import ABLATIONS, FEATURES, ITEM_NEEDS, POSITION_SUMS, TEXT_NEEDS
-from sae_checks.records import Measurement, PositionRange, SaeRef
+from sae_checks.records import TEXTS, Measurement, PositionRange, SaeRef
 
 AnyCell = Cell | ReleaseCell | TaskCell | TaskReleaseCell
 
@@ -53,7 +54,7 @@ class CellSelector:
             return ReleaseCell(self._on_the_same_texts(check, ref, saes))
         if ref.sae is not None:
             return self._task_cell(check, ref.task, ref.sae)
-        texts = saes if check.needs & TEXT_NEEDS else ()
+        texts = saes if check.needs & CONTEXT.names else ()
         cells = [self._task_cell(check, ref.task, sae) for sae in saes]
         fewest = min(cell.table.items for cell in cells)
         return TaskReleaseCell(
@@ -62,10 +63,10 @@ class CellSelector:
         )
 
     def _text_cell(self, check: Check, ref: CellRef, sae: SaeRef) -> Cell:
-        table = self.measurement.tables.get(sae.sae_id)
+        table = self.measurement.find(ContextTable, TEXTS, sae.sae_id)
         if table is None:
             raise self._unmeasured(sae, "on texts")
-        _refuse_less(check, sae.sae_id, check.needs & TEXT_NEEDS, _columns_of_texts(table))
+        _refuse_less(check, sae.sae_id, check.needs & CONTEXT.names, table.measured)
         positions = ref.positions or PositionRange(1, self.measurement.context - 2)
         kind = ref.kind if ref.kind in ("in_context", "past_context") else "sae"
         release = self.measurement.release.name
@@ -73,13 +74,13 @@ class CellSelector:
         return Cell(release, table, kind, positions, check.name, self.thresholds, coverage)
 
     def _task_cell(self, check: Check, task: str, sae: SaeRef) -> TaskCell:
-        if task in self.measurement.task_failures:
-            raise UnmeasuredError(self.measurement.task_failures[task])
-        table = self.measurement.tasks.get(task, {}).get(sae.sae_id)
+        if task in self.measurement.dataset_failures:
+            raise UnmeasuredError(self.measurement.dataset_failures[task])
+        table = self.measurement.find(TaskTable, task, sae.sae_id)
         if table is None:
             raise self._unmeasured(sae, f"on task {task}")
         where = f"{sae.sae_id} on {task}"
-        _refuse_less(check, where, check.needs & ITEM_NEEDS, _columns_of_items(table))
+        _refuse_less(check, where, check.needs & TASKS.names, table.measured)
         return TaskCell(
             self.measurement.release.name,
             table,
@@ -113,15 +114,6 @@ class CellSelector:
     def _unmeasured(self, sae: SaeRef, where: str) -> UnmeasuredError:
         reason = self.measurement.failures.get(sae.sae_id)
         return UnmeasuredError(reason or f"SAE {sae.sae_id!r} was not measured {where}")
-
-
-def _columns_of_texts(table: ContextTable) -> set[str]:
-    return {*table.columns, *([POSITION_SUMS] if table.position_sums is not None else [])}
-
-
-def _columns_of_items(table: TaskTable) -> set[str]:
-    tables = {FEATURES: table.features, ABLATIONS: table.ablations}
-    return {*table.columns, *(name for name, found in tables.items() if found is not None)}
 
 
 def _refuse_less(

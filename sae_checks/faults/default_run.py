@@ -6,27 +6,13 @@ looks are taken at the same growing tables, and nothing is measured again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import TypeVar
+from dataclasses import replace
 
-from sae_checks.evals.context.table import ContextTable
-from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.faults.findings import Cells
-from sae_checks.measure.blocks import FIRST_ITEMS, FIRST_TEXTS, Blocks
-from sae_checks.records import Measurement, SaeRef
+from sae_checks.measure.blocks import FIRST_ITEMS, FIRST_TEXTS, schedule
+from sae_checks.records import TEXTS, Measurement, Table, TableKey
 from sae_checks.session.decision import DecisionRule
 from sae_checks.session.stopping import Adaptive
-
-Table = TypeVar("Table", ContextTable, TaskTable)
-
-
-@dataclass(frozen=True)
-class _Measured:
-    """An SAE whose tables are at hand."""
-
-    ref: SaeRef
 
 
 def as_default_run(whole: Measurement, rule: DecisionRule, cells: Cells) -> Measurement:
@@ -40,55 +26,21 @@ def as_default_run(whole: Measurement, rule: DecisionRule, cells: Cells) -> Meas
         cells: of the run.
     """
     stopping = Adaptive(rule, cells)
-
-    def of_texts(shown: dict[str, ContextTable], budget: int) -> Set[str]:
-        return stopping.unsettled(replace(whole, tables=shown, tasks={}), None, budget)
-
-    texts = _grown(whole.tables, FIRST_TEXTS, lambda table: table.texts, of_texts)
-
-    def of_task(name: str, shown: dict[str, TaskTable], budget: int) -> Set[str]:
-        so_far = replace(whole, tables=texts, tasks={name: shown})
-        return stopping.unsettled(so_far, name, budget)
-
-    tasks = {
-        name: _grown(
-            tables,
-            FIRST_ITEMS,
-            lambda table: table.items,
-            partial(of_task, name),
-        )
-        for name, tables in whole.tasks.items()
-    }
-    return replace(whole, tables=texts, tasks=tasks)
+    shown: dict[TableKey, Table] = {}
+    for dataset in dict.fromkeys(key.dataset for key in whole.tables):
+        there = {key: table for key, table in whole.tables.items() if key.dataset == dataset}
+        budget = max(table.rows for table in there.values())
+        for stop in schedule(budget, FIRST_TEXTS if dataset == TEXTS else FIRST_ITEMS):
+            so_far = replace(whole, tables=dict(shown))
+            unsettled = stopping.unsettled(so_far, dataset, budget)
+            for key, table in there.items():
+                if table.sae.sae_id in unsettled:
+                    shown[key] = _first(table, stop)
+    return replace(whole, tables=shown)
 
 
-def _grown(
-    there: Mapping[str, Table],
-    first: int,
-    length: Callable[[Table], int],
-    unsettled: Callable[[dict[str, Table], int], Set[str]],
-) -> dict[str, Table]:
-    """As much of each table as the blocks of a run would have taken, by SAE id."""
-    shown: dict[str, Table] = {}
-    budget = max(map(length, there.values()), default=0)
-
-    def part(some: Sequence[_Measured], rows: slice) -> Mapping[str, Table]:
-        return {sae.ref.sae_id: _first(there[sae.ref.sae_id], rows.stop, length) for sae in some}
-
-    Blocks(
-        size=budget,
-        first=first,
-        length=length,
-        measure=part,
-        join=lambda _, longer: longer,
-        unsettled=lambda: unsettled(shown, budget),
-        progress=lambda _: None,
-    ).grow(shown, [_Measured(table.sae) for table in there.values()])
-    return shown
-
-
-def _first(table: Table, stop: int, length: Callable[[Table], int]) -> Table:
-    """The first texts or items of a table, as of a run that stopped there; all of fewer."""
-    if stop >= length(table):
+def _first(table: Table, stop: int) -> Table:
+    """The first units of a table, as of a run that stopped there; all of fewer."""
+    if stop >= table.rows:
         return table
     return replace(table.keep(slice(stop)), complete=False)

@@ -3,40 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import torch
 
 from sae_checks.checking import CellRef, Check, bundled_checks
 from sae_checks.evals.context.table import ContextTable
-from sae_checks.evals.tasks.engine import measure_items
-from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.faults import Sample, sample_of
 from sae_checks.judge.thresholds import Thresholds
-from sae_checks.load.documents import CorpusRequest
 from sae_checks.load.language_model import LanguageModel
 from sae_checks.load.sae import LoadedSae
-from sae_checks.load.tasks.items import Items, load_items
-from sae_checks.load.texts import Texts, load_texts
+from sae_checks.load.texts import Texts
 from sae_checks.measure.calibration import measured_tokens
-from sae_checks.measure.engine import bind_saes, measure, prepare
-from sae_checks.measure.loaded import LoadedModels, load_models
-from sae_checks.measure.plan import ABLATIONS, ItemPlan, Plan
+from sae_checks.measure.dataset import Dataset
+from sae_checks.measure.evaluation import Measuring
+from sae_checks.measure.loaded import LoadedModels, SaeSource, bind_saes, load_models
+from sae_checks.measure.once import measure_once
+from sae_checks.measure.plan import Plan
 from sae_checks.measure.progress import Progress
+from sae_checks.measure.request import WantedDataset
+from sae_checks.measure.texts import TextDataset
 from sae_checks.options import Options
-from sae_checks.records import Measurement, SaeRef, TaskRef
+from sae_checks.records import Measurement, SaeRef, Table
 from sae_checks.session.gate import Gate
 
 SAMPLE_TEXTS = 16  # whose activations tell what planting a fault has to know
-
-
-@dataclass(frozen=True)
-class Remeasured:
-    """Tables of some SAEs, by SAE id."""
-
-    texts: dict[str, ContextTable]
-    tasks: dict[str, dict[str, TaskTable]]  # by task first
 
 
 class Injection:
@@ -65,15 +57,17 @@ class Injection:
     @property
     def saes(self) -> tuple[SaeRef, ...]:
         """The SAEs that could be measured."""
-        return tuple(s for s in self.gate.release.saes if s.sae_id in self.measurement.tables)
+        return tuple(
+            s for s in self.gate.release.saes if s.sae_id in self.measurement.of(ContextTable)
+        )
 
     def loaded(self, ref: SaeRef) -> LoadedSae:
         """A good SAE."""
-        return self._loaded.saes[ref.sae_id]
+        return self._loaded.saes.get(ref)
 
     def sample(self, sae: LoadedSae) -> Sample:
         """Activations at an SAE's hook point."""
-        texts = self._texts.part(slice(SAMPLE_TEXTS))
+        texts = self._texts.rows(slice(SAMPLE_TEXTS))
         keep = measured_tokens(texts, slice(None))  # (B, T)
         tokens = torch.from_numpy(texts.tokens).to(self.model.device)
         x = self.model.clean(tokens, [sae.ref.hook_point]).taps[sae.ref.hook_point]
@@ -93,33 +87,32 @@ class Injection:
         )
         if model.centered == self.model.centered:
             return None
-        return model if not bind_saes(model, saes) else None
+        return model if not bind_saes(model, [sae.ref for sae in saes]) else None
 
     def remeasure(
         self, saes: Sequence[LoadedSae], model: LanguageModel | None = None
-    ) -> Remeasured:
+    ) -> list[Table]:
         """Measure some SAEs, damaged perhaps, on everything that the release was measured on."""
-        model, settings = model or self.model, self._loaded.settings
-        plan = Plan.of(self._request.needs)
-        prepared = prepare(model, saes, self._texts, plan, settings)
-        texts = measure(model, saes, self._texts, plan, settings, prepared=prepared)
-        tasks = {
-            ref.name: measure_items(model, saes, ref, items, item_plan, settings)
-            for ref, items, item_plan in self._tasks
-        }
-        return Remeasured(texts, tasks)
+        model, source = model or self.model, SaeSource.of(saes)
+        refs, tables = [sae.ref for sae in saes], list[Table]()
+        for wanted, dataset in self._datasets:
+            for evaluation in wanted.evaluations:
+                # What is measured in the end, as ablations are, tells nothing that gates.
+                plan = Plan.of(evaluation.columns, self._request.needs, wanted.offered)
+                measuring = Measuring(
+                    model,
+                    source,
+                    dataset,
+                    evaluation.interventions(refs),
+                    plan,
+                    self._loaded.settings,
+                )
+                tables += measure_once(measuring, evaluation.measurer(measuring))
+        return tables
 
-    def with_tables(self, damaged: Remeasured) -> Measurement:
+    def with_tables(self, damaged: Sequence[Table]) -> Measurement:
         """The release with some of its SAEs' tables exchanged."""
-        whole = self.measurement
-        return replace(
-            whole,
-            tables={**whole.tables, **damaged.texts},
-            tasks={
-                task: {**tables, **damaged.tasks.get(task, {})}
-                for task, tables in whole.tasks.items()
-            },
-        )
+        return self.measurement.with_tables(*damaged)
 
     @cached_property
     def _loaded(self) -> LoadedModels:
@@ -129,24 +122,12 @@ class Injection:
         return loaded
 
     @cached_property
-    def _texts(self) -> Texts:
-        request, loading = self._request, self.gate.release.loading
-        corpus = CorpusRequest.of(request.provenance)
-        return load_texts(corpus, self.model.tokenizer, prepend_bos=loading.prepend_bos)
+    def _datasets(self) -> list[tuple[WantedDataset, Dataset]]:
+        """Those that could be measured on, read."""
+        failed = self.measurement.dataset_failures
+        return [(w, w.load(self.model)) for w in self._request.datasets if w.ref.name not in failed]
 
     @cached_property
-    def _tasks(self) -> list[tuple[TaskRef, Items, ItemPlan]]:
-        found = []
-        for task, ref in self._request.tasks:
-            if ref.name not in self.measurement.task_failures:
-                items = load_items(
-                    task,
-                    ref,
-                    self.model.tokenizer,
-                    revision=ref.version if task.hub else None,
-                    context=self.model.context,
-                    prepend_bos=self.gate.release.loading.prepend_bos,
-                )
-                plan = ItemPlan.of(self._request.needs, ref.columns - {ABLATIONS})
-                found.append((ref, items, plan))
-        return found
+    def _texts(self) -> Texts:
+        (found,) = (each for _, each in self._datasets if isinstance(each, TextDataset))
+        return found.texts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from sae_checks.faults.findings import Cells, Finding, differences, failures, th
 from sae_checks.faults.injection import Injection
 from sae_checks.judge.thresholds import QUESTIONS
 from sae_checks.load.sae import LoadedSae
-from sae_checks.records import Measurement, SaeRef
+from sae_checks.records import Intervention, Measurement, SaeRef, Table, by_key
 
 
 @dataclass(frozen=True)
@@ -108,11 +108,8 @@ class Trials:
             injection.measurement.release,
             saes=tuple(exchanged(each) for each in injection.measurement.release.saes),
         )
-        tables = {
-            sae_id: replace(table, sae=exchanged(table.sae))
-            for sae_id, table in injection.measurement.tables.items()
-        }
-        measurement = replace(injection.measurement, release=release, tables=tables)
+        tables = [_of_saes(t, exchanged) for t in injection.measurement.tables.values()]
+        measurement = replace(injection.measurement, release=release, tables=by_key(tables))
         return [short], measurement, injection.gate.cells_of(release, injection.checks)
 
     def _judge(self, measurement: Measurement, cells: Cells) -> list[Finding]:
@@ -127,6 +124,12 @@ class Trials:
         for question in QUESTIONS:
             found += differences(rule, self._baseline, measurement, cells, question)
         return found
+
+
+def _of_saes(table: Table, exchanged: Callable[[SaeRef], SaeRef]) -> Table:
+    """The same table, as one of the SAEs that take its own ones' places."""
+    saes = tuple(exchanged(sae) for sae in table.intervention.saes)
+    return replace(table, intervention=Intervention(saes))
 
 
 def _otherwise_loaded(measurement: Measurement) -> Measurement:

@@ -7,7 +7,7 @@ input (`hook_z` enters the output projection) is replaced as it enters.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +26,8 @@ SITES = (
     "attn.hook_z",
 )
 
+# Sites within a block in the order in which a pass meets them.
+_ORDER = ("hook_resid_pre", "attn.hook_z", "hook_attn_out", "hook_resid_mid", "hook_mlp_out")
 _ATTENTION = ("attn.attention", "attn", "self_attn", "attention")
 _MLP = ("mlp", "feed_forward")
 _OUTPUT_PROJECTION = ("c_proj", "o_proj", "out_proj", "dense")
@@ -78,6 +80,27 @@ class BoundHookPoint:
         if self.module is None:
             return self.block, replacement
         return self.block, block_inputs.get(self.block)
+
+    @property
+    def depth(self) -> tuple[int, int]:
+        """Where it lies on the way through the model: block, and place within the block."""
+        if self.module is None or self.block < 0:
+            return self.block, 0
+        site = parse_hook_point(self.name)[1]
+        return self.block, _ORDER.index(site) if site in _ORDER else len(_ORDER)
+
+    def edit(self, change: Callable[[Tensor], Tensor]) -> AbstractContextManager[None]:
+        """For the length of a pass, put what `change` makes of the arriving value in its place.
+
+        `change` is given what `tap` sees, (B, T, d).
+        """
+
+        def see(value: Tensor) -> Tensor:
+            return change(_centered(value) if self.centered else value).to(value.dtype)
+
+        if self.skips is not None and self.module is not None:
+            return _edit_resid_mid(self.module, self.skips, see)
+        return self._intercept(see)
 
     def splice(
         self, taps: Mapping[str, Tensor], replacement: Tensor
@@ -205,6 +228,30 @@ def _splice_resid_mid(
 
     def leave(_: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
         shift = replacement - clean
+        return (output[0] + shift, *output[1:]) if isinstance(output, tuple) else output + shift
+
+    handles = [norm.register_forward_pre_hook(enter), block.register_forward_hook(leave)]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def _edit_resid_mid(
+    norm: nn.Module, block: nn.Module, change: Callable[[Tensor], Tensor]
+) -> Iterator[None]:
+    """As `_splice_resid_mid`, of whatever arrives there."""
+    shifts: list[Tensor] = []
+
+    def enter(_: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        new = change(args[0])
+        shifts.append(new - args[0])
+        return (new, *args[1:])
+
+    def leave(_: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+        shift = shifts.pop()
         return (output[0] + shift, *output[1:]) if isinstance(output, tuple) else output + shift
 
     handles = [norm.register_forward_pre_hook(enter), block.register_forward_hook(leave)]

@@ -9,9 +9,10 @@ unchanged. What an architecture really does is not assumed but tried when a hook
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -20,6 +21,8 @@ from torch import Tensor, nn
 from sae_checks.errors import ModelError
 from sae_checks.load.hook_points import BoundHookPoint, bind_hook_point, find_blocks
 
+# What becomes of an activation (B, T, d) in a pass.
+Edit = Callable[[Tensor], Tensor]
 # A resumed pass must give what the clean pass gave: rounding aside, it is the same arithmetic.
 _RESUME_TOLERANCE = 1e-3
 
@@ -33,6 +36,14 @@ class CleanPass:
     # block -> (B, T, d_model), where a tap needs it
     block_inputs: dict[int, Tensor] = field(repr=False)
     final: Tensor  # (B, T, d_model), after the final norm, before the unembedding
+
+
+@dataclass(frozen=True)
+class ResumedPass:
+    """A pass from a hook point on."""
+
+    final: Tensor  # (B, T, d_model), as `CleanPass.final`
+    taps: dict[str, Tensor]  # hook point -> (B, T, d_in)
 
 
 class LanguageModel:
@@ -147,7 +158,6 @@ class LanguageModel:
             final = self._base(input_ids=tokens, use_cache=False).last_hidden_state
         return CleanPass(tokens=tokens, taps=taps, block_inputs=block_inputs, final=final)
 
-    @torch.inference_mode()
     def resume(self, clean: CleanPass, hook_point: str, replacement: Tensor) -> Tensor:
         """The pass again from a hook point on, with another activation in its place.
 
@@ -159,14 +169,48 @@ class LanguageModel:
         Returns:
             Final hidden states (B, T, d_model), as `CleanPass.final`.
         """
-        bound = self._bound[hook_point]
+        return self.resume_with(clean, hook_point, replacement).final
+
+    @torch.inference_mode()
+    def resume_with(
+        self,
+        clean: CleanPass,
+        hook_point: str,
+        replacement: Tensor,
+        edits: Mapping[str, Edit] = MappingProxyType({}),
+        taps: Sequence[str] = (),
+    ) -> ResumedPass:
+        """The pass again from a hook point on, with edits and taps at later ones.
+
+        Args:
+            clean: the pass whose tokens and earlier blocks are kept.
+            hook_point: a bound hook point, where the pass is resumed.
+            replacement: (B, T, d_in), in the basis of the tap.
+            edits: by later hook point, what becomes of the activation (B, T, d) that arrives there.
+            taps: later hook points to see; one that is edited too is seen before its edit.
+
+        Raises:
+            ValueError: an edit or a tap lies before the hook point, where no block is run.
+        """
+        bound, seen = self._bound[hook_point], dict[str, Tensor]()
+        for name in (*edits, *taps):
+            if self._bound[name].depth < bound.depth:
+                raise ValueError(f"{name} lies before {hook_point}, where the pass is resumed")
         with ExitStack() as stack:
             bypassed, entering = bound.entry(clean.taps, clean.block_inputs, replacement)
             if entering is not None:
                 stack.enter_context(self._bypass(bypassed, entering))
             stack.enter_context(bound.splice(clean.taps, replacement))
+            for name in taps:
+                stack.enter_context(self._bound[name].tap(seen))
+            for name, change in edits.items():
+                stack.enter_context(self._bound[name].edit(change))
             final: Tensor = self._base(input_ids=clean.tokens, use_cache=False).last_hidden_state
-        return final
+        return ResumedPass(final, seen)
+
+    def depth(self, hook_point: str) -> tuple[int, int]:
+        """Where a bound hook point lies on the way through the model; sorts as passes meet them."""
+        return self._bound[hook_point].depth
 
     @contextmanager
     def _bypass(self, count: int, entering: Tensor) -> Iterator[None]:

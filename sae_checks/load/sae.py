@@ -34,6 +34,11 @@ class LoadedSae:
         rescaled = getattr(sae.cfg, "rescale_acts_by_decoder_norm", False)
         self._linear: bool = architecture in _LINEAR and not rescaled
 
+    @property
+    def size_in_bytes(self) -> int:
+        """Of its weights."""
+        return sum(each.numel() * each.element_size() for each in self.sae.parameters())
+
     def encode(self, x: Tensor) -> Tensor:
         """Feature activations (..., d_sae) of activations (..., d_in), dense."""
         features: Tensor = self.sae.encode(x.to(self.sae.dtype))

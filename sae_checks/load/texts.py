@@ -33,8 +33,8 @@ class Texts:
     documents: NDArray[np.int32]
     description: dict[str, object]
 
-    def part(self, rows: slice) -> Texts:
-        """Some of the texts, in the same order."""
+    def rows(self, rows: slice | NDArray[np.int64]) -> Texts:
+        """Some of the texts, in this order."""
         return replace(
             self,
             tokens=self.tokens[rows],

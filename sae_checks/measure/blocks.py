@@ -1,29 +1,23 @@
-"""Measuring block by block: SAEs that need no more texts (or items) drop out of the later ones."""
+"""Where blocks end, and where measuring goes on from what is stored.
+
+After each block the stopping rule is asked which SAEs need more. A block is measured part by part,
+and each part is stored at once: a run that was stopped goes on from the last whole part.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
 
-from sae_checks.records import SaeRef
+import numpy as np
 
-# The first look is after so many, as fewer independent units decide nothing (judge/verdict.py);
-# each further one when there are that much more. A look costs judging, and nothing in error.
-FIRST_TEXTS, FIRST_ITEMS, GROWTH = 64, 100, 1.3
+from sae_checks.records import IntArray
 
-Table = TypeVar("Table")
-
-
-class OfSae(Protocol):
-    """An SAE to measure, loaded or not."""
-
-    @property
-    def ref(self) -> SaeRef:
-        """Which one it is."""
-
-
-Sae = TypeVar("Sae", bound=OfSae)
+# The first look is after so many texts or items, as fewer independent units decide nothing
+# (judge/verdict.py).
+FIRST_TEXTS, FIRST_ITEMS = 64, 100
+# Each further look is when there is that much more. A look costs judging, and nothing in error.
+GROWTH = 1.3
 
 
 def schedule(size: int, first: int) -> list[int]:
@@ -36,42 +30,53 @@ def schedule(size: int, first: int) -> list[int]:
     return [*stops, size]
 
 
+def leading(units: IntArray) -> int:
+    """How many units, from the first on, are there without a gap; they are in rising order."""
+    gaps = np.flatnonzero(units != np.arange(len(units)))
+    return int(gaps[0]) if len(gaps) else len(units)
+
+
 @dataclass(frozen=True)
-class Blocks(Generic[Sae, Table]):
-    """What growing tables takes, of texts or of items.
+class Remaining:
+    """What is left of a block.
 
     Attributes:
-        size: how many texts or items there are.
-        first: how many the first block has.
-        length: how many a table has.
-        measure: some SAEs on a stretch of them.
-        join: two tables of one SAE, one after the other.
-        unsettled: which SAEs need more than they have, by SAE id; asked before every block.
-        progress: told how many of all SAEs' texts or items are dealt with: measured or not needed.
+        start: where the block begins; -1 where the units that are there are of no block.
+        parts: those not measured yet.
     """
 
-    size: int
-    first: int
-    length: Callable[[Table], int]
-    measure: Callable[[Sequence[Sae], slice], Mapping[str, Table]]
-    join: Callable[[Table, Table], Table]
-    unsettled: Callable[[], Set[str]]
-    progress: Callable[[int], None]
+    start: int
+    parts: tuple[IntArray, ...]
 
-    def grow(self, tables: dict[str, Table], saes: Sequence[Sae]) -> None:
-        """Let the SAEs' tables grow, in place, until each is settled or has all there is."""
-        done = {sae.ref.sae_id: self._length(tables, sae) for sae in saes}
-        for stop in schedule(self.size, self.first):
-            wanted = self.unsettled()
-            behind = [s for s in saes if s.ref.sae_id in wanted and done[s.ref.sae_id] < stop]
-            # SAEs that an earlier run took further are measured from there.
-            for start in sorted({done[sae.ref.sae_id] for sae in behind}):
-                some = [sae for sae in behind if done[sae.ref.sae_id] == start]
-                for sae_id, table in self.measure(some, slice(start, stop)).items():
-                    tables[sae_id] = self.join(tables[sae_id], table) if start else table
-                    done[sae_id] = stop
-        self.progress(sum(self.size - length for length in done.values()))
+    @property
+    def key(self) -> tuple[int, int]:
+        """Equal where the same is left."""
+        return self.start, sum(len(part) for part in self.parts)
 
-    def _length(self, tables: Mapping[str, Table], sae: Sae) -> int:
-        table = tables.get(sae.ref.sae_id)
-        return 0 if table is None else self.length(table)
+
+def remaining(
+    units: IntArray, stop: int, starts: Iterable[int], parts: Callable[[int, int], list[IntArray]]
+) -> Remaining:
+    """The parts of the block ending at `stop` that are left, given the units that are there.
+
+    A block begins where an earlier one ended, and its parts are measured in order. Which block was
+    under way shows in the units themselves: all before it are there, and of it the first few parts.
+
+    Args:
+        units: those measured, in rising order.
+        stop: where the block ends.
+        starts: where it may have begun, apart from the beginning.
+        parts: of a stretch of units.
+    """
+    whole = leading(units)
+    if whole >= stop:
+        return Remaining(stop, ())
+    for start in sorted({0, whole, *starts}):
+        if start > whole or start > stop:
+            continue
+        inside, found = set(units[units >= start].tolist()), parts(start, stop)
+        while found and inside and set(found[0].tolist()) <= inside:
+            inside -= set(found.pop(0).tolist())
+        if not inside:
+            return Remaining(start, tuple(found))
+    return Remaining(-1, ())

@@ -7,7 +7,7 @@ floor costs a look-up per token. At other sites (MLP, attention) the pass is res
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,10 +15,8 @@ from torch import Tensor
 
 from sae_checks.load.hook_points import is_residual_stream
 from sae_checks.load.language_model import CleanPass, LanguageModel
-from sae_checks.load.texts import Texts
 from sae_checks.measure import metrics
 from sae_checks.measure.calibration import Calibration
-from sae_checks.measure.plan import Plan
 
 # Tokens of the short pass: enough to see whether the prediction depends on the position.
 _SHORT = 16
@@ -59,17 +57,20 @@ class Floor:
 
 
 def prepare_floors(
-    model: LanguageModel, calibrations: Mapping[str, Calibration], plan: Plan, texts: Texts
+    model: LanguageModel,
+    calibrations: Mapping[str, Calibration],
+    columns: Sequence[str],
+    tokens: Tensor,
 ) -> dict[str, list[Floor]]:
-    """The floors that the plan needs, by hook point; empty lists where it needs none."""
-    if not plan.floors:
+    """The floors of these columns, by hook point; `tokens` (B, T) are any that the model reads."""
+    if not columns:
         return {hook_point: [] for hook_point in calibrations}
-    tokens = torch.from_numpy(texts.tokens[:1, :_SHORT]).to(model.device)  # (1, t)
+    tokens = tokens[:1, :_SHORT].to(model.device)  # (1, t)
     clean = model.clean(tokens, list(calibrations))
     return {
         hook_point: [
             _prepare(model, clean, column, hook_point, calibration.ablation(column))
-            for column in plan.floors
+            for column in columns
         ]
         for hook_point, calibration in calibrations.items()
     }

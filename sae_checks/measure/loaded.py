@@ -1,20 +1,80 @@
-"""The model and the SAEs of a run, loaded once for all that is measured with them."""
+"""The model and the SAEs of a run: the model once, SAEs when their turn comes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sae_checks.errors import SaeError
+from sae_checks.errors import ModelError, SaeError
 from sae_checks.measure.progress import Progress
 from sae_checks.measure.request import Request
-from sae_checks.records import SaeRef
+from sae_checks.measure.settings import Settings
+from sae_checks.records import Release, SaeRef
 from sae_checks.wording import counted
 
 if TYPE_CHECKING:
     from sae_checks.load.language_model import LanguageModel
     from sae_checks.load.sae import LoadedSae
-    from sae_checks.measure.engine import Settings
+
+# SAEs stay loaded while they are small: all of a toy release, none but two of a real one, which
+# are read again for every batch (a per cent or two of what is computed with them).
+KEPT_BYTES = 64 * 2**20
+
+
+class SaeSource:
+    """Gives SAEs out one at a time, and lets go of them, so that memory does not grow with them.
+
+    While one is in use the one that was asked for after it the last time is read beside it.
+
+    Args:
+        load: reads an SAE.
+        kept_bytes: how many bytes of weights may stay loaded.
+    """
+
+    def __init__(self, load: Callable[[SaeRef], LoadedSae], kept_bytes: int = KEPT_BYTES) -> None:
+        self._load, self._left = load, kept_bytes
+        self._kept: dict[str, LoadedSae] = {}
+        self._last: LoadedSae | None = None
+        self._after: dict[str, SaeRef] = {}  # by SAE id, which one was asked for next
+        self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-sae")
+        self._reading: tuple[str, Future[LoadedSae]] | None = None
+
+    @classmethod
+    def of(cls, saes: Iterable[LoadedSae]) -> SaeSource:
+        """SAEs that are loaded already, and stay so."""
+        loaded = {sae.ref.sae_id: sae for sae in saes}
+        return cls(lambda ref: loaded[ref.sae_id])
+
+    def get(self, ref: SaeRef) -> LoadedSae:
+        """An SAE, loaded."""
+        if ref.sae_id in self._kept:
+            return self._kept[ref.sae_id]
+        if self._last is not None and self._last.ref.sae_id == ref.sae_id:
+            return self._last
+        previous = self._last
+        self._last = None  # let go before another one is read
+        sae = self._read(ref)
+        if previous is not None:
+            self._after[previous.ref.sae_id] = ref
+        if sae.size_in_bytes <= self._left:
+            self._left -= sae.size_in_bytes
+            self._kept[ref.sae_id] = sae
+            return sae
+        self._last = sae
+        following = self._after.get(ref.sae_id)
+        if following is not None and following.sae_id not in self._kept:
+            self._reading = following.sae_id, self._reader.submit(self._load, following)
+        return sae
+
+    def _read(self, ref: SaeRef) -> LoadedSae:
+        reading, self._reading = self._reading, None
+        if reading is not None and reading[0] == ref.sae_id:
+            return reading[1].result()
+        if reading is not None:
+            reading[1].cancel()
+        return self._load(ref)
 
 
 @dataclass(frozen=True)
@@ -22,38 +82,42 @@ class LoadedModels:
     """What measuring is done with.
 
     Attributes:
-        model: None where no SAE could be loaded.
-        saes: those that fit the model, by SAE id.
+        model: None where no SAE can be measured.
+        settings: how it is measured.
+        saes: gives out those that fit the model.
+        fitting: their ids.
         failures: why the others do not, by SAE id.
     """
 
     model: LanguageModel | None
     settings: Settings
-    saes: dict[str, LoadedSae] = field(default_factory=dict)
+    saes: SaeSource
+    fitting: frozenset[str] = frozenset()
     failures: dict[str, str] = field(default_factory=dict)
 
-    def of(self, refs: tuple[SaeRef, ...]) -> list[LoadedSae]:
-        """Those of some SAEs that were loaded."""
-        return [self.saes[ref.sae_id] for ref in refs if ref.sae_id in self.saes]
+    def of(self, refs: Iterable[SaeRef]) -> tuple[SaeRef, ...]:
+        """Those of some SAEs that can be measured."""
+        return tuple(ref for ref in refs if ref.sae_id in self.fitting)
 
 
 def load_models(request: Request, refs: tuple[SaeRef, ...], progress: Progress) -> LoadedModels:
-    """Load some SAEs of a release and its model.
+    """Load the model of a release, and read some of its SAEs once to see that they fit.
 
     Raises:
         UserError: the model or the device is not to be had.
     """
     progress.phase("loading torch and sae_lens")
     from sae_checks.load.model import load_model, torch_device
-    from sae_checks.measure.engine import Settings, bind_saes
 
     options, release = request.options, request.release
     settings = Settings(request.provenance.replace_special, options.batch_tokens)
     torch_device(options.device)
     progress.phase(f"loading {counted(len(refs), 'SAE')}")
-    loaded, failures = _load_saes(request, refs)
-    if not loaded:
-        return LoadedModels(None, settings, failures=failures)
+    source = SaeSource(_reader(release, options.device, options.dtype))
+    failures = _unreadable(source, refs)
+    readable = [ref for ref in refs if ref.sae_id not in failures]
+    if not readable:
+        return LoadedModels(None, settings, source, failures=failures)
     progress.phase(f"loading model {release.loading.model_name}")
     model = load_model(
         release.loading,
@@ -61,22 +125,41 @@ def load_models(request: Request, refs: tuple[SaeRef, ...], progress: Progress) 
         device=options.device,
         dtype=options.dtype,
     )
-    failures |= bind_saes(model, loaded)
-    saes = {sae.ref.sae_id: sae for sae in loaded if sae.ref.sae_id not in failures}
-    return LoadedModels(model, settings, saes, failures)
+    failures |= bind_saes(model, readable)
+    fitting = frozenset(ref.sae_id for ref in readable if ref.sae_id not in failures)
+    return LoadedModels(model, settings, source, fitting, failures)
 
 
-def _load_saes(
-    request: Request, refs: tuple[SaeRef, ...]
-) -> tuple[list[LoadedSae], dict[str, str]]:
-    from sae_checks.load.sae import load_sae
-
-    device, dtype = request.options.device, request.options.dtype
-    loaded: list[LoadedSae] = []
+def bind_saes(model: LanguageModel, refs: Iterable[SaeRef]) -> dict[str, str]:
+    """Bind every SAE's hook point; returns, by SAE id, why an SAE does not fit the model."""
     failures: dict[str, str] = {}
     for ref in refs:
         try:
-            loaded.append(load_sae(request.release, ref, device=device, dtype=dtype))
+            width = model.bind(ref.hook_point)
+        except ModelError as error:
+            failures[ref.sae_id] = f"SAE {ref.sae_id!r}: {error}"
+            continue
+        if width != ref.d_in:
+            failures[ref.sae_id] = (
+                f"SAE {ref.sae_id!r} takes activations of width {ref.d_in}, but "
+                f"{ref.hook_point!r} of the model is {width} wide; is it the right model "
+                "(--sae-model)?"
+            )
+    return failures
+
+
+def _reader(release: Release, device: str, dtype: str) -> Callable[[SaeRef], LoadedSae]:
+    from sae_checks.load.sae import load_sae
+
+    return lambda ref: load_sae(release, ref, device=device, dtype=dtype)
+
+
+def _unreadable(source: SaeSource, refs: Iterable[SaeRef]) -> dict[str, str]:
+    """By SAE id, why an SAE cannot be read, or what is wrong with its weights."""
+    failures: dict[str, str] = {}
+    for ref in refs:
+        try:
+            source.get(ref)
         except SaeError as error:
             failures[ref.sae_id] = str(error)
-    return loaded, failures
+    return failures

@@ -18,8 +18,15 @@ class Progress(Protocol):
     def close(self) -> None:
         """The work is over, well or not."""
 
-    def start(self, text: str, total: int) -> None:
-        """Something of `total` steps begins."""
+    def start(self, text: str, total: int, dataset: str, activity: str) -> None:
+        """Something of `total` steps begins.
+
+        Args:
+            text: what, for a person.
+            total: how many steps it has.
+            dataset: on which data set.
+            activity: what is done: "measuring", "ablating".
+        """
 
     def advance(self, steps: int) -> None:
         """So many more of its steps are done."""
@@ -29,13 +36,13 @@ class Stopwatch:
     """Passes progress on, and takes the time of what is measured, phase by phase.
 
     Attributes:
-        seconds: by what the phase measured: "" for texts, else the name of a task.
+        seconds: by data set and activity.
     """
 
     def __init__(self, watched: Progress) -> None:
         self._watched = watched
-        self.seconds: dict[str, float] = {}
-        self._running: tuple[str, float] | None = None
+        self.seconds: dict[tuple[str, str], float] = {}
+        self._running: tuple[tuple[str, str], float] | None = None
 
     def phase(self, text: str) -> None:
         """Something of unknown length begins, which is not measuring."""
@@ -46,12 +53,11 @@ class Stopwatch:
         """Something that the person should know."""
         self._watched.note(text)
 
-    def start(self, text: str, total: int) -> None:
+    def start(self, text: str, total: int, dataset: str, activity: str) -> None:
         """Something of `total` steps begins."""
         self._stop()
-        _, _, task = text.partition(" of ")
-        self._running = (task, time.monotonic())
-        self._watched.start(text, total)
+        self._running = (dataset, activity), time.monotonic()
+        self._watched.start(text, total, dataset, activity)
 
     def advance(self, steps: int) -> None:
         """So many more of its steps are done."""
@@ -64,6 +70,6 @@ class Stopwatch:
 
     def _stop(self) -> None:
         if self._running is not None:
-            task, begun = self._running
-            self.seconds[task] = self.seconds.get(task, 0.0) + time.monotonic() - begun
+            phase, begun = self._running
+            self.seconds[phase] = self.seconds.get(phase, 0.0) + time.monotonic() - begun
             self._running = None

@@ -1,53 +1,259 @@
-"""Measure a release: load what is not stored yet, run the engines, store the tables."""
+"""Measure a release: what is not stored yet, data set by data set, each in one loop."""
 
 from __future__ import annotations
 
-from sae_checks.evals.tasks.run import measure_task, plan_tasks
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sae_checks.errors import TaskError
 from sae_checks.load.third_party import ignored_warnings
-from sae_checks.measure.loaded import load_models
+from sae_checks.measure.blocks import schedule
+from sae_checks.measure.dataset import Dataset
+from sae_checks.measure.evaluation import Evaluation, FollowUp, Measuring
+from sae_checks.measure.growth import Growing, Growth, Work
+from sae_checks.measure.loaded import LoadedModels, load_models
+from sae_checks.measure.plan import Plan
 from sae_checks.measure.progress import Progress
-from sae_checks.measure.request import Request
-from sae_checks.measure.texts import measure_texts, plan_texts
-from sae_checks.records import Measurement
-from sae_checks.store import MeasuredTask
+from sae_checks.measure.request import Request, WantedDataset
+from sae_checks.records import Intervention, Measurement, SaeRef, Table, by_key
+from sae_checks.store import MeasuredDataset
+from sae_checks.wording import counted
 
 
 def measure_release(request: Request, progress: Progress) -> Measurement:
     """The measurement that a request asks for, from the store as far as it is there.
 
-    An SAE that cannot be measured does not keep the others from it, nor a task: the reasons are
+    An SAE that cannot be measured does not keep the others from it, nor a data set: the reasons are
     among the measurement's failures.
 
     Raises:
-        UserError: the model, the device or the corpus is not to be had.
+        UserError: the model, the device or the corpus is not available.
     """
-    store = request.store
-    with store.lock():
-        store.find_manifest(progress.note)  # a damaged one gives way to this run's
-        texts = plan_texts(request, progress)
-        tasks = plan_tasks(request, texts.tables, progress)
-        missing = {sae.sae_id: sae for sae in texts.missing}
-        missing |= {sae.sae_id: sae for work in tasks for sae in work.missing}
-        described: dict[str, object] = {}
-        measured_tasks = [MeasuredTask(work.ref, {}) for work in tasks]
-        failures: dict[str, str] = {}
-        if missing:
-            with ignored_warnings():
-                loaded = load_models(request, tuple(missing.values()), progress)
-                failures = loaded.failures
-                described = measure_texts(request, loaded, texts, progress)
-                measured_tasks = [
-                    measure_task(request, loaded, work, texts.tables, progress) for work in tasks
-                ]
-        manifest = store.write_manifest(
-            described, failures, measured_tasks, adaptive=request.adaptive
-        )
+    request.store.find_manifest(progress.note)  # a damaged one gives way to this run's
+    jobs: list[_Job] = []
+    for wanted in request.datasets:
+        jobs.append(_plan(request, wanted, jobs, progress))
+    missing = dict.fromkeys(sae for job in jobs for sae in job.saes)
+    failures: dict[str, str] = {}
+    measured = [MeasuredDataset(job.wanted.ref, job.names, {}) for job in jobs]
+    if missing:
+        with ignored_warnings():
+            loaded = load_models(request, tuple(missing), progress)
+            failures = loaded.failures
+            measured = [_measure(request, loaded, job, jobs, progress) for job in jobs]
+    manifest = request.store.write_manifest(measured, failures, adaptive=request.adaptive)
     return Measurement(
         request.release,
         request.provenance.context,
-        texts.tables,
+        by_key([table for job in jobs for table in job.tables]),
         failures,
         manifest,
-        tasks={work.ref.name: work.tables for work in tasks},
-        task_failures={t.ref.name: t.failure for t in measured_tasks if t.failure is not None},
+        {each.ref.name: each.failure for each in measured if each.failure is not None},
     )
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One data set: what each evaluation has of it, and what is missing."""
+
+    wanted: WantedDataset
+    works: tuple[Work, ...]
+    # By evaluation, the interventions that lack what is measured in the end.
+    to_follow: tuple[tuple[Intervention, ...], ...] = field(default=())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the evaluations."""
+        return tuple(work.evaluation.name for work in self.works)
+
+    @property
+    def tables(self) -> list[Table]:
+        """All that is there."""
+        return [table for work in self.works for table in work.tables]
+
+    @property
+    def saes(self) -> list[SaeRef]:
+        """Those that something is to be done with."""
+        missing = [i for work in self.works for i in work.growing if i in work.missing]
+        missing += [i for of_work in self.to_follow for i in of_work]
+        return list(dict.fromkeys(sae for each in missing for sae in each.saes))
+
+
+def _plan(
+    request: Request, wanted: WantedDataset, before: Sequence[_Job], progress: Progress
+) -> _Job:
+    """What is stored of a data set, and what that does not do for; the damaged is set aside."""
+    others = [table for job in before for table in job.tables]
+    works = tuple(
+        _plan_evaluation(request, wanted, evaluation, others, progress)
+        for evaluation in wanted.evaluations
+    )
+    to_follow = []
+    for work in works:
+        follow_up = _follow_up(request, work)
+        to_follow.append(tuple(i for i in work.growing if follow_up and _lacks(follow_up, work, i)))
+    return _Job(wanted, works, tuple(to_follow))
+
+
+def _lacks(follow_up: FollowUp, work: Work, intervention: Intervention) -> bool:
+    """Whether something is left to be measured of an intervention in the end."""
+    if intervention in work.missing:
+        return True
+    tables = (one.table for one in work.growing[intervention])
+    return any(table is None or follow_up.missing(table, work.plan) for table in tables)
+
+
+def _follow_up(request: Request, work: Work) -> FollowUp | None:
+    """What is measured in the end, where the plan has it."""
+    if work.plan.names == work.plan.grown:
+        return None
+    return work.evaluation.follow_up(request.options.ablate)
+
+
+def _plan_evaluation(
+    request: Request,
+    wanted: WantedDataset,
+    evaluation: Evaluation,
+    others: Sequence[Table],
+    progress: Progress,
+) -> Work:
+    needed = Plan.of(evaluation.columns, request.needs, wanted.offered)
+    growing: dict[Intervention, list[Growing]] = {}
+    partial: set[Intervention] = set()
+    names = needed.names
+    for intervention in evaluation.interventions(wanted.saes):
+        growing[intervention] = []
+        for ref in evaluation.table_refs(wanted.ref, intervention, wanted.saes):
+            stored = request.store.find(ref, progress.note)
+            covers = stored is not None and needed.grown <= stored.table.measured
+            growing[intervention].append(Growing.of(ref, stored if covers else None))
+            if stored is not None and not (covers and stored.table.complete):
+                # What is measured on, or again, keeps the columns that it has.
+                names |= stored.table.measured
+            if covers and stored is not None and not stored.table.complete:
+                partial.add(intervention)
+    work = Work(evaluation, Plan.of(evaluation.columns, names, names), growing, frozenset())
+    missing = {i for i in growing if any(one.table is None for one in growing[i])}
+    return _with_missing(work, missing | _unsettled(request, wanted, work, partial, others))
+
+
+def _with_missing(work: Work, missing: set[Intervention]) -> Work:
+    return Work(work.evaluation, work.plan, work.growing, frozenset(missing))
+
+
+def _unsettled(
+    request: Request,
+    wanted: WantedDataset,
+    work: Work,
+    partial: set[Intervention],
+    others: Sequence[Table],
+) -> set[Intervention]:
+    """The interventions whose stored tables do not decide enough.
+
+    One that was stopped within a block is not looked at there: it goes on to the block's end.
+    """
+    ends = set(schedule(wanted.budget, wanted.first))
+    within = {i for i in partial if any(len(o.units) not in ends for o in work.growing[i])}
+    if not partial - within:
+        return within
+    so_far = request.so_far([*others, *work.tables])
+    unsettled = request.stopping.unsettled(so_far, wanted.ref.name, wanted.budget)
+    return within | {i for i in partial if any(sae.sae_id in unsettled for sae in i.saes)}
+
+
+def _measure(
+    request: Request,
+    loaded: LoadedModels,
+    job: _Job,
+    jobs: Sequence[_Job],
+    progress: Progress,
+) -> MeasuredDataset:
+    """Measure and store what is missing of a data set; one without units is told, not raised."""
+    saes, wanted = loaded.of(job.saes), job.wanted
+    nothing = MeasuredDataset(wanted.ref, job.names, {})
+    if loaded.model is None or not saes:
+        return nothing
+    progress.phase(f"reading {wanted.title}")
+    try:
+        dataset = wanted.load(loaded.model)
+    except TaskError as error:
+        return MeasuredDataset(wanted.ref, job.names, {}, str(error))
+    others = [t for other in jobs if other is not job for t in other.tables]
+    _grow(request, loaded, job, dataset, saes, others, progress)
+    for work, interventions in zip(job.works, job.to_follow, strict=True):
+        _follow(request, loaded, work, interventions, dataset, progress)
+    _compact(request, job)
+    return MeasuredDataset(wanted.ref, job.names, dataset.description)
+
+
+def _grow(
+    request: Request,
+    loaded: LoadedModels,
+    job: _Job,
+    dataset: Dataset,
+    saes: tuple[SaeRef, ...],
+    others: Sequence[Table],
+    progress: Progress,
+) -> None:
+    works = [work for work in job.works if work.missing]
+    for work in works:  # a table with fewer columns than are measured now begins anew
+        for intervention in work.missing:
+            there = (one.table for one in work.growing[intervention] if one.table is not None)
+            if not all(work.plan.grown <= table.measured for table in there):
+                work.begin_anew(intervention)
+    measurers = [
+        work.evaluation.measurer(_measuring(loaded, work, list(work.missing), dataset))
+        for work in works
+    ]
+    growth = Growth(
+        request, job.wanted, dataset, loaded, works, measurers, saes, others, progress.advance
+    )
+    some = {sae for work in works for i in growth.interventions(work) for sae in i.saes}
+    if some:
+        most = "at most " if request.adaptive else ""
+        said = f"measuring {counted(len(some), 'SAE')} on {most}{dataset.told}"
+        progress.start(said, growth.left(), dataset.ref.name, "measuring")
+        growth.run()
+
+
+def _measuring(
+    loaded: LoadedModels, work: Work, interventions: Sequence[Intervention], dataset: Dataset
+) -> Measuring:
+    assert loaded.model is not None, "something is measured"
+    fitting = [i for i in interventions if len(loaded.of(i.saes)) == len(i.saes)]
+    return Measuring(loaded.model, loaded.saes, dataset, fitting, work.plan, loaded.settings)
+
+
+def _follow(
+    request: Request,
+    loaded: LoadedModels,
+    work: Work,
+    interventions: Sequence[Intervention],
+    dataset: Dataset,
+    progress: Progress,
+) -> None:
+    """Measure what is measured in the end, of the tables as far as they grew."""
+    follow_up = _follow_up(request, work)
+    measuring = _measuring(loaded, work, interventions, dataset)
+    there = {
+        i.name: one
+        for i in measuring.interventions
+        for one in work.growing[i]
+        if one.table is not None and one.ref.observed is None
+    }
+    if follow_up is None or not there:
+        return
+    tables = {name: one.table for name, one in there.items() if one.table is not None}
+    for name, table in follow_up.measure(measuring, tables, progress).items():
+        one = there[name]
+        request.store.write(one.ref, table, one.units, dataset.description)
+        one.table = table
+
+
+def _compact(request: Request, job: _Job) -> None:
+    """One part a table, now that nothing more is added by this run."""
+    for work in job.works:
+        for intervention in work.missing:
+            for one in work.growing[intervention]:
+                if one.table is not None:
+                    request.store.compact(one.ref)

@@ -1,111 +1,101 @@
-"""Measure SAEs on texts, as far as their tables are not stored or do not decide enough."""
+"""Texts as the model reads them: all of one length, so many at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sae_checks.evals.context.table import ContextTable
-from sae_checks.measure.blocks import FIRST_TEXTS, Blocks
-from sae_checks.measure.join import join_texts
-from sae_checks.measure.loaded import LoadedModels
-from sae_checks.measure.plan import POSITION_SUMS, Plan
-from sae_checks.measure.progress import Progress
-from sae_checks.measure.request import Request
-from sae_checks.records import SaeRef
-from sae_checks.wording import counted, texts_of_documents
+import numpy as np
+import torch
+from torch import Tensor
+
+from sae_checks.measure.blocks import FIRST_TEXTS
+from sae_checks.measure.dataset import Batch, in_parts
+from sae_checks.measure.pieces import spans, tokens_at_once
+from sae_checks.measure.settings import Settings
+from sae_checks.records import TEXTS, IntArray
+from sae_checks.records.dataset import DatasetRef
+from sae_checks.wording import texts_of_documents
 
 if TYPE_CHECKING:
+    from sae_checks.load.language_model import LanguageModel
     from sae_checks.load.sae import LoadedSae
+    from sae_checks.load.texts import Texts
 
 
 @dataclass(frozen=True)
-class TextWork:
-    """What is to be measured on texts: the tables that are there, and the SAEs that need more."""
+class TextBatch(Batch):
+    """Texts; `documents` (B, T) int32 says which document each token comes from."""
 
-    tables: dict[str, ContextTable]
-    missing: tuple[SaeRef, ...]
-    plan: Plan  # for those that need more
+    documents: Tensor
 
-
-def plan_texts(request: Request, progress: Progress) -> TextWork:
-    """What is stored, and for which SAEs that does not do; what is damaged is set aside."""
-    plan = Plan.of(request.needs)
-    tables: dict[str, ContextTable] = {}
-    partial: set[str] = set()
-    columns: frozenset[str] = plan.columns
-    for sae in request.text_saes:
-        stored = request.store.find(sae, progress.note)
-        if stored is None:
-            continue
-        if Plan(stored.columns).covers(plan):
-            tables[sae.sae_id] = stored.table
-            if not stored.table.complete:
-                partial.add(sae.sae_id)
-                columns |= stored.columns  # it goes on with what it has
-        else:  # what was stored for fewer columns is measured again with both
-            columns |= stored.columns
-    if partial:
-        budget = request.provenance.tokens // request.provenance.context
-        partial &= request.stopping.unsettled(request.so_far(tables, {}), None, budget)
-    missing = tuple(
-        sae for sae in request.text_saes if sae.sae_id not in tables or sae.sae_id in partial
-    )
-    return TextWork(tables, missing, Plan(columns))
+    def pieces(self, sae: LoadedSae) -> Iterator[tuple[slice, slice]]:
+        """Whole texts where they fit, or where a token's features depend on earlier ones."""
+        texts, positions = self.tokens.shape
+        tokens = tokens_at_once(sae.ref.d_sae)
+        if sae.sequence_aware or positions <= tokens:
+            for some in spans(texts, max(1, tokens // positions)):
+                yield some, slice(None)
+            return
+        for text in range(texts):
+            for stretch in spans(positions, tokens):
+                yield slice(text, text + 1), stretch
 
 
-def measure_texts(
-    request: Request, loaded: LoadedModels, work: TextWork, progress: Progress
-) -> dict[str, object]:
-    """Measure and store what is missing; what the texts are, or nothing if none were read."""
-    saes = loaded.of(work.missing)
-    if loaded.model is None or not saes:
-        return {}
-    from sae_checks.load.documents import CorpusRequest
-    from sae_checks.load.texts import load_texts
-    from sae_checks.measure.engine import measure, prepare
+@dataclass(frozen=True)
+class TextDataset:
+    """The texts of a corpus."""
 
-    model, corpus = loaded.model, CorpusRequest.of(request.provenance)
-    progress.phase(f"reading corpus {corpus.name}")
-    prepend_bos = request.release.loading.prepend_bos
-    texts = load_texts(corpus, model.tokenizer, prepend_bos=prepend_bos)
-    count = len(texts.tokens)
-    prepared = prepare(model, saes, texts, work.plan, loaded.settings)
+    texts: Texts
+    ref: DatasetRef = field(default_factory=lambda: DatasetRef(TEXTS))
+    first: int = FIRST_TEXTS
 
-    def measure_part(some: Sequence[LoadedSae], rows: slice) -> dict[str, ContextTable]:
-        part = texts.part(rows)
-        found = measure(model, some, part, work.plan, loaded.settings, progress.advance, prepared)
-        return {name: replace(table, complete=rows.stop == count) for name, table in found.items()}
+    @property
+    def size(self) -> int:
+        """How many texts."""
+        return len(self.texts.tokens)
 
-    for sae in saes:  # a table with fewer columns than are measured now begins anew
-        if not _covers(work.tables.get(sae.ref.sae_id), work.plan):
-            work.tables.pop(sae.ref.sae_id, None)
-    there = sum(work.tables[s.ref.sae_id].texts for s in saes if s.ref.sae_id in work.tables)
-    most = "at most " if request.adaptive else ""
-    drawn = texts_of_documents(count, texts.documents_drawn)
-    progress.start(
-        f"measuring {counted(len(saes), 'SAE')} on {most}{drawn}",
-        len(saes) * count - there,
-    )
-    Blocks(
-        size=count,
-        first=FIRST_TEXTS if request.adaptive else count,
-        length=lambda table: table.texts,
-        measure=measure_part,
-        join=join_texts,
-        unsettled=lambda: request.stopping.unsettled(request.so_far(work.tables, {}), None, count),
-        progress=progress.advance,
-    ).grow(work.tables, saes)
-    description = {**texts.description, "fingerprint": texts.fingerprint}
-    for sae in saes:
-        request.store.write(work.tables[sae.ref.sae_id], work.plan.columns, description)
-    return description
+    @property
+    def description(self) -> Mapping[str, object]:
+        """What they are."""
+        return {**self.texts.description, "fingerprint": self.texts.fingerprint}
 
+    @property
+    def told(self) -> str:
+        """How many texts, of how many documents."""
+        return texts_of_documents(self.size, self.texts.documents_drawn)
 
-def _covers(table: ContextTable | None, plan: Plan) -> bool:
-    """Whether a table has all the columns of a plan."""
-    if table is None:
-        return False
-    has_sums = {POSITION_SUMS} if table.position_sums is not None else set()
-    return plan.columns <= table.columns.keys() | has_sums
+    def parts(
+        self, start: int, stop: int, model: LanguageModel, settings: Settings
+    ) -> list[IntArray]:
+        """Consecutive texts, in whole batches from the start on."""
+        step, context = self.batch_texts(model, settings), int(self.texts.tokens.shape[1])
+        batches = [
+            np.arange(stop)[start + s.start : start + s.stop] for s in spans(stop - start, step)
+        ]
+        return in_parts(batches, [len(units) * context for units in batches])
+
+    def batches(
+        self, units: IntArray, model: LanguageModel, settings: Settings
+    ) -> Iterator[TextBatch]:
+        """As many texts at a time as a forward pass takes."""
+        texts = self.texts
+        for rows in spans(len(units), self.batch_texts(model, settings)):
+            some = units[rows]
+            special = torch.from_numpy(texts.special[some])  # (B, T)
+            measured = ~special
+            measured[:, 0] = False
+            every = torch.ones_like(special)
+            yield TextBatch(
+                rows=rows,
+                tokens=torch.from_numpy(texts.tokens[some]).to(model.device),
+                encoded=every.to(model.device),
+                replaced=(every if settings.replace_special else ~special).to(model.device),
+                measured=measured.to(model.device),
+                documents=torch.from_numpy(texts.documents[some]),
+            )
+
+    def batch_texts(self, model: LanguageModel, settings: Settings) -> int:
+        """Texts per forward pass."""
+        return max(1, settings.tokens_at_once(model) // int(self.texts.tokens.shape[1]))

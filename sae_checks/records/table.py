@@ -132,6 +132,14 @@ class Table:
         """(independent units,) the group of each, 0 .. GROUPS - 1."""
         raise NotImplementedError
 
+    def in_order(self: _Table, rows: IntArray) -> _Table:
+        """All of its rows, in another order; side tables are of all rows alike."""
+        return replace(
+            self,
+            columns={name: values[rows] for name, values in self.columns.items()},
+            labels={name: values[rows] for name, values in self.labels.items()},
+        )
+
     def keep(self: _Table, rows: slice | BoolArray) -> _Table:
         """Some of the rows."""
         side = {name: each.kept() for name, each in self.side.items()}

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sae_checks.evals.context.table import ContextTable
+from sae_checks.evals.tasks.table import TaskTable
+
 if TYPE_CHECKING:
     from sae_checks.records import Measurement
     from sae_checks.session.session import Session
@@ -48,11 +51,11 @@ def total(by_phase: Mapping[str, Passes]) -> tuple[int, int]:
 def passes(measurement: Measurement) -> dict[str, Passes]:
     """By phase: "" for texts, else the task."""
     manifest: Mapping[str, Any] = measurement.manifest
-    texts = [table.texts for table in measurement.tables.values()]
+    texts = [table.texts for table in measurement.of(ContextTable).values()]
     found = {"": _passes(texts, manifest.get("texts", {}).get("texts"))} if texts else {}
     for task in manifest.get("tasks", []):
         name = task["ref"]["name"]
-        counts = [table.items for table in measurement.tasks.get(name, {}).values()]
+        counts = [table.items for table in measurement.of(TaskTable, name).values()]
         if counts:
             found[name] = _passes(counts, task["description"].get("items"))
     return found

@@ -22,7 +22,7 @@ def feature_lines(table: TaskTable | None, coverage: Coverage) -> list[str]:
         return []
     best, worst = best_and_worst(table, SHOWN)
     return [
-        f"  {which} features on {table.task.name}: {_named(table, features, rows, coverage)}"
+        f"  {which} features on {table.dataset}: {_named(table, features, rows, coverage)}"
         for which, rows in (("best", best), ("worst", worst))
         if len(rows)
     ]

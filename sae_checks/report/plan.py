@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sae_checks.judge.verdict import Verdict, detectable
+from sae_checks.records import TEXTS
 from sae_checks.report import text
 from sae_checks.report.budget import Passes, passes
 from sae_checks.wording import counted
@@ -17,20 +18,28 @@ if TYPE_CHECKING:
 
 
 def plan_lines(
-    session: Session, wanted: list[tuple[Check, CellRef]], seconds: Mapping[str, float]
+    session: Session, wanted: list[tuple[Check, CellRef]], seconds: Mapping[tuple[str, str], float]
 ) -> list[str]:
     """The lines of `--sae-plan`.
 
     Args:
         session: whose pilot has been measured.
         wanted: the cells of the run.
-        seconds: what the pilot's measuring took, by phase: "" for texts, else the task.
+        seconds: what the first block took, by data set and activity.
     """
     measurement = session.gate.measurement
     assert measurement is not None, "the pilot was measured"
     by_phase = passes(measurement)
     lines = ["cost at the whole budget, by what the pilot took:"]
-    lines += [_cost(phase, by_phase[phase], seconds.get(phase, 0.0)) for phase in by_phase]
+    for phase, counted_passes in by_phase.items():
+        lines.append(_cost(phase, counted_passes, seconds.get((phase or TEXTS, "measuring"), 0.0)))
+        ablating = seconds.get((phase, "ablating"), 0.0)
+        if ablating:
+            spent, budget = counted_passes.spent, counted_passes.budget
+            lines.append(
+                f"    and about {_duration(ablating * budget / spent)} for ablating features "
+                f"({spent:,} took {ablating:.1f} s)"
+            )
     lines.append("by how much a limit must be exceeded to be noticed 8 times in 10, at worst:")
     worst: dict[str, tuple[float, str]] = {}  # by check; below all where nothing is to be noticed
     for check, cell in wanted:

@@ -35,7 +35,7 @@ class ConsoleProgress:
         """Something that the person should know: a line that stays."""
         self._console.print(f"sae-checks: {text}", highlight=False, markup=False, soft_wrap=True)
 
-    def start(self, text: str, total: int) -> None:
+    def start(self, text: str, total: int, dataset: str, activity: str) -> None:
         """Something of `total` steps begins."""
         self._begin(text, total)
 

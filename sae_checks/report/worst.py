@@ -72,7 +72,7 @@ def document_lines(
 def item_lines(measurement: Measurement, table: TaskTable, units: Sequence[int]) -> list[str]:
     """Items by their source, with the last words of their prompts as far as they are known."""
     manifest: Mapping[str, Any] = measurement.manifest
-    described = [t for t in manifest.get("tasks", []) if t["ref"]["name"] == table.task.name]
+    described = [t for t in manifest.get("tasks", []) if t["ref"]["name"] == table.dataset]
     endings: Sequence[str] = described[0]["description"].get("endings", ()) if described else ()
     rows = item_rows(table)
     lines = []

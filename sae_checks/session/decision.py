@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from sae_checks.baseline.comparison import Comparison
 from sae_checks.baseline.paired import PairedCell
 from sae_checks.checking import CellRef, Check
-from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.selector import AnyCell, CellSelector
-from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.statistics import Estimate
 from sae_checks.judge.thresholds import Thresholds
 from sae_checks.judge.verdict import FEWEST_UNITS, FEWEST_UNITS_TO_STOP, Verdict, judge
-from sae_checks.records import Measurement
+from sae_checks.records import TEXTS, Measurement
 from sae_checks.session.family import Family
 
 
@@ -80,11 +77,12 @@ class DecisionRule:
     @staticmethod
     def complete(measurement: Measurement, ref: CellRef) -> bool:
         """Whether all tables that a cell is cut from have the whole budget."""
-        tables: Mapping[str, ContextTable | TaskTable] = (
-            measurement.tables if ref.task is None else measurement.tasks.get(ref.task, {})
+        dataset, sae = ref.task or TEXTS, ref.sae
+        return all(
+            table.complete
+            for key, table in measurement.tables.items()
+            if key.dataset == dataset and (sae is None or table.sae.sae_id == sae.sae_id)
         )
-        asked = tables.values() if ref.sae is None else [tables[ref.sae.sae_id]]
-        return all(table.complete for table in asked)
 
     def _cell(
         self, measurement: Measurement, check: Check, ref: CellRef, coverage: Coverage

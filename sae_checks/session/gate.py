@@ -14,7 +14,10 @@ from sae_checks.baseline.source import find_baseline, refuse_baseline_options
 from sae_checks.checking import BUNDLED_THRESHOLDS, CellRef, Check, bundled_checks
 from sae_checks.errors import UserError
 from sae_checks.evals.collect import CellCollector
+from sae_checks.evals.context import EVALUATION as CONTEXT
 from sae_checks.evals.selector import UnmeasuredError
+from sae_checks.evals.tasks import EVALUATION as TASKS
+from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.judge.thresholds import CheckLimits, Thresholds
 from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
 from sae_checks.judge.verdict import Verdict
@@ -22,6 +25,7 @@ from sae_checks.measure.progress import Progress
 from sae_checks.options import Options
 from sae_checks.records import Measurement, PositionRange, Release, SaeRef, TaskRef
 from sae_checks.records.ranges import PositionRanges, place_ranges, position_ranges
+from sae_checks.session.datasets import wanted_task, wanted_texts
 from sae_checks.session.decision import DecisionRule
 from sae_checks.session.family import Family
 from sae_checks.session.setup import read_stored, resolve_setting
@@ -181,7 +185,7 @@ class Gate:
         """Whether features are ablated on a task, or were on any SAE of what is stored."""
         if self.stored is None:
             return self.options.ablate > 0
-        tables = self.stored.tasks.get(task, {}).values()
+        tables = self.stored.of(TaskTable, task).values()
         return any(table.ablations is not None for table in tables)
 
     def read_thresholds(self, collected: Iterable[Check]) -> Thresholds:
@@ -257,17 +261,21 @@ class Gate:
         names = {cell.task for cell in on_tasks}
         assert self._provenance is not None, "what is not stored has a provenance"
         assert self.store is not None, "what is not stored has a store"
+        loading, datasets = self.release.loading, []
+        if on_texts:
+            saes = self._saes_of(on_texts)
+            datasets.append(wanted_texts(self._provenance, loading, saes, (CONTEXT,)))
+        for task, ref in self._tasks if on_tasks else ():
+            if ref.name in names:
+                saes, ablates = self._saes_of(on_tasks), self.options.ablate > 0
+                datasets.append(wanted_task(task, ref, loading, saes, (TASKS,), ablates=ablates))
         return Request(
             release=self.release,
             provenance=self._provenance,
             store=self.store,
             options=self.options,
             needs=frozenset().union(*(check.needs for check, _ in wanted)),
-            text_saes=self._saes_of(on_texts),
-            task_saes=self._saes_of(on_tasks),
-            tasks=tuple((task, ref) for task, ref in self._tasks if ref.name in names)
-            if on_tasks
-            else (),
+            datasets=tuple(datasets),
             stopping=self._stopping_rule(wanted, thresholds),
         )
 

@@ -11,6 +11,7 @@ from sae_checks.baseline.comparison import comparison_of
 from sae_checks.baseline.paired import improved
 from sae_checks.checking import CellRef, Check, bundled_checks
 from sae_checks.errors import UserError
+from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.selector import UnmeasuredError
 from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.judge.coverage import Coverage
@@ -309,9 +310,10 @@ class Session:
         units = worst_units(verdict)
         if units and cell.sae is not None:
             if cell.task is None:
-                described = document_lines(measurement, measurement.tables[cell.sae.sae_id], units)
+                table = measurement.of(ContextTable)[cell.sae.sae_id]
+                described = document_lines(measurement, table, units)
             else:
-                of_task = measurement.tasks[cell.task][cell.sae.sae_id]
+                of_task = measurement.of(TaskTable, cell.task)[cell.sae.sae_id]
                 described = item_lines(measurement, of_task, units)
             lines += ["weighing most:", *described]
         return [line for line in lines if line]
@@ -323,7 +325,7 @@ class Session:
     def task_table(self, task: str, sae_id: str) -> TaskTable | None:
         """What was measured of an SAE on a task, if anything was."""
         measurement = self.gate.measurement
-        return measurement.tasks.get(task, {}).get(sae_id) if measurement is not None else None
+        return None if measurement is None else measurement.find(TaskTable, task, sae_id)
 
 
 __all__ = ["Outcome", "Session", "UnmeasuredError"]

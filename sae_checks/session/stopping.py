@@ -20,7 +20,7 @@ from sae_checks.checking import CellRef, Check
 from sae_checks.evals.selector import UnmeasuredError
 from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.verdict import Verdict
-from sae_checks.records import Measurement
+from sae_checks.records import TEXTS, Measurement
 from sae_checks.session.decision import DecisionRule
 
 # A cell is given up where the whole budget would not decide it even if its value moved by so many
@@ -37,10 +37,9 @@ class _Asked:
 class FirstBlock:
     """Asks for the first block alone."""
 
-    def unsettled(self, so_far: Measurement, task: str | None, budget: int) -> Set[str]:
+    def unsettled(self, so_far: Measurement, dataset: str, budget: int) -> Set[str]:
         """The SAEs that have no table yet."""
-        tables = so_far.tables if task is None else so_far.tasks.get(task, {})
-        return {sae.sae_id for sae in so_far.release.saes} - tables.keys()
+        return {sae.sae_id for sae in so_far.release.saes} - _measured(so_far, dataset)
 
 
 class Adaptive:
@@ -54,32 +53,29 @@ class Adaptive:
 
     def __init__(self, rule: DecisionRule, wanted: Iterable[tuple[Check, CellRef]]) -> None:
         self._rule = rule
-        self._open: dict[str | None, list[_Asked]] = {}
+        self._open: dict[str, list[_Asked]] = {}
         gating = [(check, cell) for check, cell in wanted if rule.gates(check, cell)]
         claimed = {_phase(cell) for _, cell in gating if cell.family == "claim"}
         for check, cell in gating:
             if cell.family == "claim" or _phase(cell) not in claimed:
-                self._open.setdefault(cell.task, []).append(_Asked(check, cell))
+                self._open.setdefault(_phase(cell)[0], []).append(_Asked(check, cell))
         # What has no gating cell at all is measured for its own sake, to the end.
         self._gated = {_phase(asked.cell) for of_phase in self._open.values() for asked in of_phase}
 
-    def unsettled(self, so_far: Measurement, task: str | None, budget: int) -> Set[str]:
-        """Ids of the SAEs of which more has to be measured, on texts (None) or on a task."""
-        tables: dict[str, object] = dict(
-            so_far.tables if task is None else so_far.tasks.get(task, {})
-        )
+    def unsettled(self, so_far: Measurement, dataset: str, budget: int) -> Set[str]:
+        """Ids of the SAEs of which more has to be measured on a data set."""
+        measured = _measured(so_far, dataset)
         ids = {sae.sae_id for sae in so_far.release.saes}
-        free = {i for i in ids if (task, i) not in self._gated and (task, None) not in self._gated}
-        unsettled = (ids - tables.keys()) | free
-        still_open = []
-        for asked in self._open.get(task, []):
+        gated = self._gated
+        free = {i for i in ids if not {(dataset, i), (dataset, None)} & gated}
+        unsettled = (ids - measured) | free
+        for asked in self._open.get(dataset, []):
             sae_ids = {asked.cell.sae.sae_id} if asked.cell.sae else ids
-            if not sae_ids <= tables.keys():
-                still_open.append(asked)
-            elif not self._decided(asked, so_far, budget):
-                still_open.append(asked)
+            if sae_ids <= unsettled:
+                continue
+            # Those that were decided are asked again at every look: they may be so no longer.
+            if not sae_ids <= measured or not self._decided(asked, so_far, budget):
                 unsettled |= sae_ids
-        self._open[task] = still_open
         return unsettled
 
     def _decided(self, asked: _Asked, so_far: Measurement, budget: int) -> bool:
@@ -96,9 +92,14 @@ class Adaptive:
         return settled(verdict, budget, own.at_the_end(), shared.at_the_end())
 
 
-def _phase(cell: CellRef) -> tuple[str | None, str | None]:
-    """The task, or None for texts, and the SAE, or None for all of them."""
-    return cell.task, cell.sae.sae_id if cell.sae else None
+def _phase(cell: CellRef) -> tuple[str, str | None]:
+    """The data set, and the SAE, or None for all of them."""
+    return cell.task or TEXTS, cell.sae.sae_id if cell.sae else None
+
+
+def _measured(so_far: Measurement, dataset: str) -> set[str]:
+    """Ids of the SAEs that have a table of a data set."""
+    return {t.sae.sae_id for key, t in so_far.tables.items() if key.dataset == dataset}
 
 
 def settled(verdict: Verdict, budget: int, own: Coverage, shared: Coverage) -> bool:

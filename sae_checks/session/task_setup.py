@@ -9,28 +9,17 @@ from typing import TYPE_CHECKING
 
 from sae_checks import load
 from sae_checks.errors import CorpusError, TaskError
+from sae_checks.evals.tasks.columns import offered_columns
 from sae_checks.load.tasks.version import source_version
-from sae_checks.measure.plan import (
-    ANSWER_COLUMNS,
-    CANDIDATE_COLUMNS,
-    FEATURES,
-    PAIR_COLUMNS,
-    PROMPT_COLUMNS,
-)
 from sae_checks.options import Options
 from sae_checks.records import TaskRef
 from sae_checks.session.setup import dataset_commit
 from sae_checks.store import Provenance
 
 if TYPE_CHECKING:
-    from sae_checks.load.tasks.task import Candidates, LeftOut, Question, Task, TaskSetting
+    from sae_checks.load.tasks.task import LeftOut, Question, Task, TaskSetting
 
 _TASKS_FOLDER = Path(load.__file__).parent / "tasks"
-_OF_CANDIDATES: dict[Candidates, tuple[str, ...]] = {
-    "none": (),
-    "many": CANDIDATE_COLUMNS,
-    "pair": (*CANDIDATE_COLUMNS, *PAIR_COLUMNS),
-}
 
 
 def find_tasks(options: Options, provenance: Provenance) -> tuple[tuple[Task, TaskRef], ...]:
@@ -73,10 +62,9 @@ def _with_version(task: Task, options: Options) -> tuple[Task, TaskRef]:
 
 
 def _describe(task: Task, options: Options, version: str) -> TaskRef:
-    columns = (*ANSWER_COLUMNS, *PROMPT_COLUMNS, FEATURES, *_OF_CANDIDATES[task.candidates])
     return TaskRef(
         name=task.name,
-        columns=frozenset(columns),
+        columns=offered_columns(task.candidates),
         version=version,
         made_by=source_version(*map(str, sorted(_TASKS_FOLDER.glob("*.py")))),
         items=options.items,

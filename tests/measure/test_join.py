@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sae_checks.evals.tasks.engine import measure_items
 from sae_checks.measure.join import join_items, join_texts
 
 from sae_checks.evals.context.table import ContextTable, PositionSums
-from sae_checks.evals.tasks.engine import measure_items
 from sae_checks.evals.tasks.table import FeatureTable, TaskTable
 from sae_checks.load.tasks.items import Item, Items
 from sae_checks.measure.engine import Settings, bind_saes, measure, prepare

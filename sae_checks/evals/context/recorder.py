@@ -6,11 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sae_checks.evals.context.table import ContextTable, PositionSums
+from sae_checks.evals.context.columns import WITHOUT_LAST_POSITION
+from sae_checks.evals.context.table import POSITION_SUMS, ContextTable, PositionSums
 from sae_checks.load.texts import Texts
 from sae_checks.measure import metrics
 from sae_checks.measure.calibration import Calibration, measured_tokens
-from sae_checks.measure.plan import LOSS_COLUMNS, POSITION_SUMS, Plan
+from sae_checks.measure.plan import Plan
 from sae_checks.records import SaeRef
 from sae_checks.records.octaves import OFFSET_PROJECTION
 
@@ -21,8 +22,7 @@ class Recorder:
     def __init__(self, ref: SaeRef, texts: Texts, plan: Plan, calibration: Calibration) -> None:
         self._ref, self._texts, self._plan, self._calibration = ref, texts, plan, calibration
         shape = texts.tokens.shape
-        columns = plan.columns - {POSITION_SUMS}
-        self._columns = {name: np.full(shape, np.nan) for name in sorted(columns)}
+        self._columns = {name: np.full(shape, np.nan) for name in plan.in_rows}
         self._massive = np.zeros(shape, dtype=np.bool_)
         # For ordinary and massive tokens: how many at each position, and Σ(x − c) over them.
         self._counts = torch.zeros(2, shape[1], dtype=torch.float64)
@@ -32,7 +32,7 @@ class Recorder:
 
     @property
     def _sums_wanted(self) -> bool:
-        return POSITION_SUMS in self._plan.columns
+        return POSITION_SUMS in self._plan
 
     def activations(self, rows: slice, x: Tensor) -> None:
         """Record what the activations (B, T, d) of some texts are like, SAE aside."""
@@ -43,7 +43,7 @@ class Recorder:
         massive = keep & norms.isfinite() & (norms > self._calibration.massive_norm)
         self._massive[rows] = massive.numpy()
         self._write("norm", rows, norms, keep)
-        if "squared_distance" in self._plan.columns:
+        if "squared_distance" in self._plan:
             self._write(
                 "squared_distance",
                 rows,
@@ -64,13 +64,13 @@ class Recorder:
         texts, positions = piece
         keep = measured_tokens(self._texts, rows)[piece].numpy()
         for name, metric in (("l0", metrics.l0), ("l1", metrics.l1)):
-            if name in self._plan.columns:
+            if name in self._plan:
                 values = metric(features).double().cpu().numpy()
                 self._columns[name][rows][texts, positions] = np.where(keep, values, np.nan)
 
     def reconstruction(self, rows: slice, x: Tensor, reconstruction: Tensor) -> None:
         """Record the error of reconstructions (B, T, d)."""
-        if "mse" in self._plan.columns:
+        if "mse" in self._plan:
             keep = measured_tokens(self._texts, rows)
             self._write("mse", rows, metrics.squared_distance(x, reconstruction).cpu(), keep)
 
@@ -79,14 +79,13 @@ class Recorder:
     ) -> None:
         """Record losses (N,) of the tokens at (text of the batch, position), each index (N,)."""
         place = (text.cpu().numpy(), position.cpu().numpy())
-        for name in LOSS_COLUMNS:
-            if name in self._plan.columns and name in columns:
-                self._columns[name][rows][place] = columns[name].double().cpu().numpy()
+        for name in WITHOUT_LAST_POSITION & columns.keys() & self._columns.keys():
+            self._columns[name][rows][place] = columns[name].double().cpu().numpy()
 
     def table(self) -> ContextTable:
         """All that was recorded."""
         measured = measured_tokens(self._texts, slice(None)).numpy()
-        return ContextTable(
+        return ContextTable.of(
             self._ref,
             self._columns,
             self._massive,

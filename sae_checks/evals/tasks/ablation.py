@@ -7,23 +7,28 @@ one resumed pass over its own items, packed with those of other features into fu
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sae_checks.evals.tasks.batches import ItemBatch, batches, make_batch
 from sae_checks.evals.tasks.features import best_and_worst
 from sae_checks.evals.tasks.scores import score_answers
-from sae_checks.evals.tasks.table import AblationTable, TaskTable
+from sae_checks.evals.tasks.table import ABLATIONS, AblationTable, TaskTable
 from sae_checks.load.language_model import CleanPass, LanguageModel
 from sae_checks.load.sae import LoadedSae
-from sae_checks.load.tasks.items import Items
-from sae_checks.measure.engine import Settings
-from sae_checks.measure.pieces import batch_tokens, spans
-from sae_checks.measure.splice import Splice, splice
-from sae_checks.records import FloatArray
+from sae_checks.measure.evaluation import Measuring
+from sae_checks.measure.items import ItemBatch, ItemDataset
+from sae_checks.measure.loaded import SaeSource
+from sae_checks.measure.pieces import spans
+from sae_checks.measure.plan import Plan
+from sae_checks.measure.progress import Progress
+from sae_checks.measure.settings import Settings
+from sae_checks.measure.splice import reconstruct, replaced
+from sae_checks.records import FloatArray, IntArray, SaeRef, Table
+from sae_checks.wording import counted
 
 
 @dataclass(frozen=True)
@@ -52,9 +57,10 @@ def choose(table: TaskTable, count: int) -> Chosen:
 
 def ablate(
     model: LanguageModel,
-    saes: Sequence[LoadedSae],
-    items: Items,
-    window: int,
+    source: SaeSource,
+    saes: Sequence[SaeRef],
+    dataset: ItemDataset,
+    units: IntArray,
     chosen: Mapping[str, Chosen],
     settings: Settings = Settings(),
     progress: Callable[[int], None] = lambda items_done: None,
@@ -63,9 +69,10 @@ def ablate(
 
     Args:
         model: with the hook points of all SAEs bound.
+        source: where SAEs come from.
         saes: those to ablate features of.
-        items: the task's items.
-        window: how many of the last prompt tokens features are looked for on.
+        dataset: the task's items.
+        units: which of them, in rising order.
         chosen: by SAE id.
         settings: as for the measurement that `sae_ln_p` comes from.
         progress: told after every SAE how many items it has seen more.
@@ -73,50 +80,76 @@ def ablate(
     Returns:
         A table per SAE id, with a row per feature and item.
     """
-    at_once = settings.batch_tokens or batch_tokens(model.device, model.width)
-    some = [sae for sae in saes if chosen[sae.ref.sae_id].features]
-    hook_points = sorted({sae.ref.hook_point for sae in some})
-    rows: dict[str, list[tuple[Tensor, Tensor, Tensor]]] = {sae.ref.sae_id: [] for sae in saes}
-    for batch in batches(items, window, at_once, model.device) if some else ():
+    some = [sae for sae in saes if chosen[sae.sae_id].features]
+    hook_points = sorted({sae.hook_point for sae in some})
+    rows: dict[str, list[tuple[Tensor, Tensor, Tensor]]] = {sae.sae_id: [] for sae in saes}
+    batches = dataset.batches(dataset.by_length(units), model, settings) if some else ()
+    for batch in batches:
         clean = model.clean(batch.tokens, hook_points)
-        for sae in some:
-            of_sae = chosen[sae.ref.sae_id]
-            rows[sae.ref.sae_id] += _ablate_batch(model, sae, clean, items, batch, of_sae, settings)
+        one = _Batch(model, dataset, batch, clean, settings)
+        for ref in some:
+            rows[ref.sae_id] += one.ablate(source.get(ref), chosen[ref.sae_id])
             progress(batch.count)
     return {sae_id: _table(chosen[sae_id], rows[sae_id]) for sae_id in rows}
 
 
+@dataclass(frozen=True)
+class Watched:
+    """What an SAE makes of a batch, and single features of it token by token."""
+
+    replacement: Tensor  # (B, T, d)
+    activations: Tensor  # (B, T, k); 0 where a token keeps its activation
+
+
 @torch.inference_mode()
-def _ablate_batch(
-    model: LanguageModel,
-    sae: LoadedSae,
-    clean: CleanPass,
-    items: Items,
-    batch: ItemBatch,
-    chosen: Chosen,
-    settings: Settings,
-) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """Which of the chosen features, which item, and its ln p without the feature; (n,) each."""
-    hook_point = sae.ref.hook_point
-    x = clean.taps[hook_point]
-    spliced = splice(sae, x, batch, replace_special=settings.replace_special, watch=chosen.features)
-    assert spliced.watched is not None, "features are watched where some are chosen"
-    active = (spliced.watched != 0) & batch.window.unsqueeze(-1)  # (B, T, k)
-    item, which = active.any(dim=1).nonzero().unbind(-1)  # (n,) each
-    found = []
-    for piece in spans(len(item), batch.count):
-        few = make_batch(items, batch.rows[item[piece].cpu().numpy()], 0, x.device)
-        replacement = without_features(sae, x, spliced, item[piece], which[piece], chosen.features)
-        final = model.resume(_pass_of(clean, hook_point, item[piece]), hook_point, replacement)
-        ln_p = score_answers(model, final, few)["ln_p"]
-        found.append((which[piece].cpu(), torch.from_numpy(few.rows), ln_p))
-    return found
+def watch(sae: LoadedSae, x: Tensor, batch: ItemBatch, features: Sequence[int]) -> Watched:
+    """Splice an SAE into a batch's activations (B, T, d), with an eye on some features."""
+    seen = torch.zeros(*x.shape[:2], len(features), device=x.device)
+
+    def see(piece: tuple[Any, Any], activations: Tensor) -> None:
+        seen[piece] = activations[..., list(features)].float()
+
+    reconstruction = reconstruct(sae, x, batch, [see])
+    seen *= batch.replaced.unsqueeze(-1)
+    return Watched(replaced(batch, x, reconstruction), seen)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """One batch of items, and the clean pass over it."""
+
+    model: LanguageModel
+    dataset: ItemDataset
+    batch: ItemBatch
+    clean: CleanPass
+    settings: Settings
+
+    @torch.inference_mode()
+    def ablate(self, sae: LoadedSae, chosen: Chosen) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Which of the chosen features, which item, its ln p without the feature; (n,) each."""
+        hook_point, batch = sae.ref.hook_point, self.batch
+        x = self.clean.taps[hook_point]
+        watched = watch(sae, x, batch, chosen.features)
+        active = (watched.activations != 0) & batch.window.unsqueeze(-1)  # (B, T, k)
+        item, which = active.any(dim=1).nonzero().unbind(-1)  # (n,) each
+        found = []
+        for piece in spans(len(item), batch.count):
+            units = batch.units[item[piece].cpu().numpy()]
+            few = self.dataset.batch(units, 0, x.device)
+            replacement = without_features(
+                sae, x, watched, item[piece], which[piece], chosen.features
+            )
+            clean = _pass_of(self.clean, hook_point, item[piece])
+            final = self.model.resume(clean, hook_point, replacement)
+            ln_p = score_answers(self.model, final, few)["ln_p"]
+            found.append((which[piece].cpu(), torch.from_numpy(units), ln_p))
+        return found
 
 
 def without_features(
     sae: LoadedSae,
     x: Tensor,
-    spliced: Splice,
+    watched: Watched,
     item: Tensor,
     which: Tensor,
     features: Sequence[int],
@@ -129,7 +162,7 @@ def without_features(
     Args:
         sae: whose features they are.
         x: (B, T, d), the clean activation.
-        spliced: what the SAE made of it, with these features watched.
+        watched: what the SAE made of it, and these features.
         item: (n,) rows of the batch.
         which: (n,) index into `features`, for each of them.
         features: those watched.
@@ -137,9 +170,8 @@ def without_features(
     Returns:
         (n, T, d).
     """
-    assert spliced.watched is not None, "the features have to be watched"
-    replacement = spliced.replacement[item].clone()  # (n, T, d)
-    on = spliced.watched[item, :, which] != 0  # (n, T)
+    replacement = watched.replacement[item].clone()  # (n, T, d)
+    on = watched.activations[item, :, which] != 0  # (n, T)
     for row in on.any(dim=-1).nonzero().flatten().tolist():
         tokens = on[row].nonzero().flatten()  # (m,)
         # Where a token's features depend on the ones before it, all are encoded.
@@ -179,3 +211,48 @@ def _table(chosen: Chosen, rows: list[tuple[Tensor, Tensor, Tensor]]) -> Ablatio
         item=item,
         delta_ln_p=ln_p - chosen.sae_ln_p[item],
     )
+
+
+@dataclass(frozen=True)
+class Ablations:
+    """The ablations of the best and worst features of tables that have grown to their ends.
+
+    Attributes:
+        asked: how many of the best, and how many of the worst.
+    """
+
+    asked: int
+
+    def missing(self, table: Table, plan: Plan) -> bool:
+        """Whether a table lacks so many."""
+        there = table.side.get(ABLATIONS)
+        return ABLATIONS in plan and not (
+            isinstance(there, AblationTable) and there.asked == self.asked
+        )
+
+    def measure(
+        self, measuring: Measuring, tables: Mapping[str, Table], progress: Progress
+    ) -> dict[str, Table]:
+        """The tables of SAEs, by id, with their ablations; SAEs of as many items share batches."""
+        dataset = measuring.dataset
+        assert isinstance(dataset, ItemDataset), "features are ablated on items"
+        own = {name: each for name, each in tables.items() if isinstance(each, TaskTable)}
+        chosen = {name: choose(table, self.asked) for name, table in own.items()}
+        said = f"ablating features of {counted(len(own), 'SAE')} on {dataset.ref.name}"
+        total = sum(table.items for table in own.values())
+        progress.start(said, total, dataset.ref.name, "ablating")
+        done: dict[str, Table] = {}
+        for length in sorted({table.items for table in own.values()}):
+            found = ablate(
+                measuring.model,
+                measuring.saes,
+                [table.sae for table in own.values() if table.items == length],
+                dataset,
+                np.arange(length),
+                chosen,
+                measuring.settings,
+                progress.advance,
+            )
+            for name, ablations in found.items():
+                done[name] = own[name].with_ablations(replace(ablations, asked=self.asked))
+        return done

@@ -58,7 +58,7 @@ class TaskCell(LimitedCell):
     def place(self) -> Place:
         """Its SAE and task."""
         sae = self.table.sae
-        return Place(self.release, sae.sae_id, sae.layer, sae.site, task=self.table.task.name)
+        return Place(self.release, sae.sae_id, sae.layer, sae.site, task=self.table.dataset)
 
     @property
     def units(self) -> int:

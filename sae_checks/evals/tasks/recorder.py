@@ -8,59 +8,52 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sae_checks.evals.tasks.table import TaskTable
+from sae_checks.evals.tasks.table import FEATURES, TaskTable
 from sae_checks.evals.tasks.tally import FeatureTally
-from sae_checks.load.tasks.items import Items
-from sae_checks.measure.plan import ABLATIONS, FEATURES, ItemPlan
-from sae_checks.records import GROUPS, IntArray, SaeRef, TaskRef
+from sae_checks.measure.items import ItemDataset
+from sae_checks.measure.plan import Plan
+from sae_checks.records import GROUPS, IntArray, SaeRef
 
 
 class ItemRecorder:
-    """The columns of one SAE on one task under way: (items,) each, NaN where not yet measured."""
+    """The columns of one SAE on some items under way: (items,) each, NaN where not yet measured.
+
+    Args:
+        sae: which one.
+        dataset: the task's items.
+        units: (items,) which of them are measured, in the order in which they are read.
+        plan: which columns are needed.
+        device: where sums are kept.
+    """
 
     def __init__(
-        self, sae: SaeRef, task: TaskRef, items: Items, plan: ItemPlan, device: torch.device
+        self, sae: SaeRef, dataset: ItemDataset, units: IntArray, plan: Plan, device: torch.device
     ) -> None:
-        self._sae, self._task, self._items = sae, task, items
-        columns = plan.columns - {FEATURES, ABLATIONS}
-        self._columns = {name: np.full(len(items.items), np.nan) for name in sorted(columns)}
-        self.tally = FeatureTally(sae.d_sae, device) if plan.features else None
-        self._clusters = _clusters(items)
+        self._sae, self._dataset, self._units = sae, dataset, units
+        self._columns = {name: np.full(len(units), np.nan) for name in plan.in_rows}
+        self.tally = FeatureTally(sae.d_sae, device) if FEATURES in plan else None
 
-    def record(self, rows: IntArray, columns: Mapping[str, Tensor]) -> None:
+    def record(self, rows: slice, columns: Mapping[str, Tensor]) -> None:
         """Write columns (B,) of some items; those that nobody asked for are passed over."""
         for name, values in columns.items():
             if name in self._columns:
                 self._columns[name][rows] = values.cpu().numpy()
 
-    def features(self, rows: IntArray, strength: Tensor, delta_ln_p: Tensor) -> None:
+    def features(self, rows: slice, strength: Tensor, delta_ln_p: Tensor) -> None:
         """Score the features that are active on some items; strength (B, d_sae), Δ ln p (B,)."""
         if self.tally is not None:
-            numbers = rows + len(self._items.earlier)
-            clusters = numbers if self._clusters is None else self._clusters[rows]
-            groups = torch.from_numpy(np.asarray(clusters) % GROUPS)
-            self.tally.add(groups, strength, delta_ln_p)
+            groups = self._dataset.clusters[self._units[rows]] % GROUPS
+            self.tally.add(torch.from_numpy(groups), strength, delta_ln_p)
 
     def table(self) -> TaskTable:
         """All that was recorded."""
-        items = self._items.items
-        return TaskTable(
-            sae=self._sae,
-            task=self._task,
-            columns=self._columns,
-            prompt_tokens=np.array([len(item.prompt) for item in items]),
-            sources=tuple(item.source for item in items),
-            features=self.tally.table() if self.tally is not None else None,
-            clusters=self._clusters,
+        items = [self._dataset.items.items[unit] for unit in self._units]
+        return TaskTable.of(
+            self._sae,
+            self._dataset.ref.name,
+            self._columns,
+            np.array([len(item.prompt) for item in items], dtype=np.int64),
+            [item.source for item in items],
+            self.tally.table() if self.tally is not None else None,
+            clusters=self._dataset.clusters[self._units],
         )
-
-
-def _clusters(items: Items) -> IntArray | None:
-    """(items,) the number of each item's cluster, in order of appearance; None if all differ.
-
-    The items before these are counted too, so that a cluster keeps its number.
-    """
-    numbers: dict[str | int, int] = {}
-    labels = (item.cluster or row for row, item in enumerate((*items.earlier, *items.items)))
-    clusters = np.array([numbers.setdefault(label, len(numbers)) for label in labels])
-    return clusters[len(items.earlier) :] if len(numbers) < len(clusters) else None

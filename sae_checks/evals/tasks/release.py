@@ -31,7 +31,7 @@ class TaskReleaseCell:
     def limit(self) -> Limit:
         """What the release is held to on this task by its check."""
         first = self.cells[0]
-        return first.thresholds.limit(first.check, Place(first.release, task=first.table.task.name))
+        return first.thresholds.limit(first.check, Place(first.release, task=first.table.dataset))
 
     def layer_agreement(self) -> Estimate:
         """Mean over pairs of SAEs of Spearman's correlation of Δ ln p over items.

@@ -5,11 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sae_checks.evals.tasks.batches import ItemBatch
 from sae_checks.load.language_model import LanguageModel
 from sae_checks.measure import metrics
+from sae_checks.measure.items import ItemBatch
 from sae_checks.measure.pieces import spans, tokens_at_once
-from sae_checks.measure.splice import mean_per_item
 
 
 @torch.inference_mode()
@@ -58,6 +57,13 @@ def prompt_losses(model: LanguageModel, final: Tensor, batch: ItemBatch) -> Tens
         logits = model.unembed(final[item[piece], position[piece]])
         losses[piece] = metrics.cross_entropy(metrics.log_probabilities(logits), targets[piece])
     return mean_per_item(losses, item, batch.count)
+
+
+def mean_per_item(values: Tensor, item: Tensor, count: int) -> Tensor:
+    """(count,) float64 on the CPU: the mean of values (N,) over each item's tokens; NaN of none."""
+    where = item.cpu()
+    sums = torch.zeros(count, dtype=torch.float64).index_add_(0, where, values.double().cpu())
+    return sums / torch.bincount(where, minlength=count)
 
 
 def _worst(ranks: Tensor, item: Tensor, count: int) -> Tensor:

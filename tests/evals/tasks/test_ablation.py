@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sae_checks.evals.tasks.batches import make_batch
 
 from sae_checks.evals.tasks.ablation import Chosen, ablate, choose, without_features
-from sae_checks.evals.tasks.batches import make_batch
 from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.load.sae import LoadedSae
 from sae_checks.load.tasks.items import Item

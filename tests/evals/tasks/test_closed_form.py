@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from sae_checks.evals.tasks.engine import measure_items
 
 from sae_checks.evals.tasks.ablation import Chosen, ablate
-from sae_checks.evals.tasks.engine import measure_items
 from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.load.tasks.items import Item, Items
 from sae_checks.measure.engine import bind_saes

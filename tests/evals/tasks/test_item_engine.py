@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sae_checks.evals.tasks.engine import measure_items
 from torch import Tensor
 
-from sae_checks.evals.tasks.engine import measure_items
 from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.load.language_model import LanguageModel
 from sae_checks.load.sae import LoadedSae

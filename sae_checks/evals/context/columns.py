@@ -1,0 +1,34 @@
+"""The columns of the context evaluation: a figure per token (docs/quantities.md defines each)."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+
+from sae_checks.evals.context.table import POSITION_SUMS
+from sae_checks.measure.plan import Plan
+from sae_checks.records.column import Column
+from sae_checks.records.octaves import OFFSET_PROJECTION
+
+COLUMNS = (
+    Column("l0", encodes=True),
+    Column("l1", encodes=True),
+    Column("mse", encodes=True),
+    Column("norm", always=True),
+    Column("squared_distance"),
+    Column("ce_clean", unembeds=True, at_last_position=False),
+    Column("ce_sae", splices=True, unembeds=True, at_last_position=False),
+    Column("kl", splices=True, unembeds=True, at_last_position=False),
+    Column("ce_zero", unembeds=True, at_last_position=False),
+    Column("ce_mean", unembeds=True, at_last_position=False),
+    Column(OFFSET_PROJECTION, hidden=True),
+    # Σ(x − c) per position; without the projections they tell no standard error.
+    Column(POSITION_SUMS, side_table=True, brings=(OFFSET_PROJECTION,)),
+)
+# The ablations that recovered loss is measured against.
+FLOORS = ("ce_zero", "ce_mean")
+WITHOUT_LAST_POSITION = frozenset(c.name for c in COLUMNS if not c.at_last_position)
+
+
+def context_plan(needs: Set[str]) -> Plan:
+    """The plan for what checks need of texts."""
+    return Plan.of(COLUMNS, needs)

@@ -1,0 +1,186 @@
+"""Tables that grow: block by block while the stopping rule asks for more, part by part on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sae_checks.measure.blocks import remaining, schedule
+from sae_checks.measure.dataset import Dataset
+from sae_checks.measure.engine import listen
+from sae_checks.measure.evaluation import Evaluation, Measurer
+from sae_checks.measure.loaded import LoadedModels
+from sae_checks.measure.plan import Plan
+from sae_checks.measure.request import Request, WantedDataset
+from sae_checks.records import IntArray, Intervention, SaeRef, Table
+from sae_checks.records.dataset import TableRef
+from sae_checks.store import StoredTable
+
+NO_UNITS: IntArray = np.zeros(0, dtype=np.int64)
+
+
+@dataclass
+class Growing:
+    """A table under way.
+
+    Attributes:
+        ref: which one.
+        table: what is there of it, its units in rising order; None before there is any.
+        units: their numbers.
+    """
+
+    ref: TableRef
+    table: Table | None = None
+    units: IntArray = NO_UNITS
+
+    @classmethod
+    def of(cls, ref: TableRef, stored: StoredTable | None) -> Growing:
+        """What is stored of a table."""
+        return cls(ref) if stored is None else cls(ref, stored.table, stored.units)
+
+    def add(self, part: Table, units: IntArray) -> None:
+        """Put a part's rows, of these units, among those that are there."""
+        table = part if self.table is None else self.table.join(part)
+        numbers = np.concatenate([self.units, units])
+        order = np.argsort(numbers, kind="stable")
+        if not np.array_equal(order, np.arange(len(order))):
+            table = table.in_order(order)
+        self.table, self.units = table, numbers[order]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one evaluation measures on one data set.
+
+    Attributes:
+        plan: for the tables that need more.
+        growing: by intervention, the tables that it gives.
+        missing: the interventions of which more is needed, as far as is known before measuring.
+    """
+
+    evaluation: Evaluation
+    plan: Plan
+    growing: dict[Intervention, list[Growing]]
+    missing: frozenset[Intervention]
+
+    @property
+    def tables(self) -> list[Table]:
+        """All that is there."""
+        each = (one for of in self.growing.values() for one in of)
+        return [one.table for one in each if one.table is not None]
+
+    def units(self, intervention: Intervention) -> IntArray:
+        """The units that all tables of an intervention have."""
+        first, *others = (one.units for one in self.growing[intervention])
+        for units in others:
+            first = np.intersect1d(first, units)
+        return first
+
+    def begin_anew(self, intervention: Intervention) -> None:
+        """Forget what is there of an intervention."""
+        for one in self.growing[intervention]:
+            one.table, one.units = None, NO_UNITS
+
+
+@dataclass(frozen=True)
+class Growth:
+    """All evaluations of one data set, as their tables grow.
+
+    Attributes:
+        wanted: the data set.
+        dataset: the same, read.
+        works: what each evaluation measures.
+        measurers: of the evaluations, in the order of `works`.
+        saes: those that can be measured.
+        others: tables of data sets measured before, which the stopping rule may look at.
+        progress: told how many of all units, of all interventions, are dealt with.
+    """
+
+    request: Request
+    wanted: WantedDataset
+    dataset: Dataset
+    loaded: LoadedModels
+    works: Sequence[Work]
+    measurers: Sequence[Measurer]
+    saes: tuple[SaeRef, ...]
+    others: Sequence[Table]
+    progress: Callable[[int], None]
+
+    def run(self) -> None:
+        """Let all tables grow, until each is settled or has all there is."""
+        size = self.dataset.size
+        looks = schedule(size, self.dataset.first)
+        for stop in looks if self.request.adaptive else [size]:
+            self._block(stop, looks, self._unsettled())
+        self.progress(self.left())
+
+    def left(self) -> int:
+        """How many units there are to measure at most, of all interventions together."""
+        there: dict[Intervention, int] = {}
+        for work in self.works:
+            for intervention in self.interventions(work):
+                units = len(work.units(intervention))
+                there[intervention] = min(units, there.get(intervention, units))
+        return sum(self.dataset.size - units for units in there.values())
+
+    def interventions(self, work: Work) -> list[Intervention]:
+        """Those of which more is needed, and whose SAEs can be measured."""
+        fitting = set(self.saes)
+        return [i for i in work.growing if i in work.missing and fitting.issuperset(i.saes)]
+
+    def _unsettled(self) -> frozenset[str]:
+        tables = [*self.others, *(table for work in self.works for table in work.tables)]
+        so_far = self.request.so_far(tables)
+        name = self.wanted.ref.name
+        return frozenset(self.request.stopping.unsettled(so_far, name, self.dataset.size))
+
+    def _block(self, stop: int, looks: Sequence[int], unsettled: frozenset[str]) -> None:
+        """Measure up to a block's end what is not settled; who left off elsewhere goes on there."""
+
+        def parts(start: int, end: int) -> list[IntArray]:
+            assert self.loaded.model is not None, "something is measured"
+            return self.dataset.parts(start, end, self.loaded.model, self.loaded.settings)
+
+        groups: dict[tuple[int, int], list[tuple[int, Intervention]]] = {}
+        parts_of: dict[tuple[int, int], tuple[IntArray, ...]] = {}
+        for index, work in enumerate(self.works):
+            for intervention in self.interventions(work):
+                if unsettled.isdisjoint(sae.sae_id for sae in intervention.saes):
+                    continue
+                left = remaining(work.units(intervention), stop, looks, parts)
+                if left.start < 0:  # of batches of another size, perhaps
+                    work.begin_anew(intervention)
+                    left = remaining(NO_UNITS, stop, looks, parts)
+                groups.setdefault(left.key, []).append((index, intervention))
+                parts_of[left.key] = left.parts
+        for key in sorted(groups):
+            for units in parts_of[key]:
+                self._part(units, groups[key])
+
+    def _part(self, units: IntArray, group: Sequence[tuple[int, Intervention]]) -> None:
+        """Measure one part, and store it."""
+        model, settings = self.loaded.model, self.loaded.settings
+        assert model is not None, "something is measured"
+        listeners = [
+            measurer.listen(units, some)
+            for index, measurer in enumerate(self.measurers)
+            if (some := [i for which, i in group if which == index])
+        ]
+        batches = self.dataset.batches(units, model, settings)
+        listen(model, self.loaded.saes, batches, listeners, self.progress)
+        tables = {table.key: table for each in listeners for table in each.tables()}
+        for index, intervention in group:
+            for one in self.works[index].growing[intervention]:
+                complete = len(one.units) + len(units) == self.dataset.size
+                self._keep(one, replace(tables[one.ref.key], complete=complete), units)
+
+    def _keep(self, one: Growing, part: Table, units: IntArray) -> None:
+        """Put a part on disk, and then among what is there."""
+        store, description = self.request.store, self.dataset.description
+        if one.table is None:  # what was stored for fewer columns gives way
+            store.write(one.ref, part, units, description)
+        else:
+            store.append(one.ref, part, units, description)
+        one.add(part, units)

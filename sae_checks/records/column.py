@@ -1,0 +1,34 @@
+"""What can be measured, by name: the columns of an evaluation, and what computing each takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Column:
+    """One quantity per token or item, or a side table that is asked for like one.
+
+    Attributes:
+        name: as checks name it in their needs.
+        encodes: whether the SAE has to be run on the activations.
+        splices: whether its reconstructions have to be put back into the model.
+        unembeds: whether the model's predictions are looked at.
+        at_last_position: whether it is defined at a text's last position, which predicts nothing.
+        side_table: whether it is a table of its own, of other rows.
+        at_the_end: whether it is measured once all rows are there.
+        always: whether it is measured even where no check needs it.
+        hidden: whether it is measured only where another one brings it.
+        brings: names of columns without which it tells less, measured with it.
+    """
+
+    name: str
+    encodes: bool = False
+    splices: bool = False
+    unembeds: bool = False
+    at_last_position: bool = True
+    side_table: bool = False
+    at_the_end: bool = False
+    always: bool = False
+    hidden: bool = False
+    brings: tuple[str, ...] = ()

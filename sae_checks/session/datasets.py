@@ -1,0 +1,96 @@
+"""The data sets that a run measures on: the texts of its corpus, and the items of its tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from sae_checks.evals.tasks.table import ABLATIONS
+from sae_checks.measure.blocks import FIRST_ITEMS, FIRST_TEXTS
+from sae_checks.measure.evaluation import Evaluation
+from sae_checks.measure.request import WantedDataset
+from sae_checks.records import TEXTS, ModelLoading, SaeRef, TaskRef
+from sae_checks.records.dataset import DatasetRef
+from sae_checks.store import Provenance
+
+if TYPE_CHECKING:
+    from sae_checks.load.language_model import LanguageModel
+    from sae_checks.load.tasks.task import Task
+    from sae_checks.measure.dataset import Dataset
+
+
+def dataset_of_task(task: TaskRef) -> DatasetRef:
+    """A task as a data set: where its data lie does not matter, only what they are."""
+    return DatasetRef(task.name, described_task(replace(task, location="")))
+
+
+def described_task(task: TaskRef) -> dict[str, object]:
+    """A task as JSON may hold it."""
+    return {**asdict(task), "columns": sorted(task.columns)}
+
+
+def wanted_texts(
+    provenance: Provenance,
+    loading: ModelLoading,
+    saes: tuple[SaeRef, ...],
+    evaluations: Sequence[Evaluation],
+) -> WantedDataset:
+    """The texts of the run's corpus."""
+
+    def load(model: LanguageModel) -> Dataset:
+        from sae_checks.load.documents import CorpusRequest
+        from sae_checks.load.texts import load_texts
+        from sae_checks.measure.texts import TextDataset
+
+        corpus = CorpusRequest.of(provenance)
+        return TextDataset(load_texts(corpus, model.tokenizer, prepend_bos=loading.prepend_bos))
+
+    return WantedDataset(
+        ref=DatasetRef(TEXTS),
+        title=f"corpus {provenance.corpus}",
+        budget=provenance.tokens // provenance.context,
+        first=FIRST_TEXTS,
+        offered=None,
+        saes=saes,
+        evaluations=tuple(evaluations),
+        load=load,
+    )
+
+
+def wanted_task(
+    task: Task,
+    ref: TaskRef,
+    loading: ModelLoading,
+    saes: tuple[SaeRef, ...],
+    evaluations: Sequence[Evaluation],
+    *,
+    ablates: bool,
+) -> WantedDataset:
+    """The items of a task."""
+    dataset = dataset_of_task(ref)
+
+    def load(model: LanguageModel) -> Dataset:
+        from sae_checks.load.tasks.items import load_items
+        from sae_checks.measure.items import ItemDataset
+
+        items = load_items(
+            task,
+            ref,
+            model.tokenizer,
+            revision=ref.version if task.hub else None,
+            context=model.context,
+            prepend_bos=loading.prepend_bos,
+        )
+        return ItemDataset(items, dataset, ref.feature_window)
+
+    return WantedDataset(
+        ref=dataset,
+        title=f"task {ref.name}",
+        budget=ref.items,
+        first=FIRST_ITEMS,
+        offered=ref.columns | ({ABLATIONS} if ablates else set()),
+        saes=saes,
+        evaluations=tuple(evaluations),
+        load=load,
+    )

@@ -32,6 +32,7 @@ from benchmarks.shapes import (
     make_saes,
     peak_gib,
 )
+from tests.measuring import bind
 
 TEXTS = 2
 AGREEMENT = 1e-3
@@ -48,17 +49,19 @@ def some_texts() -> Any:
 
 
 def with_sae_checks(model: Any, saes: dict[str, Any], texts: Any) -> tuple[float, dict[str, Any]]:
+    from sae_checks.evals.context.columns import context_plan
+    from sae_checks.evals.context.measuring import measure_texts
+    from sae_checks.evals.context.table import POSITION_SUMS
     from sae_checks.load.language_model import LanguageModel
-    from sae_checks.measure.engine import bind_saes, measure
-    from sae_checks.measure.plan import ACTIVATION_COLUMNS, POSITION_SUMS, Plan
+    from tests.measuring import ACTIVATION_COLUMNS
 
     of_release = loaded(saes)
     losses = {"ce_clean", "ce_sae", "kl", "ce_zero"}
-    plan = Plan.of(frozenset({*ACTIVATION_COLUMNS, POSITION_SUMS, *losses}))
+    plan = context_plan(frozenset({*ACTIVATION_COLUMNS, POSITION_SUMS, *losses}))
     language_model = LanguageModel(model, None)
     started = time.perf_counter()
-    assert not bind_saes(language_model, of_release)
-    tables = measure(language_model, of_release, texts, plan)
+    assert not bind(language_model, of_release)
+    tables = measure_texts(language_model, of_release, texts, plan)
     seconds = time.perf_counter() - started
     return seconds, {name: figures_of(table) for name, table in tables.items()}
 

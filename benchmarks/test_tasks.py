@@ -46,6 +46,7 @@ from benchmarks.shapes import (
     make_saes,
     peak_gib,
 )
+from tests.measuring import bind
 
 ITEMS = int(os.environ.get("SAE_CHECKS_BENCH_ITEMS", "1000"))
 SAMPLED = 10
@@ -53,7 +54,7 @@ FEW_ITEMS, FEW_SAES, ROUNDS = min(20, ITEMS), 3, 3  # for what features add
 WINDOW = 32  # the last prompt tokens, on which a feature is active or not
 AGREEMENT = 1e-3
 # The plain loop's names of what our tables have.
-COLUMNS = {
+TEXT_COLUMNS = {
     "l0": "prompt_l0",
     "l1": "prompt_l1",
     "mse": "prompt_mse",
@@ -111,7 +112,7 @@ def with_sae_checks(
     few = measure(items_of([prompts[row] for row in rows], [answers[row] for row in rows]))
     found = {}
     for name, table in tables.items():
-        columns = {plain: table.columns[ours][rows] for plain, ours in COLUMNS.items()}
+        columns = {plain: table.columns[ours][rows] for plain, ours in TEXT_COLUMNS.items()}
         columns["clean_right"] = table.columns["clean_rank"][rows] == 1
         columns["right"] = table.columns["sae_rank"][rows] == 1
         for column in FEATURE_SUMS:
@@ -138,25 +139,19 @@ class Measuring:
 
     def __init__(self, model: Any, saes: dict[str, Any]) -> None:
         from sae_checks.load.language_model import LanguageModel
-        from sae_checks.measure.engine import bind_saes
 
         self.model, self.saes = LanguageModel(model, None), loaded(saes)
-        assert not bind_saes(self.model, self.saes)
+        assert not bind(self.model, self.saes)
 
     def __call__(self, items: Any, without: frozenset[str] = frozenset()) -> dict[str, Any]:
-        from sae_checks.evals.tasks.engine import measure_items
-        from sae_checks.measure.plan import (
-            ABLATIONS,
-            ANSWER_COLUMNS,
-            FEATURES,
-            PROMPT_COLUMNS,
-            ItemPlan,
-        )
+        from sae_checks.evals.tasks.columns import offered_columns, task_plan
+        from sae_checks.evals.tasks.measuring import measure_items
+        from sae_checks.evals.tasks.table import ABLATIONS
         from sae_checks.records import TaskRef
 
-        offered = frozenset({*ANSWER_COLUMNS, *PROMPT_COLUMNS, FEATURES})
+        offered = offered_columns("none")
         ref = TaskRef("random", offered, "", len(items.items), 0, "first_token")
-        plan = ItemPlan.of(offered - without - {ABLATIONS}, offered)
+        plan = task_plan(offered - without - {ABLATIONS}, offered)
         return measure_items(self.model, self.saes, ref, items, plan)
 
 
@@ -237,16 +232,21 @@ def with_and_without_features(
     model: Any, saes: dict[str, Any], prompts: list[list[int]], answers: list[int]
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Median seconds with everything in the plan, and with all but features."""
-    from sae_checks.measure.plan import FEATURES, PROMPT_LOSSES
+    from sae_checks.evals.tasks.columns import PROMPT_LOSSES
+    from sae_checks.evals.tasks.table import FEATURES
 
     names = list(saes)
     chosen = [names[i] for i in np.linspace(0, len(names) - 1, FEW_SAES).astype(int)]
     measure = Measuring(model, {name: saes[name] for name in chosen})
     items = items_of(prompts[:FEW_ITEMS], answers[:FEW_ITEMS])
     seconds = defaultdict(list)
+    losses_of_prompts = [column.name for column in PROMPT_LOSSES]
     watch = Watch()
     for _ in range(ROUNDS):
-        for plan, losses in (("with losses", ()), ("without losses", PROMPT_LOSSES)):
+        for plan, losses in (
+            ("with losses", ()),
+            ("without losses", losses_of_prompts),
+        ):
             for features in ((), (FEATURES,)):
                 begun = time.perf_counter()
                 measure(items, frozenset({*losses, *features}))

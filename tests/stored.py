@@ -9,12 +9,30 @@ import numpy as np
 
 from sae_checks.evals.context.table import ContextTable, PositionSums
 from sae_checks.evals.tasks.table import AblationTable, FeatureTable, TaskTable
-from sae_checks.records import GROUPS, ModelLoading, Release, SaeRef, TaskRef
-from sae_checks.store import MeasuredTask, Provenance, Store
+from sae_checks.records import (
+    GROUPS,
+    DatasetEntry,
+    DatasetRef,
+    Intervention,
+    Manifest,
+    Measurement,
+    ModelLoading,
+    Release,
+    SaeRef,
+    Table,
+    TableRef,
+    TaskRef,
+)
+from sae_checks.records import (
+    TEXTS as OF_TEXTS,
+)
+from sae_checks.store import MeasuredDataset, Provenance, Store, read_measurement
 from sae_checks.store.integrity import read_sealed, write_sealed
 
 TRAINING_CONTEXT, CONTEXT, TEXTS, WIDTH = 16, 64, 12, 4
 LOADING = ModelLoading("made-up")
+KINDS: dict[str, type[Table]] = {"context": ContextTable, "tasks": TaskTable}
+ON_TEXTS = DatasetRef(OF_TEXTS)
 COLUMNS = frozenset(
     {"l0", "l1", "mse", "norm", "squared_distance", "position_sums"}
     | {"ce_clean", "ce_sae", "kl", "ce_zero", "ce_mean"}
@@ -86,7 +104,7 @@ def sae_table(
     counts[0], sums[0] = 0, 0
     nothing = np.zeros(context)
     position_sums = PositionSums(counts, sums, nothing, np.zeros_like(sums))
-    return ContextTable(
+    return ContextTable.of(
         sae_ref(layer), columns, np.zeros((texts, context), dtype=np.bool_), position_sums
     )
 
@@ -122,9 +140,9 @@ def task_table(
     }
     made |= columns
     delta = made["sae_ln_p"] - made["clean_ln_p"]
-    return TaskTable(
+    return TaskTable.of(
         sae_ref(layer),
-        task_ref(task, frozenset(made), items),
+        task,
         made,
         12 + row % 5,
         tuple(f"item {index}" for index in row),
@@ -135,6 +153,37 @@ def task_table(
 
 def task_ref(name: str, columns: frozenset[str] = frozenset(), items: int = 40) -> TaskRef:
     return TaskRef(name, columns | {"features"}, "0", items, 0, "first_token", f"{name}.jsonl")
+
+
+def table_ref(table: Table) -> TableRef:
+    """What a table is asked for by."""
+    dataset = ON_TEXTS if table.dataset == OF_TEXTS else DatasetRef.of_task(task_of(table))
+    return TableRef(type(table), dataset, table.intervention, table.observed)
+
+
+def text_ref(sae: SaeRef) -> TableRef:
+    """What the table of an SAE on texts is asked for by."""
+    return TableRef(ContextTable, ON_TEXTS, Intervention((sae,)))
+
+
+def task_of(table: Table) -> TaskRef:
+    """The task that a table is of."""
+    return task_ref(table.dataset, frozenset(table.columns), table.rows)
+
+
+def read(folder: Path) -> Measurement:
+    """A stored measurement of texts and tasks."""
+    return read_measurement(folder, KINDS)
+
+
+def manifest(texts: Mapping[str, object] | None = None, **tasks: Mapping[str, object]) -> Manifest:
+    """What is recorded of texts, and of tasks by name."""
+    described = {} if texts is None else {OF_TEXTS: texts}
+    entries = [
+        DatasetEntry(DatasetRef(name), "context" if name == OF_TEXTS else "tasks", name, each)
+        for name, each in {**described, **tasks}.items()
+    ]
+    return Manifest(datasets=tuple(entries))
 
 
 def described(task: TaskRef) -> dict[str, object]:
@@ -227,20 +276,24 @@ def write_measurement(
     failures, tables = failures or {}, tables or {}
     release = Release(name, "folder", LOADING, tuple(sae_ref(layer) for layer in range(layers)))
     store = Store(root, release, provenance())
-    with store.lock():
-        for layer in range(layers):
-            if layer not in failures:
-                store.write(tables.get(layer) or sae_table(layer, delta_ce), COLUMNS)
-        reasons = {sae_ref(layer).sae_id: reason for layer, reason in failures.items()}
-        for table in tasks:
-            store.write_task(table)
-        refs = {table.task.name: table.task for table in tasks}
-        measured = [MeasuredTask(ref, described(ref)) for ref in refs.values()]
-        measured += [
-            MeasuredTask(task_ref(task), {}, reason)
-            for task, reason in (task_failures or {}).items()
-        ]
-        store.write_manifest({"corpus": "tales", "texts": TEXTS}, reasons, measured)
+    on_texts = {layer: tables.get(layer) or sae_table(layer, delta_ce) for layer in range(layers)}
+    for layer, table in on_texts.items():
+        if layer not in failures:
+            store.write(text_ref(sae_ref(layer)), table)
+    reasons = {sae_ref(layer).sae_id: reason for layer, reason in failures.items()}
+    refs: dict[str, TaskRef] = {}
+    for each in tasks:
+        ref = DatasetRef.of_task(refs.setdefault(each.dataset, task_of(each)))
+        store.write(TableRef(TaskTable, ref, each.intervention), each)
+    measured = [MeasuredDataset(ON_TEXTS, "context", {"corpus": "tales", "texts": TEXTS})]
+    measured += [
+        MeasuredDataset(DatasetRef.of_task(ref), "tasks", described(ref)) for ref in refs.values()
+    ]
+    measured += [
+        MeasuredDataset(DatasetRef.of_task(task_ref(task)), "tasks", {}, reason)
+        for task, reason in (task_failures or {}).items()
+    ]
+    store.write_manifest(measured, reasons)
     return store.folder
 
 

@@ -79,11 +79,11 @@ def same_weights(
 
 def setting_of(measurement: Measurement) -> dict[str, object]:
     """What of a measurement's manifest decides whether another one can be paired with it."""
-    manifest: Mapping[str, Any] = measurement.manifest
-    found = setting_of_provenance(manifest["provenance"])
-    found["texts.fingerprint"] = manifest.get("texts", {}).get("fingerprint")
-    for task in manifest.get("tasks", []):
-        found[f"tasks.{task['ref']['name']}"] = task["description"].get("fingerprint")
+    manifest = measurement.manifest
+    found = setting_of_provenance(manifest.provenance)
+    found["texts.fingerprint"] = manifest.texts.get("fingerprint")
+    for task in manifest.tasks:
+        found[f"tasks.{task.ref.name}"] = task.description.get("fingerprint")
     return found
 
 

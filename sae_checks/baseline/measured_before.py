@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sae_checks.baseline.identity import setting_of_provenance, weights_digest
 from sae_checks.errors import BaselineError, StoreError
+from sae_checks.records import Manifest
 from sae_checks.store.files import MANIFEST
-from sae_checks.store.integrity import read_json
 from sae_checks.store.provenance import DEFINITIONS_VERSION
+from sae_checks.store.recorded import glanced_at
 from sae_checks.wording import counted
 
 
@@ -35,26 +35,26 @@ class _Recorded:
     """A stored measurement by its manifest."""
 
     folder: Path
-    manifest: Mapping[str, Any]
+    manifest: Manifest
 
     @property
     def weights(self) -> str:
-        refs = (entry["ref"] for entry in self.manifest["saes"])
-        return weights_digest((ref["sae_id"], ref["weights_key"]) for ref in refs)
+        refs = (entry.ref for entry in self.manifest.saes)
+        return weights_digest((ref.sae_id, ref.weights_key) for ref in refs)
 
     def is_of(self, name: str) -> bool:
         """Whether it is of the release that a name, or a folder of SAEs, stands for."""
         path = Path(name)
         if not path.is_dir():
-            return bool(self.manifest["release"] == name)
-        locations = [Path(entry["ref"]["location"]) for entry in self.manifest["saes"]]
-        return self.manifest["release"] == path.name and all(
+            return self.manifest.release == name
+        locations = [Path(entry.ref.location) for entry in self.manifest.saes]
+        return self.manifest.release == path.name and all(
             path == location or path in location.parents for location in locations
         )
 
     def fits(self, setting: Mapping[str, object]) -> bool:
         """Whether it was measured in a setting by the present definitions."""
-        provenance = self.manifest["provenance"]
+        provenance = self.manifest.provenance
         same = provenance["definitions"] == DEFINITIONS_VERSION
         return same and setting_of_provenance(provenance) == setting
 
@@ -119,11 +119,9 @@ def _recorded(store: Path) -> list[_Recorded]:
     found = []
     for path in sorted(store.glob(f"measurements/*/{MANIFEST}")):
         try:
-            manifest = read_json(path)
+            found.append(_Recorded(path.parent, glanced_at(path)))
         except StoreError:  # told where that measurement itself is asked for
             continue
-        if isinstance(manifest, dict) and {"release", "provenance", "saes"} <= manifest.keys():
-            found.append(_Recorded(path.parent, manifest))
     return found
 
 

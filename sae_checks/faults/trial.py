@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+<<<<<<< HEAD
 from collections.abc import Callable, Mapping, Sequence
+=======
+from collections.abc import Sequence
+>>>>>>> store
 from dataclasses import dataclass, replace
-from typing import Any, cast
 
 from sae_checks.baseline.comparison import make_baseline
 from sae_checks.errors import UserError
@@ -134,10 +137,10 @@ def _of_saes(table: Table, exchanged: Callable[[SaeRef], SaeRef]) -> Table:
 
 def _otherwise_loaded(measurement: Measurement) -> Measurement:
     """A measurement whose manifest says what a release with other loading options would say."""
-    provenance = dict(cast(Mapping[str, Any], measurement.manifest["provenance"]))
+    provenance = dict(measurement.manifest.provenance)
     loading = dict(provenance["loading"])
     pairs = dict(loading["from_pretrained_kwargs"])
     pairs["center_writing_weights"] = not pairs.get("center_writing_weights", False)
     loading["from_pretrained_kwargs"] = sorted(pairs.items())
     provenance["loading"] = loading
-    return replace(measurement, manifest={**measurement.manifest, "provenance": provenance})
+    return replace(measurement, manifest=replace(measurement.manifest, provenance=provenance))

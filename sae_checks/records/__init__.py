@@ -5,6 +5,8 @@ start in a moment.
 """
 
 from sae_checks.records.arrays import BoolArray, FloatArray, IntArray
+from sae_checks.records.dataset import DatasetRef, TableRef
+from sae_checks.records.manifest import DatasetEntry, Manifest, SaeEntry
 from sae_checks.records.measurement import Measurement, by_key
 from sae_checks.records.release import (
     FEATURE_WINDOW,
@@ -31,18 +33,23 @@ __all__ = [
     "TEXTS",
     "AnswerScoring",
     "BoolArray",
+    "DatasetEntry",
+    "DatasetRef",
     "FloatArray",
     "IntArray",
     "Intervention",
+    "Manifest",
     "Measurement",
     "ModelLoading",
     "PositionRange",
     "Release",
+    "SaeEntry",
     "SaeRef",
     "SideTable",
     "Source",
     "Table",
     "TableKey",
+    "TableRef",
     "TaskRef",
     "by_key",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from sae_checks.records.manifest import Manifest
 from sae_checks.records.release import Release
 from sae_checks.records.table import TEXTS, Table, TableKey
 
@@ -25,7 +26,7 @@ class Measurement:
     context: int
     tables: dict[TableKey, Table] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
-    manifest: dict[str, object] = field(default_factory=dict)
+    manifest: Manifest = field(default_factory=Manifest)
     dataset_failures: dict[str, str] = field(default_factory=dict)
 
     @property

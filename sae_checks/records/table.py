@@ -55,6 +55,8 @@ class SideTable:
     A subclass has arrays that share their first axis, one entry per row.
     """
 
+    JOINS: ClassVar[bool] = True  # whether those of two tables can be known of both together
+
     def join(self: _Side, later: _Side) -> _Side | None:
         """Both as one, of the rows of both tables; None where that is not known."""
         raise NotImplementedError
@@ -67,6 +69,10 @@ class SideTable:
         """By name, those that share the first axis."""
         values = ((each.name, getattr(self, each.name)) for each in fields(self))
         return {name: value for name, value in values if isinstance(value, np.ndarray)}
+
+    def derived(self, table: Table) -> dict[str, NDArray[Any]]:
+        """(rows,) by name, what follows from its arrays and its table: for readers of files."""
+        return {}
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,13 @@ class Table:
     def measured(self) -> frozenset[str]:
         """The columns and side tables that it has."""
         return frozenset({*self.columns, *self.side})
+
+    def derived(self) -> dict[str, NDArray[Any]]:
+        """By name, what follows from its columns, of their shape: for readers of stored files.
+
+        Masked where undefined.
+        """
+        return {}
 
     @property
     def unit_count(self) -> int:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from sae_checks.evals.context.table import ContextTable
+from sae_checks.evals.tasks.table import TaskTable
 
 from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.tasks.table import TaskTable
@@ -50,14 +53,23 @@ def total(by_phase: Mapping[str, Passes]) -> tuple[int, int]:
 
 def passes(measurement: Measurement) -> dict[str, Passes]:
     """By phase: "" for texts, else the task."""
+<<<<<<< HEAD
     manifest: Mapping[str, Any] = measurement.manifest
     texts = [table.texts for table in measurement.of(ContextTable).values()]
     found = {"": _passes(texts, manifest.get("texts", {}).get("texts"))} if texts else {}
     for task in manifest.get("tasks", []):
         name = task["ref"]["name"]
         counts = [table.items for table in measurement.of(TaskTable, name).values()]
+=======
+    manifest = measurement.manifest
+    texts = [table.rows for table in measurement.of(ContextTable).values()]
+    found = {"": _passes(texts, manifest.texts.get("texts"))} if texts else {}
+    for task in manifest.tasks:
+        name = task.ref.name
+        counts = [table.rows for table in measurement.of(TaskTable, name).values()]
+>>>>>>> store
         if counts:
-            found[name] = _passes(counts, task["description"].get("items"))
+            found[name] = _passes(counts, task.description.get("items"))
     return found
 
 

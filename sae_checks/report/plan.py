@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sae_checks.judge.verdict import Verdict, detectable
 from sae_checks.records import TEXTS
@@ -96,8 +96,8 @@ def _extrapolated(
         return math.nan
     units = max(2, round(budget * each.units / each.texts))
     if each.unit_name == "text" and session.gate.measurement is not None:
-        manifest: Mapping[str, Any] = session.gate.measurement.manifest
-        units = max(2, min(units, manifest.get("texts", {}).get("documents") or units))
+        documents = session.gate.measurement.manifest.texts.get("documents")
+        units = max(2, min(units, documents or units))
     error = each.standard_error * math.sqrt(each.units / units)
     coverage = session.gate.rule(session.thresholds).shared_coverage(check, cell)
     return detectable(coverage.at_the_end().reach(units - 1, units) * error, error)

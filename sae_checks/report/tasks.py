@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sae_checks.records import Manifest
 from sae_checks.wording import counted
 
 
-def task_lines(manifest: Mapping[str, Any], asked: Iterable[str]) -> list[str]:
+def task_lines(manifest: Manifest, asked: Iterable[str]) -> list[str]:
     """A line for each of the tasks asked about that has items, from a measurement's manifest."""
-    entries = {entry["ref"]["name"]: entry for entry in manifest.get("tasks", [])}
+    entries = {entry.ref.name: entry for entry in manifest.tasks}
     found = (entries[name] for name in asked if name in entries)
-    return [
-        _line(each["ref"]["name"], each["description"]) for each in found if each["description"]
-    ]
+    return [_line(each.ref.name, each.description) for each in found if each.description]
 
 
 def _line(name: str, items: Mapping[str, Any]) -> str:

@@ -6,7 +6,6 @@ An item or document weighs by its influence: how far the value moves with it, to
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -60,8 +59,7 @@ def document_lines(
     measurement: Measurement, table: ContextTable, units: Sequence[int]
 ) -> list[str]:
     """Documents by number, with their first words as far as they are known."""
-    texts: Mapping[str, Any] = measurement.manifest.get("texts", {})  # type: ignore[assignment]
-    openings: Mapping[str, str] = texts.get("openings", {})
+    openings: Mapping[str, str] = measurement.manifest.texts.get("openings", {})
     numbers = document_numbers(table)
     return [
         f"  document {numbers[unit]}: {_quoted(openings.get(str(numbers[unit]), ''))}".rstrip(": ")
@@ -71,9 +69,8 @@ def document_lines(
 
 def item_lines(measurement: Measurement, table: TaskTable, units: Sequence[int]) -> list[str]:
     """Items by their source, with the last words of their prompts as far as they are known."""
-    manifest: Mapping[str, Any] = measurement.manifest
-    described = [t for t in manifest.get("tasks", []) if t["ref"]["name"] == table.dataset]
-    endings: Sequence[str] = described[0]["description"].get("endings", ()) if described else ()
+    described = [t for t in measurement.manifest.tasks if t.ref.name == table.dataset]
+    endings: Sequence[str] = described[0].description.get("endings", ()) if described else ()
     rows = item_rows(table)
     lines = []
     for unit in units:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from sae_checks.baseline.comparison import Comparison
 from sae_checks.baseline.identity import match, refuse_unpaired, setting_of_provenance
@@ -30,7 +30,7 @@ from sae_checks.session.decision import DecisionRule
 from sae_checks.session.family import Family
 from sae_checks.session.setup import read_stored, resolve_setting
 from sae_checks.session.stopping import Adaptive, FirstBlock
-from sae_checks.store import Provenance, Store, task_refs
+from sae_checks.store import Provenance, Store
 
 if TYPE_CHECKING:
     from sae_checks.load.tasks.task import Task
@@ -86,7 +86,7 @@ class Gate:
     def tasks(self) -> tuple[TaskRef, ...]:
         """The tasks of the run."""
         if self.stored is not None:
-            return task_refs(self.stored.manifest)
+            return tuple(entry.task for entry in self.stored.manifest.tasks)
         return tuple(ref for _, ref in self._tasks)
 
     @cached_property
@@ -157,8 +157,8 @@ class Gate:
             known = setting_of_provenance(self._provenance.as_dict())
             return Asked(known, self.store.folder, writes=True)
         assert self.stored is not None, "what is not to be measured is stored"
-        provenance = cast(Mapping[str, Any], self.stored.manifest["provenance"])
-        return Asked(setting_of_provenance(provenance), self.options.measurements)
+        setting = setting_of_provenance(self.stored.manifest.provenance)
+        return Asked(setting, self.options.measurements)
 
     def regressions(self, check: Check) -> list[CellRef]:
         """The comparisons of a check's cells with the baseline; none without one."""
@@ -209,8 +209,8 @@ class Gate:
         """The name of the corpus measured on."""
         if self._provenance is not None:
             return self._provenance.corpus
-        texts = self.stored.manifest.get("texts") if self.stored else None
-        return str(texts.get("corpus")) if isinstance(texts, Mapping) else "unknown"
+        texts = self.stored.manifest.texts if self.stored else {}
+        return str(texts.get("corpus", "unknown"))
 
     @property
     def store(self) -> Store | None:
@@ -226,7 +226,7 @@ class Gate:
         A comparison needs the baseline's own texts, so that nothing stops before them.
         """
         if self.stored is not None:
-            return bool(self.stored.manifest.get("adaptive", False)) or not self.stored.complete
+            return self.stored.manifest.adaptive or not self.stored.complete
         return not (self.options.fixed or self.options.baseline)
 
     def measure(

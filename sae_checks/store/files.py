@@ -1,91 +1,78 @@
-"""What lies in a measurement's folder: which files describe it, and how its tables are read."""
+"""What files and folders of the store are called, whose they are, and what is set aside.
+
+    <measurement>/manifest.json
+                 /<evaluation>/<data set>/<intervention>/table.json, tokens.parquet, ...
+
+A table's folder is named after all that tells its figures from others: an SAE's weights are part
+of its name, so that one changed byte measures that SAE again and no other. Where files lie is not.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sae_checks.errors import StoreError
-from sae_checks.evals.context.table import ContextTable
-from sae_checks.evals.tasks.table import TaskTable
-from sae_checks.records import SaeRef, TaskRef
-from sae_checks.store.integrity import damaged, read_sealed, verify_table
-from sae_checks.store.tables import read_table
-from sae_checks.store.task_tables import read_task_table
+from sae_checks.records import DatasetRef, Intervention, SaeRef, TableRef
 
 MANIFEST = "manifest.json"
-SAE = "sae.json"
-TASK = "task.json"
+_LONGEST = 120  # signs of a name; file systems take 255, some of which others add
+_SET_ASIDE = re.compile(r"\.damaged-\d+$")
 _Read = TypeVar("_Read")
 
 
-@dataclass(frozen=True)
-class Stored:
-    """One SAE's stored table, and for which columns it was measured."""
-
-    table: ContextTable
-    columns: frozenset[str]
-
-
-@dataclass(frozen=True)
-class StoredTask:
-    """One SAE's stored table of a task, and for which columns it was measured."""
-
-    table: TaskTable
-    columns: frozenset[str]
+def dataset_folder(evaluation: str, dataset: DatasetRef) -> str:
+    """Where the tables of a data set lie, below a measurement's folder."""
+    name = slug(dataset.name)
+    if dataset.identity:
+        text = json.dumps(dataset.identity, sort_keys=True, default=str)
+        name += f"-{_digest(text)}"
+    return f"{evaluation}/{name}"
 
 
-def read_sae(folder: Path, sae: SaeRef, setting: str) -> Stored | None:
-    """The table of an SAE on texts that lies in a folder, or None where there is no such folder.
-
-    Raises:
-        StoreError: it is damaged, half written, another's, or of another format.
-    """
-    described = _described(folder / SAE)
-    if described is None:
-        return None
-    verify_table(folder / SAE, described, owner(setting, sae), {"sae": sae.sae_id})
-    table = read_table(folder, sae, (described["texts"], described["context"]))
-    return Stored(replace(table, complete=described["complete"]), frozenset(described["columns"]))
+def table_folder(ref: TableRef) -> str:
+    """Where a table lies, below a measurement's folder."""
+    of_table = intervention_folder(ref.intervention, ref.observed)
+    return f"{dataset_folder(ref.kind.EVALUATION, ref.dataset)}/{of_table}"
 
 
-def read_task(folder: Path, task: TaskRef, sae: SaeRef, setting: str) -> StoredTask | None:
-    """The table of an SAE on a task that lies in a folder, or None where there is no such folder.
-
-    Raises:
-        StoreError: it is damaged, half written, another's, or of another format.
-    """
-    described = _described(folder / TASK)
-    if described is None:
-        return None
-    names = {"sae": sae.sae_id, "task": task.name}
-    verify_table(folder / TASK, described, owner(setting, sae, task), names)
-    table = read_task_table(folder, sae, task, described["ablated"])
-    columns = frozenset(described["columns"])
-    if columns != task_columns(table):
-        raise damaged(folder / TASK, "says other columns than the files beside it have")
-    return StoredTask(replace(table, complete=described["complete"]), columns)
+def sae_folder(sae: SaeRef) -> str:
+    """What the folder of an SAE's table is called, wherever it is spliced in by itself."""
+    return intervention_folder(Intervention((sae,)))
 
 
-def _described(path: Path) -> dict[str, Any] | None:
-    if path.is_file():
-        return read_sealed(path)
-    if path.parent.exists():
-        raise damaged(path.parent, f"is no whole table (it has no {path.name})")
-    return None
+def intervention_folder(intervention: Intervention, observed: SaeRef | None = None) -> str:
+    """What the folder of a table is called; a + or @ in it tells it from an SAE's own."""
+    name = "+".join(slug(sae.sae_id) for sae in intervention.saes)
+    known = [_without_places(sae) for sae in intervention.saes]
+    if observed is not None or not known:
+        name += f"@{slug(observed.sae_id) if observed is not None else ''}"
+        text = repr((known, None if observed is None else _without_places(observed)))
+    else:
+        text = repr(known[0] if len(known) == 1 else known)
+    return f"{name[:_LONGEST]}-{_digest(text)}"
 
 
-def owner(setting: str, sae: SaeRef, task: TaskRef | None = None) -> dict[str, Any]:
-    """Whose a table is, without where files lie: of a setting's key, an SAE, a task or texts."""
-    described = asdict(sae)
-    del described["location"], described["loading"]["model_name"]
-    of_task = None if task is None else task_as_json(task)
-    if of_task is not None:
-        del of_task["location"]
-    return {"setting": setting, "sae": described, "task": of_task}
+def is_of_several(folder: str) -> bool:
+    """Whether a folder is named after a table that is not of one SAE by itself."""
+    return bool(re.search("[+@]", folder)) and not _SET_ASIDE.search(folder)
+
+
+def owner(setting: str, ref: TableRef) -> dict[str, Any]:
+    """Whose a table is, without where files lie: of a setting's key, SAEs, a data set."""
+    saes = [_described(sae) for sae in ref.intervention.saes]
+    return {
+        "setting": setting,
+        **({"sae": saes[0]} if len(saes) == 1 else {"saes": saes}),
+        "observed": None if ref.observed is None else _described(ref.observed),
+        "evaluation": ref.kind.EVALUATION,
+        "dataset": {"name": ref.dataset.name, "identity": dict(ref.dataset.identity)},
+    }
 
 
 def set_aside(path: Path) -> Path:
@@ -109,21 +96,21 @@ def whole_or_set_aside(
         return None
 
 
-def task_columns(table: TaskTable) -> frozenset[str]:
-    """For which columns a table was measured."""
-    return frozenset({*table.columns, *(["features"] if table.features is not None else [])})
-
-
-def task_as_json(task: TaskRef) -> dict[str, Any]:
-    """A task as the manifest records it."""
-    return {**asdict(task), "columns": sorted(task.columns)}
-
-
-def task_ref(described: Mapping[str, Any]) -> TaskRef:
-    """A task that the manifest records."""
-    return TaskRef(**{**described, "columns": frozenset(described["columns"])})
-
-
 def slug(name: str) -> str:
     """A name as a folder's name."""
-    return re.sub(r"[^\w.-]+", "_", name).strip("_.") or "sae"
+    return re.sub(r"[^\w.-]+", "_", name).strip("_.")[:_LONGEST] or "sae"
+
+
+def _described(sae: SaeRef) -> dict[str, Any]:
+    described = asdict(sae)
+    del described["location"], described["loading"]["model_name"]
+    return described
+
+
+def _without_places(sae: SaeRef) -> SaeRef:
+    # Where files lie does not matter, only what they are; the model is in the setting's key.
+    return replace(sae, location="", loading=replace(sae.loading, model_name=""))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

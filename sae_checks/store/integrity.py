@@ -4,7 +4,7 @@ Every JSON file of the store says its format, and carries a checksum of its own 
 table also says whose the table is, and of each Parquet file beside it the SHA-256, the size in
 bytes, and the number of rows:
 
-    {"format": 2, "setting": "...", "sae": {...}, "files": {"tokens.parquet": {...}}, ...,
+    {"format": 3, "setting": "...", "sae": {...}, "files": {"tokens.parquet": {...}}, ...,
      "checksum": "..."}
 
 Nothing here keeps anybody from forging a table; it tells what was damaged, mixed up or edited.
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from sae_checks.errors import StoreError
 from sae_checks.store.parquet import count_rows, names_in, readable
 
 # Raised whenever files change in a way that older tables cannot be read by; since 2, tables say
-# whose they are.
-FORMAT = 2
+# whose they are; since 3, they lie below their evaluation and data set, in parts while they grow.
+FORMAT = 3
 _CHECKSUM = "checksum"
 
 
@@ -69,6 +69,18 @@ def unsealed(path: Path, content: Any) -> dict[str, Any]:
     Raises:
         StoreError: it is no object, is of another format, or was changed after it was written.
     """
+    plain = of_this_format(path, content)
+    if content.get(_CHECKSUM) != _checksum({"format": FORMAT, **plain}):
+        raise damaged(path, "was changed after it was written (its checksum is another)")
+    return plain
+
+
+def of_this_format(path: Path, content: Any) -> dict[str, Any]:
+    """The content of a JSON file without its format, which is looked at, and its checksum.
+
+    Raises:
+        StoreError: it is no object, or is of another format.
+    """
     if not isinstance(content, dict):
         raise damaged(path, f"holds no JSON object but {json.dumps(content)[:40]}")
     said = content.get("format")
@@ -77,51 +89,53 @@ def unsealed(path: Path, content: Any) -> dict[str, Any]:
         raise StoreError(
             f"{path} {of}, where this version of sae-checks reads format {FORMAT}; measure again"
         )
-    plain = {key: value for key, value in content.items() if key != _CHECKSUM}
-    if content.get(_CHECKSUM) != _checksum(plain):
-        raise damaged(path, "was changed after it was written (its checksum is another)")
-    return {key: value for key, value in plain.items() if key != "format"}
+    return {key: value for key, value in content.items() if key not in ("format", _CHECKSUM)}
 
 
-def record_files(folder: Path) -> dict[str, dict[str, object]]:
-    """Of each Parquet file in a folder its SHA-256, size in bytes, and number of rows."""
+def record_files(paths: Iterable[Path]) -> dict[str, dict[str, object]]:
+    """Of each Parquet file its SHA-256, size in bytes, and number of rows."""
     return {
         path.name: {
             "sha256": _sha256(path),
             "bytes": path.stat().st_size,
             "rows": count_rows(path),
         }
-        for path in sorted(folder.glob("*.parquet"))
+        for path in paths
     }
 
 
-def verify_table(
-    path: Path,
-    described: Mapping[str, Any],
-    owner: Mapping[str, Any],
-    names: Mapping[str, str],
-) -> None:
-    """Refuse a table that is another's, or whose files are not those that were written.
+def verify_owner(path: Path, described: Mapping[str, Any], owner: Mapping[str, Any]) -> None:
+    """Refuse a table that is another's.
 
     Args:
         path: the JSON file that describes it.
-        described: what that file says, with the files as `record_files` gives them.
+        described: what that file says.
         owner: whose the table should be; as much of it as matters stands in `described` too.
-        names: column of Parquet files -> the only name that may stand in it.
+
+    Raises:
+        StoreError: the first thing that is otherwise.
+    """
+    if (difference := _difference(described, as_json(owner))) is not None:
+        raise damaged(path, f"describes another table ({difference})")
+
+
+def verify_files(
+    path: Path, files: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]
+) -> None:
+    """Refuse files that are not those that were written.
+
+    Args:
+        path: the JSON file beside them.
+        files: what it says of them, as `record_files` gives it.
+        names: column -> the only name that may stand in it.
 
     Raises:
         StoreError: the first thing that is wrong.
     """
-    if (difference := _difference(described, as_json(owner))) is not None:
-        raise damaged(path, f"describes another table ({difference})")
-    folder, files = path.parent, described["files"]
-    for found in sorted(folder.glob("*.parquet")):
-        if found.name not in files:
-            raise damaged(found, f"is no file of this table ({path.name} does not name it)")
     for name, record in files.items():
-        _verify_file(folder / name, record, path.name)
-        with readable(folder):
-            _verify_rows(folder / name, record, path.name, names)
+        _verify_file(path.parent / name, record, path.name)
+        with readable(path.parent):
+            _verify_rows(path.parent / name, record, path.name, names)
 
 
 def _verify_file(path: Path, record: Mapping[str, Any], description: str) -> None:

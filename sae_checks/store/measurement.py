@@ -2,62 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from sae_checks.errors import StoreError
-from sae_checks.evals.context.table import ContextTable
-from sae_checks.evals.tasks.table import TaskTable
-from sae_checks.records import Measurement, ModelLoading, Release, SaeRef, TaskRef
-from sae_checks.store.files import MANIFEST, read_sae, read_task, task_ref
-from sae_checks.store.integrity import read_json, unsealed
+from sae_checks.records import (
+    DatasetEntry,
+    Intervention,
+    Manifest,
+    Measurement,
+    Release,
+    SaeRef,
+    Table,
+    TableRef,
+    by_key,
+)
+from sae_checks.store.files import MANIFEST, is_of_several, owner, table_folder
+from sae_checks.store.integrity import as_json, damaged, read_json, read_sealed, unsealed
 from sae_checks.store.provenance import DEFINITIONS_VERSION
+from sae_checks.store.recorded import manifest_of
+from sae_checks.store.store import read_table
 
 
-def read_measurement(folder: Path) -> Measurement:
+def read_measurement(folder: Path, kinds: Mapping[str, type[Table]]) -> Measurement:
     """A run's measurement from its folder alone: neither model, SAEs nor torch are needed.
 
     Args:
         folder: what `--sae-measurements` names, a folder with a manifest.json.
+        kinds: the classes of tables, by the names of their evaluations.
 
     Raises:
         StoreError: no manifest, other definitions, no table, or anything that is damaged, mixed
             up, or of another format.
     """
     manifest = _read_manifest(folder)
-    saes = tuple(_sae_ref(entry["ref"]) for entry in manifest["saes"])
-    folders = {s.sae_id: e["folder"] for s, e in zip(saes, manifest["saes"], strict=True)}
-    tasks = _read_tasks(folder, manifest, saes, folders)
-    tables: dict[str, ContextTable] = {}
-    failures: dict[str, str] = {}
-    for sae, entry in zip(saes, manifest["saes"], strict=True):
-        stored = read_sae(folder / entry["folder"], sae, manifest["setting"])
-        if stored is not None:
-            tables[sae.sae_id] = stored.table
-        elif entry["failure"] or not any(sae.sae_id in of_task for of_task in tasks.values()):
-            failures[sae.sae_id] = (
-                entry["failure"] or f"SAE {sae.sae_id!r} has no table in {folder}"
-            )
-    if not tables and not any(tasks.values()):
+    refs = [ref for entry in manifest.datasets for ref in _tables(folder, manifest, entry, kinds)]
+    found = [read_table(folder / table_folder(ref), ref, manifest.setting) for ref in refs]
+    tables = by_key([stored.table for stored in found if stored is not None])
+    if not tables:
         raise StoreError(f"{folder} holds no table of any SAE; measure again")
-    release = Release(
-        manifest["release"],
-        "stored",
-        saes[0].loading,
-        saes,
-        whole=int(manifest.get("release_saes", len(saes))),
-    )
-    reasons = {
-        entry["ref"]["name"]: entry["failure"]
-        for entry in manifest.get("tasks", [])
-        if entry["failure"]
+    measured = {
+        sae
+        for table in tables.values()
+        for sae in (*table.intervention.saes, *([table.observed] if table.observed else []))
     }
-    context = int(manifest["context"])
-    return Measurement(release, context, tables, failures, manifest, tasks, reasons)
+    failures = {
+        entry.ref.sae_id: entry.failure or f"SAE {entry.ref.sae_id!r} has no table in {folder}"
+        for entry in manifest.saes
+        if entry.ref not in measured
+    }
+    return Measurement(
+        _release(manifest),
+        manifest.context,
+        tables,
+        failures,
+        manifest,
+        {e.ref.name: e.failure for e in manifest.datasets if e.failure is not None},
+    )
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
+def _release(manifest: Manifest) -> Release:
+    saes = tuple(entry.ref for entry in manifest.saes)
+    whole = manifest.release_saes or len(saes)
+    return Release(manifest.release, "stored", saes[0].loading, saes, whole=whole)
+
+
+def _read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     content = read_json(path) if path.is_file() else {}
     if not isinstance(content, dict) or "provenance" not in content:
@@ -65,8 +76,8 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             f"--sae-measurements {folder} is no stored measurement (it has no {MANIFEST} of "
             "sae-checks); a run says in its summary where it stored its tables"
         )
-    manifest = unsealed(path, content)
-    version = manifest["provenance"]["definitions"]
+    manifest = manifest_of(path, unsealed(path, content))
+    version = manifest.provenance["definitions"]
     if version != DEFINITIONS_VERSION:
         raise StoreError(
             f"{folder} was measured by version {version} of the definitions, this is version "
@@ -75,29 +86,49 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def task_refs(manifest: Mapping[str, Any]) -> tuple[TaskRef, ...]:
-    """The tasks that a manifest records."""
-    return tuple(task_ref(entry["ref"]) for entry in manifest.get("tasks", []))
+def _tables(
+    folder: Path, manifest: Manifest, entry: DatasetEntry, kinds: Mapping[str, type[Table]]
+) -> Iterator[TableRef]:
+    """The tables that there may be of a data set: those of each SAE, and those of several."""
+    if entry.evaluation not in kinds:
+        raise StoreError(
+            f"{folder} holds tables of the evaluation {entry.evaluation!r}, which this version of "
+            f"sae-checks does not have (it has {', '.join(sorted(kinds))}); measure again"
+        )
+    kind = kinds[entry.evaluation]
+    for sae in manifest.saes:
+        yield TableRef(kind, entry.ref, Intervention((sae.ref,)))
+    for path in sorted((folder / entry.folder).glob("[!.]*")):
+        if is_of_several(path.name):
+            yield from _of_several(path, manifest, entry, kind)
 
 
-def _read_tasks(
-    folder: Path,
-    manifest: Mapping[str, Any],
-    saes: Sequence[SaeRef],
-    folders: Mapping[str, str],
-) -> dict[str, dict[str, TaskTable]]:
-    """All stored tables of tasks, by task name and SAE id."""
-    tasks: dict[str, dict[str, TaskTable]] = {}
-    for entry in manifest.get("tasks", []):
-        task, of_task = task_ref(entry["ref"]), folder / entry["folder"]
-        found = (read_task(of_task / folders[s.sae_id], task, s, manifest["setting"]) for s in saes)
-        tasks[task.name] = {t.table.sae.sae_id: t.table for t in found if t is not None}
-    return tasks
+def _of_several(
+    path: Path, manifest: Manifest, entry: DatasetEntry, kind: type[Table]
+) -> Iterator[TableRef]:
+    """The table in a folder, if it is of several SAEs as the manifest records them.
+
+    Of other weights, it is left from before, and is not read.
+    """
+    described = next((read_sealed(each) for each in sorted(path.glob("*.json"))), None)
+    if described is None:
+        return
+    known = [_owned(sae.ref, kind, entry) for sae in manifest.saes]
+    saes = [described["sae"]] if "sae" in described else described["saes"]
+    observed = described["observed"]
+    if any(sae not in known for sae in (*saes, *([observed] if observed else []))):
+        return
+
+    def ref_of(sae: Any) -> SaeRef:
+        return manifest.saes[known.index(sae)].ref
+
+    seen = None if observed is None else ref_of(observed)
+    ref = TableRef(kind, entry.ref, Intervention(tuple(map(ref_of, saes))), seen)
+    if table_folder(ref) != f"{entry.folder}/{path.name}":
+        raise damaged(path, f"holds another table ({ref.key.intervention})")
+    yield ref
 
 
-def _sae_ref(described: dict[str, Any]) -> SaeRef:
-    loading = described["loading"]
-    pairs = tuple((key, value) for key, value in loading["from_pretrained_kwargs"])
-    return SaeRef(
-        **{**described, "loading": ModelLoading(**{**loading, "from_pretrained_kwargs": pairs})}
-    )
+def _owned(sae: SaeRef, kind: type[Table], entry: DatasetEntry) -> Any:
+    """An SAE as the tables that are its say it."""
+    return as_json(owner("", TableRef(kind, entry.ref, Intervention((sae,)))))["sae"]

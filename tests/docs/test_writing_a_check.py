@@ -14,9 +14,9 @@ from sae_checks.evals.context.cells import Cell, CellKind
 from sae_checks.evals.tasks.cells import TaskCell
 from sae_checks.evals.tasks.release import TaskReleaseCell
 from sae_checks.judge.statistics import Estimate
-from sae_checks.measure.plan import ITEM_NEEDS, TEXT_NEEDS
 from tests import stored
 from tests.docs.pages import example, in_code, page, rows
+from tests.measuring import ITEM_NEEDS, TEXT_NEEDS
 from tests.plugin.gate_run import GateRun, run_gate
 
 PAGE = page("writing-a-check.md")

@@ -19,8 +19,8 @@ from sae_checks.evals.tasks.release import TaskReleaseCell
 from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.judge.ranks import rank_association, rank_effect
 from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
-from sae_checks.measure.plan import TEXT_NEEDS
 from sae_checks.records import ModelLoading, PositionRange, SaeRef, TaskRef
+from tests.measuring import TEXT_NEEDS
 from tests.stored import ablation_table, feature_table
 
 CHECKS = bundled_checks()
@@ -71,7 +71,7 @@ def table(layer: int, needs: frozenset[str]) -> ContextTable:
     ordinary[0] = 0
     nothing = np.zeros((CONTEXT, 2))
     sums = PositionSums(ordinary, nothing, massive.sum(axis=0).astype(float), nothing)
-    return ContextTable(sae(layer), columns, massive, sums if "position_sums" in needs else None)
+    return ContextTable.of(sae(layer), columns, massive, sums if "position_sums" in needs else None)
 
 
 def task_table(layer: int, needs: frozenset[str]) -> TaskTable:
@@ -98,7 +98,7 @@ def task_table(layer: int, needs: frozenset[str]) -> TaskTable:
     }
     chosen = {name: values for name, values in columns.items() if name in needs}
     ref = TaskRef("made-up", frozenset(chosen), "", ITEMS, 0, "first_token")
-    return TaskTable(
+    return TaskTable.of(
         sae(layer),
         ref,
         chosen,
@@ -207,7 +207,7 @@ def test_check_needs_no_less_than_it_names(name) -> None:
         full = cell(name)
         columns = {key: values for key, values in full.table.columns.items() if key != column}
         sums = None if column == "position_sums" else full.table.position_sums
-        less = ContextTable(full.table.sae, columns, full.table.massive, sums)
+        less = ContextTable.of(full.table.sae, columns, full.table.massive, sums)
         poorer = Cell("tiny-release", less, full.kind, full.positions, name, THRESHOLDS)
         with pytest.raises(UserError, match=f"{column} was not measured"):
             check.function(poorer)

@@ -242,7 +242,7 @@ def usable_context(windows: list[float], layer: int) -> Estimate:
     delta = np.tile(np.repeat(windows, 16), (2, 1))
     delta[:, 0] = delta[:, -1] = math.nan
     columns = {"norm": np.ones_like(delta), "ce_clean": delta * 0, "ce_sae": delta}
-    table = ContextTable(sae(layer), columns, np.zeros(delta.shape, dtype=bool))
+    table = ContextTable.of(sae(layer), columns, np.zeros(delta.shape, dtype=bool))
     every = PositionRange(1, delta.shape[1] - 2)
     cell = Cell("gpt2-small-res-jb", table, "sae", every, "usable_context", THRESHOLDS)
     return cell.usable_context(cell.limit("delta_ce").max, int(cell.parameter("window")))

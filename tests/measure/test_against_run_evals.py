@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from sae_checks.evals.context.columns import context_plan
+from sae_checks.evals.context.measuring import measure_texts
+from sae_checks.evals.context.table import POSITION_SUMS
 from sae_checks.load.language_model import LanguageModel
 from sae_checks.load.sae import LoadedSae, load_sae
-from sae_checks.measure.engine import bind_saes, measure
-from sae_checks.measure.plan import ACTIVATION_COLUMNS, POSITION_SUMS, Plan
 from tests.builders import (
     BOS,
     hooked_transformer,
@@ -21,6 +22,7 @@ from tests.builders import (
     sae_ref,
     texts_of,
 )
+from tests.measuring import ACTIVATION_COLUMNS, bind
 
 HOOK_POINTS = (
     "blocks.0.hook_resid_pre",
@@ -32,7 +34,7 @@ HOOK_POINTS = (
     "hook_embed",
 )
 ARCHITECTURES = ("standard", "gated", "jumprelu", "topk", "abstopk", "matching_pursuit")
-PLAN = Plan.of(
+PLAN = context_plan(
     frozenset({*ACTIVATION_COLUMNS, POSITION_SUMS, "ce_clean", "ce_sae", "kl", "ce_zero"})
 )
 
@@ -68,8 +70,8 @@ def explained_variance(table):
 
 
 def figures(model, loaded, texts):
-    assert bind_saes(model, [loaded]) == {}
-    table = measure(model, [loaded], texts, PLAN)[loaded.ref.sae_id]
+    assert bind(model, [loaded]) == {}
+    table = measure_texts(model, [loaded], texts, PLAN)[loaded.ref.sae_id]
     mean = {name: np.nanmean(column) for name, column in table.columns.items()}
     recovered = (mean["ce_zero"] - mean["ce_sae"]) / (mean["ce_zero"] - mean["ce_clean"])
     return {

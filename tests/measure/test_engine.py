@@ -8,10 +8,17 @@ import numpy as np
 import pytest
 import torch
 
+from sae_checks.evals.context.columns import context_plan
+from sae_checks.evals.context.measuring import ContextMeasurer, measure_texts
+from sae_checks.evals.context.table import POSITION_SUMS
 from sae_checks.load.sae import LoadedSae
 from sae_checks.measure import engine
-from sae_checks.measure.engine import Settings, bind_saes, measure
-from sae_checks.measure.plan import COLUMNS, LOSS_COLUMNS, POSITION_SUMS, Plan
+from sae_checks.measure.engine import listen
+from sae_checks.measure.evaluation import Measuring
+from sae_checks.measure.loaded import SaeSource
+from sae_checks.measure.settings import Settings
+from sae_checks.measure.texts import TextDataset
+from sae_checks.records import Intervention
 from sae_checks.records.octaves import OFFSET_PROJECTION
 from tests.builders import (
     BOS,
@@ -23,8 +30,9 @@ from tests.builders import (
     sae_ref,
     texts_of,
 )
+from tests.measuring import LOSS_COLUMNS, TEXT_COLUMNS, bind
 
-EVERYTHING = Plan.of(frozenset({*COLUMNS, POSITION_SUMS}))
+EVERYTHING = context_plan(frozenset({*TEXT_COLUMNS, POSITION_SUMS}))
 HOOK_POINTS = (
     "blocks.0.hook_resid_pre",
     "blocks.1.hook_resid_mid",
@@ -46,8 +54,8 @@ ARCHITECTURES = (
 
 def measured(saes, texts, plan=EVERYTHING, settings=Settings(), model=None):
     model = model or language_model()
-    assert bind_saes(model, saes) == {}
-    return measure(model, saes, texts, plan, settings)
+    assert bind(model, saes) == {}
+    return measure_texts(model, saes, texts, plan, settings)
 
 
 def assert_same(found, expected, rows=slice(None), rtol=1e-4):
@@ -106,12 +114,12 @@ def test_two_saes_at_one_hook_point():
     assert np.nanmin(tables["blocks.1.hook_resid_pre"].columns["l0"]) > 6
 
 
-@pytest.mark.parametrize("name", [*COLUMNS])
+@pytest.mark.parametrize("name", [*TEXT_COLUMNS])
 def test_a_column_alone_is_what_it_is_among_all(name):
     texts = random_texts()
     hook_point = "blocks.1.hook_mlp_out"
     everything = measured([loaded_sae(hook_point)], texts)[hook_point]
-    alone = measured([loaded_sae(hook_point)], texts, Plan.of(frozenset({name})))[hook_point]
+    alone = measured([loaded_sae(hook_point)], texts, context_plan(frozenset({name})))[hook_point]
     assert set(alone.columns) == {name, "norm"}
     assert alone.position_sums is None
     np.testing.assert_allclose(alone.columns[name], everything.columns[name], rtol=1e-6)
@@ -120,7 +128,7 @@ def test_a_column_alone_is_what_it_is_among_all(name):
 def test_position_sums_come_with_the_projection_on_their_direction():
     """Over an octave's tokens its mean is near the length of the mean offset, which it is along."""
     hook_point, texts = "blocks.1.hook_resid_pre", random_texts()
-    plan = Plan.of(frozenset({POSITION_SUMS}))
+    plan = context_plan(frozenset({POSITION_SUMS}))
     table = measured([loaded_sae(hook_point)], texts, plan)[hook_point]
     assert set(table.columns) == {"norm", OFFSET_PROJECTION}
     sums = table.position_sums
@@ -237,9 +245,14 @@ def test_progress_counts_texts_of_every_sae():
     seen = []
     model, texts = language_model(), random_texts()
     saes = [loaded_sae(hook_point) for hook_point in HOOK_POINTS[:2]]
-    bind_saes(model, saes)
-    settings = Settings(batch_tokens=4 * CONTEXT)
-    measure(model, saes, texts, Plan.of(frozenset({"mse"})), settings, progress=seen.append)
+    bind(model, saes)
+    settings, dataset = Settings(batch_tokens=4 * CONTEXT), TextDataset(texts)
+    interventions = [Intervention((sae.ref,)) for sae in saes]
+    plan, source = context_plan(frozenset({"mse"})), SaeSource.of(saes)
+    measuring = Measuring(model, source, dataset, interventions, plan, settings)
+    listener = ContextMeasurer(measuring).listen(np.arange(6), interventions)
+    batches = dataset.batches(np.arange(6), model, settings)
+    listen(model, source, batches, [listener], seen.append)
     assert seen == [4, 4, 2, 2]
 
 
@@ -261,7 +274,7 @@ def test_saes_that_do_not_fit_the_model():
     fitting = loaded_sae("blocks.0.hook_resid_pre")
     wide = LoadedSae(sae_ref("blocks.1.hook_resid_pre", d_in=768), fitting.sae)
     beyond = loaded_sae("blocks.7.hook_resid_pre")
-    assert bind_saes(language_model(), [fitting, wide, beyond]) == {
+    assert bind(language_model(), [fitting, wide, beyond]) == {
         "blocks.1.hook_resid_pre": (
             "SAE 'blocks.1.hook_resid_pre' takes activations of width 768, but "
             "'blocks.1.hook_resid_pre' of the model is 32 wide; is it the right model "

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from sae_checks.evals.context.columns import context_plan
+from sae_checks.evals.context.measuring import measure_texts
 from sae_checks.measure.calibration import calibrate
-from sae_checks.measure.engine import bind_saes, measure
 from sae_checks.measure.floors import prepare_floors
-from sae_checks.measure.plan import Plan
 from tests.builders import (
     CONTEXT,
     hooked_transformer,
@@ -18,6 +18,7 @@ from tests.builders import (
     loaded_sae,
     random_texts,
 )
+from tests.measuring import bind
 
 HOOK_POINTS = (
     "blocks.0.hook_resid_pre",
@@ -28,7 +29,7 @@ HOOK_POINTS = (
     "blocks.1.hook_attn_out",
     "blocks.2.attn.hook_z",
 )
-PLAN = Plan.of(frozenset({"ce_zero", "ce_mean"}))
+PLAN = context_plan(frozenset({"ce_zero", "ce_mean"}))
 
 
 @pytest.mark.parametrize("center", [False, True], ids=["uncentered", "centered"])
@@ -37,8 +38,8 @@ def test_floors_equal_ablation_by_hooks(hook_point, center):
     texts = random_texts()
     model = language_model(center=center)
     sae = loaded_sae(hook_point)
-    bind_saes(model, [sae])
-    columns = measure(model, [sae], texts, PLAN)[hook_point].columns
+    bind(model, [sae])
+    columns = measure_texts(model, [sae], texts, PLAN)[hook_point].columns
 
     hooked = hooked_transformer(hugging_face_model(), center_writing_weights=center)
     tokens = torch.from_numpy(texts.tokens)
@@ -92,5 +93,5 @@ def test_no_floors_unless_the_plan_wants_them():
     texts, model = random_texts(), language_model()
     model.bind("hook_embed")
     calibrations = calibrate(model, texts, ["hook_embed"], batch_texts=8)
-    plan = Plan.of(frozenset({"ce_sae"}))
+    plan = context_plan(frozenset({"ce_sae"}))
     assert prepare_floors(model, calibrations, plan, texts) == {"hook_embed": []}

@@ -6,24 +6,27 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from functools import reduce
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sae_checks.evals.tasks.engine import measure_items
-from sae_checks.measure.join import join_items, join_texts
 
-from sae_checks.evals.context.table import ContextTable, PositionSums
-from sae_checks.evals.tasks.table import FeatureTable, TaskTable
+from sae_checks.evals.context.columns import context_plan
+from sae_checks.evals.context.measuring import measure_texts
+from sae_checks.evals.context.table import POSITION_SUMS, ContextTable, PositionSums
+from sae_checks.evals.tasks.columns import task_plan
+from sae_checks.evals.tasks.measuring import measure_items
+from sae_checks.evals.tasks.table import FEATURES, FeatureTable, TaskTable
 from sae_checks.load.tasks.items import Item, Items
-from sae_checks.measure.engine import Settings, bind_saes, measure, prepare
-from sae_checks.measure.plan import COLUMNS, ITEM_NEEDS, POSITION_SUMS, ItemPlan, Plan
-from sae_checks.records import GROUPS
+from sae_checks.measure.settings import Settings
+from sae_checks.records import GROUPS, Table
 from tests import stored
 from tests.builders import BOS, VOCABULARY, language_model, loaded_sae, random_texts
+from tests.measuring import ITEM_NEEDS, TEXT_COLUMNS, bind
 
-EVERYTHING = Plan.of(frozenset({*COLUMNS, POSITION_SUMS}))
+EVERYTHING = context_plan(frozenset({*TEXT_COLUMNS, POSITION_SUMS}))
 HOOK_POINT = "blocks.1.hook_resid_pre"
 # Where a part ends and the next begins.
 SEAMS = [(0, 6, 12), (0, 1, 2, 12), (0, 5, 11, 12)]
@@ -42,19 +45,14 @@ def test_texts_in_parts(architecture: str, seams: tuple[int, ...]):
         texts, documents=np.cumsum(texts.special.ravel(), dtype=np.int32).reshape(12, -1)
     )
     model, sae = language_model(), loaded_sae(HOOK_POINT, architecture)
-    assert bind_saes(model, [sae]) == {}
-    whole = measure(model, [sae], texts, EVERYTHING)[HOOK_POINT]
+    assert bind(model, [sae]) == {}
+    whole = measure_texts(model, [sae], texts, EVERYTHING)[HOOK_POINT]
     # What is learnt of a hook point is learnt of all texts, whichever of them are measured.
-    prepared = prepare(model, [sae], texts, EVERYTHING, settings)
-    joined = reduce(
-        join_texts,
-        (
-            measure(model, [sae], texts.part(rows), EVERYTHING, settings, prepared=prepared)[
-                HOOK_POINT
-            ]
-            for rows in parts(seams)
-        ),
+    of_parts = (
+        measure_texts(model, [sae], texts, EVERYTHING, settings, np.arange(12)[rows])[HOOK_POINT]
+        for rows in parts(seams)
     )
+    joined = reduce(ContextTable.join, of_parts)
     assert joined.columns.keys() == whole.columns.keys()
     for name, values in whole.columns.items():
         np.testing.assert_allclose(joined.columns[name], values, rtol=1e-4, atol=1e-4, err_msg=name)
@@ -68,29 +66,65 @@ def test_texts_in_parts(architecture: str, seams: tuple[int, ...]):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-3, err_msg=name)
 
 
-def text_table(texts: int, **fields: object) -> ContextTable:
-    return replace(stored.sae_table(0, texts=texts), **fields)
+def less(table: Table, name: str) -> Any:
+    """A table without a side table or label."""
+    side = {key: each for key, each in table.side.items() if key != name}
+    labels = {key: each for key, each in table.labels.items() if key != name}
+    return replace(table, side=side, labels=labels)
+
+
+def text_table(texts: int, *, complete: bool = True) -> ContextTable:
+    return replace(stored.sae_table(0, texts=texts), complete=complete)
 
 
 def test_the_latter_part_says_whether_all_is_there():
     for first, second in ((False, True), (False, False)):
-        joined = join_texts(text_table(2, complete=first), text_table(3, complete=second))
+        joined = text_table(2, complete=first).join(text_table(3, complete=second))
         assert (joined.texts, joined.complete) == (5, second)
 
 
 def test_documents_of_one_part_alone_are_a_mistake():
-    known = text_table(2, documents=np.zeros((2, stored.CONTEXT), dtype=np.int32))
+    table = text_table(2)
+    known = replace(table, labels={**table.labels, "document": np.zeros_like(table.massive, int)})
     for first, second in ((known, text_table(2)), (text_table(2), known)):
-        message = "^only one of two tables of blocks.0.hook_resid_pre knows its documents$"
-        with pytest.raises(ValueError, match=message):
-            join_texts(first, second)
-    assert join_texts(text_table(2), text_table(2)).documents is None
+        with pytest.raises(ValueError, match=r"^only one of two tables of .* has document$"):
+            first.join(second)
+    assert text_table(2).join(text_table(2)).documents is None
 
 
 def test_sums_of_some_texts_are_no_sums_of_all():
     """An earlier run that did not need them did not take them."""
-    assert join_texts(text_table(2, position_sums=None), text_table(3)).position_sums is None
-    assert join_texts(text_table(2), text_table(3, position_sums=None)).position_sums is None
+    without = less(text_table(2), POSITION_SUMS)
+    assert without.join(text_table(3)).position_sums is None
+    assert text_table(2).join(without).position_sums is None
+
+
+def random_items(clusters: Sequence[str]) -> Items:
+    generator = np.random.default_rng(0)
+    items = []
+    for row, cluster in enumerate(clusters):
+        prompt = generator.integers(1, VOCABULARY, generator.integers(3, 20)).tolist()
+        answer = int(generator.integers(1, VOCABULARY))
+        candidates = (answer, (answer + 1) % VOCABULARY)
+        items.append(Item(f"row {row}", (BOS, *prompt), (answer,), candidates, cluster))
+    return Items(tuple(items), frozenset({BOS}), {}, "")
+
+
+def assert_same_task(joined: TaskTable, whole: TaskTable) -> None:
+    assert joined.columns.keys() == whole.columns.keys()
+    for name, values in whole.columns.items():
+        np.testing.assert_allclose(joined.columns[name], values, rtol=1e-4, atol=1e-5, err_msg=name)
+    assert joined.prompt_tokens.tolist() == whole.prompt_tokens.tolist()
+    assert joined.sources == whole.sources
+    assert (joined.clusters is None) == (whole.clusters is None)
+    assert joined.groups.tolist() == whole.groups.tolist()
+    assert joined.ablations is None
+    assert joined.features is not None
+    assert whole.features is not None
+    for name in (field.name for field in fields(FeatureTable)):
+        ours, theirs = (getattr(each.features, name) for each in (joined, whole))
+        assert ours.dtype == theirs.dtype, name
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4, err_msg=name)
 
 
 COUNT = 24
@@ -149,15 +183,16 @@ def assert_same_task(joined: TaskTable, whole: TaskTable) -> None:
 def test_items_in_parts(clusters: list[str], seams: tuple[int, ...]):
     """Clusters keep their number across a seam, and with it items and features their group."""
     model, sae = language_model(), loaded_sae(HOOK_POINT)
-    assert bind_saes(model, [sae]) == {}
+    assert bind(model, [sae]) == {}
     items, ref = random_items(clusters), stored.task_ref("words", ITEM_NEEDS, COUNT)
-    plan = ItemPlan.of(ITEM_NEEDS, ITEM_NEEDS)
+    plan = task_plan(ITEM_NEEDS, ITEM_NEEDS)
 
-    def measured(some: Items) -> TaskTable:
-        return measure_items(model, [sae], ref, some, plan)[HOOK_POINT]
+    def measured(rows: slice) -> TaskTable:
+        units = np.arange(COUNT)[rows]
+        return measure_items(model, [sae], ref, items, plan, units=units)[HOOK_POINT]
 
-    joined = reduce(join_items, (measured(items.part(rows)) for rows in parts(seams)))
-    assert_same_task(joined, measured(items))
+    joined = reduce(TaskTable.join, (measured(rows) for rows in parts(seams)))
+    assert_same_task(joined, measured(slice(None)))
     labels = dict(zip(clusters, joined.groups.tolist(), strict=True))
     assert all(
         group == labels[cluster]
@@ -166,21 +201,26 @@ def test_items_in_parts(clusters: list[str], seams: tuple[int, ...]):
     )
 
 
-def task_table(items: int, **changes: object) -> TaskTable:
-    return replace(stored.task_table(0, "words", items), **changes)
+def task_table(items: int) -> TaskTable:
+    return stored.task_table(0, "words", items)
+
+
+def with_features(items: int, features: FeatureTable) -> TaskTable:
+    table = task_table(items)
+    return replace(table, side={**table.side, FEATURES: features})
 
 
 def test_ablations_are_left_out():
     """Of another choice of features: that of the first items alone."""
     first = task_table(10)
     assert first.ablations is not None
-    joined = join_items(replace(first, complete=False), task_table(5, ablations=None))
+    joined = replace(first, complete=False).join(task_table(5))
     assert joined.ablations is None
     assert (joined.items, joined.complete) == (15, True)
 
 
 def test_without_features_there_is_nothing_to_add_up():
-    joined = join_items(task_table(10, features=None), task_table(5, features=None))
+    joined = less(task_table(10), FEATURES).join(less(task_table(5), FEATURES))
     assert joined.features is None
 
 
@@ -207,9 +247,9 @@ def features(rows: dict[int, list[int]]) -> FeatureTable:
 
 def test_features_by_hand():
     """Feature 3 is active in both parts, 1 and 7 in one each."""
-    first = task_table(10, features=features({1: [1, 0, 2], 3: [-1, 0, 0]}))
-    second = task_table(10, features=features({3: [0, 2, 1], 7: [-3]}))
-    joined = join_items(first, second).features
+    first = with_features(10, features({1: [1, 0, 2], 3: [-1, 0, 0]}))
+    second = with_features(10, features({3: [0, 2, 1], 7: [-3]}))
+    joined = first.join(second).features
     assert joined is not None
     expected = features({1: [1, 0, 2], 7: [-3]})
     assert joined.feature.tolist() == [1, 3, 7]
@@ -229,8 +269,8 @@ scores = st.dictionaries(
 
 @given(scores, scores, scores)
 def test_it_does_not_matter_which_parts_are_joined_first(one, two, three):
-    a, b, c = (task_table(4, features=features(rows)) for rows in (one, two, three))
-    left, right = join_items(join_items(a, b), c), join_items(a, join_items(b, c))
+    a, b, c = (with_features(4, features(rows)) for rows in (one, two, three))
+    left, right = a.join(b).join(c), a.join(b.join(c))
     assert left.features is not None
     assert right.features is not None
     for name in (field.name for field in fields(FeatureTable)):
@@ -239,7 +279,7 @@ def test_it_does_not_matter_which_parts_are_joined_first(one, two, three):
 
 def test_a_dead_sae_stays_dead():
     nothing = features({})
-    joined = join_items(task_table(4, features=nothing), task_table(4, features=nothing)).features
+    joined = with_features(4, nothing).join(with_features(4, nothing)).features
     assert joined is not None
     assert joined.feature.shape == (0,)
     assert joined.group_score.shape == (0, GROUPS)

@@ -46,7 +46,9 @@ def measured(rng: np.random.Generator, texts: Packed, correlation: float) -> Con
     columns = {name: np.where(there, values, np.nan) for name, values in
                {"norm": np.ones(shape), "kl": loss}.items()}  # fmt: skip
     documents = np.where(there, texts.documents, np.int32(-1))
-    return ContextTable(sae_ref(0), columns, np.zeros(shape, dtype=np.bool_), documents=documents)
+    return ContextTable.of(
+        sae_ref(0), columns, np.zeros(shape, dtype=np.bool_), documents=documents
+    )
 
 
 def coverages(name: str, correlation: float, documents: int, texts: int) -> tuple[FloatArray, int]:

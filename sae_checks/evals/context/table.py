@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,10 @@ class PositionSums(SideTable):
     def kept(self) -> PositionSums:
         """Those of all texts, which stand in for those of some (`Table.part`)."""
         return self
+
+    def derived(self, table: Table) -> dict[str, NDArray[Any]]:
+        """(C,) the position of each row."""
+        return {"position": np.arange(len(self.ordinary_counts))}
 
 
 @dataclass(frozen=True)

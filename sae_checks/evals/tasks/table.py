@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sae_checks.records import (
     GROUPS,
@@ -65,6 +66,18 @@ class FeatureTable(SideTable):
     def kept(self) -> None:
         """Nothing: what features do on some of the items is not known apart."""
 
+    def derived(self, table: Table) -> dict[str, NDArray[Any]]:
+        """(n,) means over the items that each is active on, and where its dashboard is."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return {
+                "share_of_items": self.items / table.rows,
+                "mean_delta_ln_p": self.delta_ln_p / self.items,
+                "mean_strength": self.strength / self.items,
+                "weighted_mean_delta_ln_p": self.weighted_delta_ln_p / self.strength,
+                "weighted_mean_score": self.weighted_score / self.strength,
+                "link": _links(table.sae, self.feature),
+            }
+
     def without_group(self, group: int) -> FeatureTable:
         """Counts and scores are known by group; the sums of Δ ln p stay those of all items."""
         group_items, group_score = self.group_items.copy(), self.group_score.copy()
@@ -79,6 +92,8 @@ class FeatureTable(SideTable):
 @dataclass(frozen=True)
 class AblationTable(SideTable):
     """What ablating single features does; a row per feature and item on which it is active."""
+
+    JOINS: ClassVar[bool] = False
 
     feature: IntArray  # (n,)
     best: BoolArray  # (n,) whether the feature is one of the best by score, or one of the worst
@@ -102,6 +117,10 @@ class AblationTable(SideTable):
             item=row_of[self.item[rows]],
             delta_ln_p=self.delta_ln_p[rows],
         )
+
+    def derived(self, table: Table) -> dict[str, NDArray[Any]]:
+        """(n,) where the dashboard of each feature is."""
+        return {"link": _links(table.sae, self.feature)}
 
 
 @dataclass(frozen=True)
@@ -166,6 +185,20 @@ class TaskTable(Table):
         """The same, beside what ablating features does."""
         return replace(self, side={**self.side, ABLATIONS: ablations})
 
+    def derived(self) -> dict[str, NDArray[Any]]:
+        """(items,) who is right, the class of each item by that, and Δ ln p, as far as measured."""
+        made: dict[str, NDArray[Any]] = {}
+        if {"clean_rank", "sae_rank"} <= self.columns.keys():
+            clean, spliced = (self.columns[name] for name in ("clean_rank", "sae_rank"))
+            broken = np.isnan(clean + spliced)
+            classes = np.array(list(ITEM_CLASSES))[(clean == 1) + 2 * (spliced == 1)]
+            of_ranks = {"clean_right": clean == 1, "sae_right": spliced == 1, "class": classes}
+            made |= {name: np.ma.array(each, mask=broken) for name, each in of_ranks.items()}
+        if {"clean_ln_p", "sae_ln_p"} <= self.columns.keys():
+            with np.errstate(invalid="ignore"):  # -inf - -inf
+                made["delta_ln_p"] = self.columns["sae_ln_p"] - self.columns["clean_ln_p"]
+        return made
+
     @property
     def features(self) -> FeatureTable | None:
         """Where they were scored."""
@@ -211,3 +244,10 @@ class TaskTable(Table):
         """(items,) the group of each item, 0 .. GROUPS - 1; a cluster's are of one group."""
         numbers = self.labels.get("cluster")
         return (np.arange(self.items) if numbers is None else numbers) % GROUPS
+
+
+def _links(sae: SaeRef, features: IntArray) -> NDArray[Any]:
+    """(n,) where the dashboards of features are; masked for an SAE that has none."""
+    links = [sae.feature_link(int(feature)) for feature in features]
+    without = np.array([link is None for link in links], dtype=np.bool_)
+    return np.ma.array(np.array([link or "" for link in links], dtype=np.str_), mask=without)

@@ -53,7 +53,7 @@ def table(ref: SaeRef | None = None, massive=(), **columns) -> ContextTable:
     flags = np.zeros(shape, dtype=bool)
     for text, position in massive:
         flags[text, position] = True
-    return ContextTable(ref or sae(), arrays, flags)
+    return ContextTable.of(ref or sae(), arrays, flags)
 
 
 def cell(
@@ -168,7 +168,7 @@ def activations(seed: int, texts: int = 6, context: int = 10, width: int = 8):
     def sums(mask):
         return mask.sum(0).astype(float), ((x - center) * mask[..., None]).sum(0)
 
-    of_table = ContextTable(
+    of_table = ContextTable.of(
         sae(),
         {
             "norm": column(np.linalg.norm(x, axis=-1)),

@@ -88,7 +88,7 @@ def test_a_mean_by_hand():
     norm = np.ones((2, 5))
     l0[:, 0] = norm[:, 0] = np.nan
     documents = np.array([[-1, 0, 0, 1, 1], [-1, 0, 2, 2, 2]], dtype=np.int32)
-    table = ContextTable(
+    table = ContextTable.of(
         stored.sae_ref(0), {"l0": l0, "norm": norm}, np.zeros((2, 5), bool), documents=documents
     )
     estimate = cell_of(table, PositionRange(1, 3)).mean("l0")

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from sae_checks.evals.context.columns import context_plan
 from sae_checks.evals.context.recorder import Recorder
 from sae_checks.measure.calibration import Calibration
-from sae_checks.measure.plan import Plan
 from tests import stored
 from tests.builders import texts_of
 
@@ -18,7 +18,7 @@ def test_an_activation_that_is_nan_is_a_measured_token_and_no_massive_one():
     tokens = np.arange(1, 9).reshape(2, 4)
     texts = replace(texts_of(tokens), special=np.zeros_like(tokens, dtype=np.bool_))
     calibration = Calibration(torch.zeros(stored.WIDTH), massive_norm=10.0)
-    plan = Plan.of(frozenset({"norm", "squared_distance"}))
+    plan = context_plan(frozenset({"norm", "squared_distance"}))
     recorder = Recorder(stored.sae_ref(0), texts, plan, calibration)
     x = torch.ones(2, 4, stored.WIDTH)
     x[1, 2] = torch.nan

@@ -58,7 +58,7 @@ def table_of(
     whose = None
     if documents is not None:
         whose = np.repeat(documents.astype(np.int32)[:, None], CONTEXT, axis=1)
-    return ContextTable(
+    return ContextTable.of(
         sae_ref(0),
         columns,
         np.zeros((TEXTS, CONTEXT), dtype=np.bool_),

@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sae_checks.evals.tasks.batches import make_batch
 
-from sae_checks.evals.tasks.ablation import Chosen, ablate, choose, without_features
+from sae_checks.evals.tasks.ablation import Chosen, choose, watch, without_features
 from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.load.sae import LoadedSae
 from sae_checks.load.tasks.items import Item
-from sae_checks.measure.engine import Settings, bind_saes
-from sae_checks.measure.splice import splice
+from sae_checks.measure.items import make_batch
+from sae_checks.measure.settings import Settings
 from sae_checks.records import FEATURE_WINDOW
 from tests.builders import BOS, language_model, loaded_sae
 from tests.evals.tasks.test_item_engine import HOOK_POINT, measured, random_items
+from tests.measuring import ablated, bind
 
 # Architectures and settings whose encoder or decoder does more than a product of matrices.
 SAES: dict[str, dict[str, Any]] = {
@@ -70,7 +70,7 @@ def test_equals_a_plain_loop(architecture: str):
     model, sae, items = language_model(), make_sae(architecture), random_items(answers=2)
     table = measured(model, [sae], items)[HOOK_POINT]
     chosen = choose(table, 2)
-    found = ablate(model, [sae], items, FEATURE_WINDOW, {HOOK_POINT: chosen})[HOOK_POINT]
+    found = ablated(model, [sae], items, FEATURE_WINDOW, {HOOK_POINT: chosen})[HOOK_POINT]
     rows = {
         (int(f), int(i)): d
         for f, i, d in zip(found.feature, found.item, found.delta_ln_p, strict=True)
@@ -87,39 +87,37 @@ def test_equals_a_plain_loop(architecture: str):
 @pytest.mark.parametrize("architecture", SAES)
 def test_a_feature_that_is_never_active_changes_nothing_exactly(architecture: str):
     model, sae, items = language_model(), make_sae(architecture), random_items()
-    assert not bind_saes(model, [sae])
-    batch = make_batch(items, np.arange(20), FEATURE_WINDOW, model.device)
+    assert not bind(model, [sae])
+    batch = make_batch(items, np.arange(20), 0, FEATURE_WINDOW, model.device)
     clean = model.clean(batch.tokens, [HOOK_POINT])
     x = clean.taps[HOOK_POINT]
     # Among all features of an item, some are active nowhere in it.
     features = tuple(range(64))
-    spliced = splice(sae, x, batch, replace_special=False, watch=features)
-    assert spliced.watched is not None
-    silent = (spliced.watched == 0).all(dim=1)  # (B, k)
+    watched = watch(sae, x, batch, features)
+    silent = (watched.activations == 0).all(dim=1)  # (B, k)
     item, which = silent.nonzero().unbind(-1)
     assert len(item) > 0
-    replacement = without_features(sae, x, spliced, item, which, features)
-    assert torch.equal(replacement, spliced.replacement[item])
+    replacement = without_features(sae, x, watched, item, which, features)
+    assert torch.equal(replacement, watched.replacement[item])
     # Where a feature is active on some tokens, the others stay as they are, to the bit.
     item, which = (~silent).nonzero()[:50].unbind(-1)
-    replacement = without_features(sae, x, spliced, item, which, features)
-    untouched = spliced.watched[item, :, which] == 0
-    assert torch.equal(replacement[untouched], spliced.replacement[item][untouched])
-    assert not torch.equal(replacement, spliced.replacement[item])
+    replacement = without_features(sae, x, watched, item, which, features)
+    untouched = watched.activations[item, :, which] == 0
+    assert torch.equal(replacement[untouched], watched.replacement[item][untouched])
+    assert not torch.equal(replacement, watched.replacement[item])
 
 
 def test_tokens_that_keep_their_activation_keep_it_without_a_feature():
     """Even where all tokens are encoded, special ones too, as the later ones depend on them."""
     model, sae, items = language_model(), make_sae("temporal"), random_items()
-    assert not bind_saes(model, [sae])
-    batch = make_batch(items, np.arange(20), FEATURE_WINDOW, model.device)
+    assert not bind(model, [sae])
+    batch = make_batch(items, np.arange(20), 0, FEATURE_WINDOW, model.device)
     x = model.clean(batch.tokens, [HOOK_POINT]).taps[HOOK_POINT]
     features = tuple(range(64))
-    spliced = splice(sae, x, batch, replace_special=False, watch=features)
-    assert spliced.watched is not None
-    item, which = (spliced.watched != 0).any(dim=1).nonzero().unbind(-1)
-    replacement = without_features(sae, x, spliced, item, which, features)
-    special = batch.special[item]
+    watched = watch(sae, x, batch, features)
+    item, which = (watched.activations != 0).any(dim=1).nonzero().unbind(-1)
+    replacement = without_features(sae, x, watched, item, which, features)
+    special = (batch.encoded & ~batch.replaced)[item]
     assert torch.equal(replacement[special], x[item][special])
 
 
@@ -128,7 +126,7 @@ def test_a_feature_without_items_has_no_rows():
     sae.sae.b_enc.data[5] = -1e6
     table = measured(model, [sae], items)[HOOK_POINT]
     chosen = Chosen((5,), (), table.columns["sae_ln_p"])
-    found = ablate(model, [sae], items, FEATURE_WINDOW, {HOOK_POINT: chosen})[HOOK_POINT]
+    found = ablated(model, [sae], items, FEATURE_WINDOW, {HOOK_POINT: chosen})[HOOK_POINT]
     assert len(found.feature) == len(found.delta_ln_p) == 0
 
 
@@ -136,8 +134,8 @@ def test_batches_change_nothing():
     model, sae, items = language_model(), loaded_sae(HOOK_POINT), random_items()
     table = measured(model, [sae], items)[HOOK_POINT]
     chosen = {HOOK_POINT: choose(table, 3)}
-    together = ablate(model, [sae], items, FEATURE_WINDOW, chosen)[HOOK_POINT]
-    alone = ablate(model, [sae], items, FEATURE_WINDOW, chosen, Settings(batch_tokens=1))[
+    together = ablated(model, [sae], items, FEATURE_WINDOW, chosen)[HOOK_POINT]
+    alone = ablated(model, [sae], items, FEATURE_WINDOW, chosen, Settings(batch_tokens=1))[
         HOOK_POINT
     ]
     assert together.feature.tolist() == alone.feature.tolist()
@@ -167,5 +165,5 @@ def test_of_a_broken_sae_nothing_is_ablated():
     model, sae, items = language_model(), loaded_sae(HOOK_POINT), random_items()
     chosen = choose(broken(measured(model, [sae], items)[HOOK_POINT]), 3)
     assert chosen.features == ()
-    found = ablate(model, [sae], items, FEATURE_WINDOW, {HOOK_POINT: chosen})[HOOK_POINT]
+    found = ablated(model, [sae], items, FEATURE_WINDOW, {HOOK_POINT: chosen})[HOOK_POINT]
     assert len(found.feature) == 0

@@ -7,15 +7,15 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from sae_checks.evals.tasks.engine import measure_items
 
-from sae_checks.evals.tasks.ablation import Chosen, ablate
+from sae_checks.evals.tasks.ablation import Chosen
+from sae_checks.evals.tasks.columns import task_plan
+from sae_checks.evals.tasks.measuring import measure_items
 from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.load.tasks.items import Item, Items
-from sae_checks.measure.engine import bind_saes
-from sae_checks.measure.plan import ITEM_NEEDS, ItemPlan
 from sae_checks.records import FEATURE_WINDOW, TaskRef
 from tests.evals.tasks.closed_form import TOKENS, D, ln_p, logit_table, model_of, rank, sae_of
+from tests.measuring import ITEM_NEEDS, ablated, bind
 
 TABLE = logit_table(seed=2)  # tokens that are taken for each other have other answers
 TABLE[0] -= 20  # BOS is never the answer
@@ -49,9 +49,9 @@ ITEMS = make_items()
 @pytest.fixture(scope="module")
 def table() -> TaskTable:
     model, sae = model_of(TABLE), sae_of(CONFUSION)
-    assert not bind_saes(model, [sae])
+    assert not bind(model, [sae])
     items = Items(tuple(ITEMS), frozenset({0}), {}, "")
-    plan = ItemPlan.of(ITEM_NEEDS, ITEM_NEEDS)
+    plan = task_plan(ITEM_NEEDS, ITEM_NEEDS)
     return measure_items(model, [sae], REF, items, plan)[sae.ref.sae_id]
 
 
@@ -107,10 +107,10 @@ def test_features(table: TaskTable):
 def test_ablation(table: TaskTable):
     """Without its one feature, the last token is read as nothing: every token is as likely."""
     model, sae = model_of(TABLE), sae_of(CONFUSION)
-    assert not bind_saes(model, [sae])
+    assert not bind(model, [sae])
     items = Items(tuple(ITEMS), frozenset({0}), {}, "")
     chosen = Chosen((1, 4), (7,), table.columns["sae_ln_p"])
-    found = ablate(model, [sae], items, FEATURE_WINDOW, {sae.ref.sae_id: chosen})[sae.ref.sae_id]
+    found = ablated(model, [sae], items, FEATURE_WINDOW, {sae.ref.sae_id: chosen})[sae.ref.sae_id]
     # Feature 7 is active in no window: it has no row.
     assert set(found.feature.tolist()) == {1, 4}
     assert found.best.all()

@@ -8,19 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sae_checks.evals.tasks.engine import measure_items
 from torch import Tensor
 
-from sae_checks.evals.tasks.table import TaskTable
+from sae_checks.evals.tasks.columns import task_plan
+from sae_checks.evals.tasks.measuring import measure_items
+from sae_checks.evals.tasks.table import FEATURES, TaskTable
 from sae_checks.load.language_model import LanguageModel
 from sae_checks.load.sae import LoadedSae
 from sae_checks.load.tasks.items import Item, Items
-from sae_checks.measure import splice as splice_module
-from sae_checks.measure.engine import Settings, bind_saes
-from sae_checks.measure.plan import FEATURES, ITEM_COLUMNS, ITEM_NEEDS, ItemPlan
+from sae_checks.measure import items as items_module
+from sae_checks.measure.settings import Settings
 from sae_checks.records import FEATURE_WINDOW, TaskRef
 from tests import builders
 from tests.builders import BOS, VOCABULARY, IdentitySae, language_model, loaded_sae, sae_ref
+from tests.measuring import ITEM_COLUMNS, ITEM_NEEDS, bind
 
 HOOK_POINT = "blocks.1.hook_resid_pre"
 COUNT = 50
@@ -47,9 +48,9 @@ def measured(
     needs: frozenset[str] = ITEM_NEEDS,
     settings: Settings = Settings(),
 ) -> dict[str, TaskTable]:
-    assert not bind_saes(model, saes)
+    assert not bind(model, saes)
     ref = TaskRef("random", ITEM_NEEDS, "", COUNT, 0, "whole")
-    return measure_items(model, saes, ref, items, ItemPlan.of(needs, ITEM_NEEDS), settings)
+    return measure_items(model, saes, ref, items, task_plan(needs, ITEM_NEEDS), settings)
 
 
 def assert_close(one: TaskTable, other: TaskTable, tolerance: float = 1e-5) -> None:
@@ -204,7 +205,7 @@ def test_texts_are_encoded_whole_where_features_depend_on_earlier_tokens():
 def test_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch):
     model, sae, items = language_model(), loaded_sae(HOOK_POINT), random_items()
     whole = measured(model, [sae], items)[HOOK_POINT]
-    monkeypatch.setattr(splice_module, "tokens_at_once", lambda width: 7)
+    monkeypatch.setattr(items_module, "tokens_at_once", lambda width: 7)
     cut = measured(model, [sae], items)[HOOK_POINT]
     assert_close(whole, cut)
     assert whole.features is not None
@@ -214,7 +215,7 @@ def test_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch):
 
 def test_nobody_pays_for_what_nobody_asks(monkeypatch: pytest.MonkeyPatch):
     model, sae, items = language_model(), loaded_sae(HOOK_POINT), random_items()
-    assert not bind_saes(model, [sae])
+    assert not bind(model, [sae])
     unembedded: list[int] = []
     unembed = model.unembed
 
@@ -224,7 +225,7 @@ def test_nobody_pays_for_what_nobody_asks(monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(model, "unembed", counting)
     ref = TaskRef("random", ITEM_NEEDS, "", COUNT, 0, "first_token")
-    plan = ItemPlan.of(frozenset({"sae_ln_p"}), ITEM_NEEDS)
+    plan = task_plan(frozenset({"sae_ln_p"}), ITEM_NEEDS)
     table = measure_items(model, [sae], ref, items, plan)[HOOK_POINT]
     assert sum(unembedded) == 2 * COUNT  # clean and spliced, at the answers alone
     assert "prompt_ce_sae" not in table.columns
@@ -277,9 +278,9 @@ def test_a_dead_sae_has_no_features():
 
 def test_the_feature_window_is_a_setting():
     model, sae, items = language_model(), loaded_sae(HOOK_POINT), random_items()
-    assert not bind_saes(model, [sae])
+    assert not bind(model, [sae])
     ref = TaskRef("random", ITEM_NEEDS, "", COUNT, 0, "whole", feature_window=1)
-    plan = ItemPlan.of(ITEM_NEEDS, ITEM_NEEDS)
+    plan = task_plan(ITEM_NEEDS, ITEM_NEEDS)
     features = measure_items(model, [sae], ref, items, plan)[HOOK_POINT].features
     assert features is not None
     counts = np.zeros(64, dtype=int)

@@ -1,0 +1,113 @@
+"""What a measurement's manifest records: the setting, its SAEs, and the data sets measured on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from sae_checks.records.dataset import DatasetRef
+from sae_checks.records.release import ModelLoading, SaeRef, TaskRef
+from sae_checks.records.table import TEXTS
+
+
+@dataclass(frozen=True)
+class SaeEntry:
+    """One SAE: the name of the folders of its own tables, and why it has none."""
+
+    ref: SaeRef
+    folder: str
+    failure: str | None = None
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> SaeEntry:
+        """What was written as JSON."""
+        ref = content["ref"]
+        pairs = tuple((key, value) for key, value in ref["loading"]["from_pretrained_kwargs"])
+        loading = ModelLoading(**{**ref["loading"], "from_pretrained_kwargs": pairs})
+        return cls(SaeRef(**{**ref, "loading": loading}), content["folder"], content["failure"])
+
+
+@dataclass(frozen=True)
+class DatasetEntry:
+    """What one evaluation was measured on.
+
+    Attributes:
+        ref: the data set.
+        evaluation: the name of the evaluation.
+        folder: of its tables, below the measurement's.
+        description: what its units are: how many, their fingerprint.
+        failure: why nothing could be measured on it.
+    """
+
+    ref: DatasetRef
+    evaluation: str
+    folder: str
+    description: Mapping[str, Any] = field(default_factory=dict)
+    failure: str | None = None
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> DatasetEntry:
+        """What was written as JSON."""
+        return cls(**{**content, "ref": DatasetRef(**content["ref"])})
+
+    @property
+    def task(self) -> TaskRef:
+        """The task whose items these are; where its data lie is known from the description."""
+        identity: dict[str, Any] = dict(self.ref.identity)
+        identity["columns"] = frozenset(identity["columns"])
+        location = str(self.description.get("location", ""))
+        return TaskRef(name=self.ref.name, location=location, **identity)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A measurement's manifest; by default one that records nothing.
+
+    Attributes:
+        setting: the key of the provenance.
+        release: its name.
+        source: where the release came from.
+        release_saes: how many SAEs the whole release has; 0 where that is not known.
+        context: positions of a text.
+        adaptive: whether measuring stopped where verdicts were clear.
+        provenance: all that decided the numbers, SAEs aside, as JSON gives it back.
+        saes: those of the latest run first.
+        datasets: those of the latest run first.
+    """
+
+    setting: str = ""
+    release: str = ""
+    source: str = ""
+    release_saes: int = 0
+    context: int = 0
+    adaptive: bool = False
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    saes: tuple[SaeEntry, ...] = ()
+    datasets: tuple[DatasetEntry, ...] = ()
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Manifest:
+        """What was written as JSON.
+
+        Raises:
+            LookupError, TypeError, ValueError, AttributeError: it is no manifest.
+        """
+        saes = tuple(SaeEntry.from_json(each) for each in content["saes"])
+        datasets = tuple(DatasetEntry.from_json(each) for each in content["datasets"])
+        return cls(**{**content, "saes": saes, "datasets": datasets})
+
+    def as_json(self) -> dict[str, object]:
+        """As dictionaries and lists, all the way down."""
+        return asdict(self)
+
+    @property
+    def texts(self) -> Mapping[str, Any]:
+        """What the texts are; empty where none were measured on."""
+        described = (each.description for each in self.datasets if each.ref.name == TEXTS)
+        return next(described, {})
+
+    @property
+    def tasks(self) -> tuple[DatasetEntry, ...]:
+        """The data sets that are tasks."""
+        return tuple(each for each in self.datasets if each.ref.name != TEXTS)

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import time
-<<<<<<< HEAD
-from collections.abc import Callable, Mapping, Sequence
-=======
-from collections.abc import Sequence
->>>>>>> store
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from sae_checks.baseline.comparison import make_baseline

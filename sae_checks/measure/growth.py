@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class Growing:
 
     ref: TableRef
     table: Table | None = None
-    units: IntArray = NO_UNITS
+    units: IntArray = field(default_factory=lambda: NO_UNITS)
 
     @classmethod
     def of(cls, ref: TableRef, stored: StoredTable | None) -> Growing:
@@ -170,11 +170,12 @@ class Growth:
         ]
         batches = self.dataset.batches(units, model, settings)
         listen(model, self.loaded.saes, batches, listeners, self.progress)
-        tables = {table.key: table for each in listeners for table in each.tables()}
+        order = np.argsort(units, kind="stable")
+        tables = {t.key: t.in_order(order) for each in listeners for t in each.tables()}
         for index, intervention in group:
             for one in self.works[index].growing[intervention]:
                 complete = len(one.units) + len(units) == self.dataset.size
-                self._keep(one, replace(tables[one.ref.key], complete=complete), units)
+                self._keep(one, replace(tables[one.ref.key], complete=complete), units[order])
 
     def _keep(self, one: Growing, part: Table, units: IntArray) -> None:
         """Put a part on disk, and then among what is there."""

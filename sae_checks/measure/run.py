@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sae_checks.errors import TaskError
@@ -35,20 +35,21 @@ def measure_release(request: Request, progress: Progress) -> Measurement:
         jobs.append(_plan(request, wanted, jobs, progress))
     missing = dict.fromkeys(sae for job in jobs for sae in job.saes)
     failures: dict[str, str] = {}
-    measured = [MeasuredDataset(job.wanted.ref, job.names, {}) for job in jobs]
+    measured = [job.as_measured({}) for job in jobs]
     if missing:
         with ignored_warnings():
             loaded = load_models(request, tuple(missing), progress)
             failures = loaded.failures
             measured = [_measure(request, loaded, job, jobs, progress) for job in jobs]
-    manifest = request.store.write_manifest(measured, failures, adaptive=request.adaptive)
+    every = [each for of_job in measured for each in of_job]
+    manifest = request.store.write_manifest(every, failures, adaptive=request.adaptive)
     return Measurement(
         request.release,
         request.provenance.context,
         by_key([table for job in jobs for table in job.tables]),
         failures,
         manifest,
-        {each.ref.name: each.failure for each in measured if each.failure is not None},
+        {each.ref.name: each.failure for each in every if each.failure is not None},
     )
 
 
@@ -61,10 +62,13 @@ class _Job:
     # By evaluation, the interventions that lack what is measured in the end.
     to_follow: tuple[tuple[Intervention, ...], ...] = field(default=())
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of the evaluations."""
-        return tuple(work.evaluation.name for work in self.works)
+    def as_measured(
+        self, description: Mapping[str, object], failure: str | None = None
+    ) -> list[MeasuredDataset]:
+        """What the manifest records of it: of each evaluation, on what it was measured."""
+        ref = self.wanted.ref
+        names = [work.evaluation.name for work in self.works]
+        return [MeasuredDataset(ref, name, description, failure) for name in names]
 
     @property
     def tables(self) -> list[Table]:
@@ -167,23 +171,22 @@ def _measure(
     job: _Job,
     jobs: Sequence[_Job],
     progress: Progress,
-) -> MeasuredDataset:
+) -> list[MeasuredDataset]:
     """Measure and store what is missing of a data set; one without units is told, not raised."""
     saes, wanted = loaded.of(job.saes), job.wanted
-    nothing = MeasuredDataset(wanted.ref, job.names, {})
     if loaded.model is None or not saes:
-        return nothing
+        return job.as_measured({})
     progress.phase(f"reading {wanted.title}")
     try:
         dataset = wanted.load(loaded.model)
     except TaskError as error:
-        return MeasuredDataset(wanted.ref, job.names, {}, str(error))
+        return job.as_measured({}, str(error))
     others = [t for other in jobs if other is not job for t in other.tables]
     _grow(request, loaded, job, dataset, saes, others, progress)
     for work, interventions in zip(job.works, job.to_follow, strict=True):
         _follow(request, loaded, work, interventions, dataset, progress)
     _compact(request, job)
-    return MeasuredDataset(wanted.ref, job.names, dataset.description)
+    return job.as_measured(dataset.description)
 
 
 def _grow(

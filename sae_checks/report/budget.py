@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING
 from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.tasks.table import TaskTable
 
-from sae_checks.evals.context.table import ContextTable
-from sae_checks.evals.tasks.table import TaskTable
-
 if TYPE_CHECKING:
     from sae_checks.records import Measurement
     from sae_checks.session.session import Session
@@ -53,21 +50,12 @@ def total(by_phase: Mapping[str, Passes]) -> tuple[int, int]:
 
 def passes(measurement: Measurement) -> dict[str, Passes]:
     """By phase: "" for texts, else the task."""
-<<<<<<< HEAD
-    manifest: Mapping[str, Any] = measurement.manifest
-    texts = [table.texts for table in measurement.of(ContextTable).values()]
-    found = {"": _passes(texts, manifest.get("texts", {}).get("texts"))} if texts else {}
-    for task in manifest.get("tasks", []):
-        name = task["ref"]["name"]
-        counts = [table.items for table in measurement.of(TaskTable, name).values()]
-=======
     manifest = measurement.manifest
     texts = [table.rows for table in measurement.of(ContextTable).values()]
     found = {"": _passes(texts, manifest.texts.get("texts"))} if texts else {}
     for task in manifest.tasks:
         name = task.ref.name
         counts = [table.rows for table in measurement.of(TaskTable, name).values()]
->>>>>>> store
         if counts:
             found[name] = _passes(counts, task.description.get("items"))
     return found

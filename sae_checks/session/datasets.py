@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from sae_checks.evals.tasks.table import ABLATIONS
@@ -18,16 +17,6 @@ if TYPE_CHECKING:
     from sae_checks.load.language_model import LanguageModel
     from sae_checks.load.tasks.task import Task
     from sae_checks.measure.dataset import Dataset
-
-
-def dataset_of_task(task: TaskRef) -> DatasetRef:
-    """A task as a data set: where its data lie does not matter, only what they are."""
-    return DatasetRef(task.name, described_task(replace(task, location="")))
-
-
-def described_task(task: TaskRef) -> dict[str, object]:
-    """A task as JSON may hold it."""
-    return {**asdict(task), "columns": sorted(task.columns)}
 
 
 def wanted_texts(
@@ -68,7 +57,7 @@ def wanted_task(
     ablates: bool,
 ) -> WantedDataset:
     """The items of a task."""
-    dataset = dataset_of_task(ref)
+    dataset = DatasetRef.of_task(ref)
 
     def load(model: LanguageModel) -> Dataset:
         from sae_checks.load.tasks.items import load_items

@@ -127,57 +127,6 @@ def assert_same_task(joined: TaskTable, whole: TaskTable) -> None:
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4, err_msg=name)
 
 
-COUNT = 24
-# Documents of three items in a row, two whose items lie far apart, and items of no document.
-CLUSTERS = [
-    "",
-    "a",
-    "",
-    "far",
-    "a",
-    *(f"document {row // 3}" for row in range(15)),
-    "far",
-    "z",
-    "",
-    "z",
-]
-CLUSTERED = {
-    "none": [""] * COUNT,
-    "one_item_each": [f"document {row}" for row in range(COUNT)],
-    "several_items_each": CLUSTERS,
-    # Only the last part shows that items share documents at all.
-    "late": [*(f"{row}" for row in range(COUNT - 2)), "x", "x"],
-}
-
-
-def random_items(clusters: Sequence[str]) -> Items:
-    generator = np.random.default_rng(0)
-    items = []
-    for row, cluster in enumerate(clusters):
-        prompt = generator.integers(1, VOCABULARY, generator.integers(3, 20)).tolist()
-        answer = int(generator.integers(1, VOCABULARY))
-        candidates = (answer, (answer + 1) % VOCABULARY)
-        items.append(Item(f"row {row}", (BOS, *prompt), (answer,), candidates, cluster))
-    return Items(tuple(items), frozenset({BOS}), {}, "")
-
-
-def assert_same_task(joined: TaskTable, whole: TaskTable) -> None:
-    assert joined.columns.keys() == whole.columns.keys()
-    for name, values in whole.columns.items():
-        np.testing.assert_allclose(joined.columns[name], values, rtol=1e-4, atol=1e-5, err_msg=name)
-    assert joined.prompt_tokens.tolist() == whole.prompt_tokens.tolist()
-    assert joined.sources == whole.sources
-    assert (joined.clusters is None) == (whole.clusters is None)
-    assert joined.groups.tolist() == whole.groups.tolist()
-    assert joined.ablations is None
-    assert joined.features is not None
-    assert whole.features is not None
-    for name in (field.name for field in fields(FeatureTable)):
-        ours, theirs = (getattr(each.features, name) for each in (joined, whole))
-        assert ours.dtype == theirs.dtype, name
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4, err_msg=name)
-
-
 @pytest.mark.parametrize("seams", [(0, 12, 24), (0, 4, 5, 24), (0, 22, 23, 24)], ids=str)
 @pytest.mark.parametrize("clusters", CLUSTERED.values(), ids=CLUSTERED)
 def test_items_in_parts(clusters: list[str], seams: tuple[int, ...]):

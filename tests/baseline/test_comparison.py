@@ -27,6 +27,7 @@ from sae_checks.judge.thresholds import (
 )
 from sae_checks.records import GROUPS, Measurement, PositionRange, Release
 from tests import stored
+from tests.tables import changed
 
 DELTA_CE, DELTA_LN_P = (bundled_checks()[name] for name in ("delta_ce", "delta_ln_p"))
 THRESHOLDS = Thresholds(
@@ -90,7 +91,7 @@ def test_influences_lie_where_their_texts_do():
 
 def with_task(table: TaskTable) -> Measurement:
     made = measurement(stored.sae_table(0))
-    return replace(made, tasks={"words": {table.sae.sae_id: table}})
+    return made.with_tables(table)
 
 
 def on_words(table: TaskTable) -> CellRef:
@@ -98,7 +99,7 @@ def on_words(table: TaskTable) -> CellRef:
 
 
 def test_items_of_a_document_are_one_unit():
-    table = replace(stored.task_table(0, "words"), clusters=np.arange(40) // 8)
+    table = changed(stored.task_table(0, "words"), clusters=np.arange(40) // 8)
     found = valued(with_task(table), on_words(table), DELTA_LN_P)
     delta = table.columns["sae_ln_p"] - table.columns["clean_ln_p"]
     expected = (delta.reshape(5, 8).sum(axis=1) - 8 * delta.mean()) / 40
@@ -120,7 +121,7 @@ CLASSES = bundled_checks()["class_effect_mse"]
 
 def test_without_influences_each_group_is_left_out():
     """Documents are left out whole: of 24 of them, of 5 items each, 20 groups."""
-    table = replace(stored.task_table(0, "words", items=120), clusters=np.arange(120) // 5)
+    table = changed(stored.task_table(0, "words", items=120), clusters=np.arange(120) // 5)
     thresholds = margins_for(class_effect_mse=Limit("fraction"))
     found = valued(with_task(table), on_words(table), CLASSES, thresholds)
     assert found.grouped

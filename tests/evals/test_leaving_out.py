@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from sae_checks.evals.leaving_out import groups_in, without_group
 from sae_checks.records import GROUPS
 from tests import stored
 from tests.baseline.test_comparison import measurement, with_task
+from tests.tables import changed
 
 
 def test_features_without_a_group_are_those_of_the_other_items():
@@ -37,7 +36,7 @@ def test_a_document_is_left_out_as_a_whole():
     table = stored.sae_table(0, texts=6)
     of_texts = np.array([0, 0, 1, 1, 2, 2], dtype=np.int32)
     documents = np.broadcast_to(of_texts[:, None], (6, stored.CONTEXT)).copy()
-    table = replace(table, documents=documents)
+    table = changed(table, documents=documents)
     assert table.groups.tolist() == [0, 1, 2]
     less = without_group(measurement(table), 1).tables[table.sae.sae_id]
     there = ~np.isnan(table.columns["norm"])
@@ -46,7 +45,7 @@ def test_a_document_is_left_out_as_a_whole():
 
 
 def test_items_of_a_document_are_left_out_together():
-    table = replace(stored.task_table(0, "words"), clusters=np.arange(40) // 8)
+    table = changed(stored.task_table(0, "words"), clusters=np.arange(40) // 8)
     less = without_group(with_task(table), 2).tasks["words"][table.sae.sae_id]
     assert less.sources == tuple(f"item {row}" for row in range(40) if row // 8 != 2)
     assert groups_in(with_task(table), "words").tolist() == [0, 1, 2, 3, 4]

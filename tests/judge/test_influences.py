@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from sae_checks.judge.statistics import Estimate
 from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
 from sae_checks.records import PositionRange
 from tests import stored
+from tests.tables import changed
 
 TEXTS, ITEMS = 120, 400
 THRESHOLDS = Thresholds(checks={"any": CheckLimits(Limit("", report_only=True))})
@@ -37,7 +37,7 @@ def varied(layer: int = 0) -> ContextTable:
     columns["ce_sae"] = columns["ce_clean"] + 0.1 * (layer + 1) * factor
     for name in columns:
         columns[name][::3, :8] = np.nan
-    return replace(table, columns=columns, massive=generator.random(shape) < 0.02)
+    return changed(table, columns=columns, massive=generator.random(shape) < 0.02)
 
 
 def on_texts(table: ContextTable, positions: PositionRange) -> Cell:
@@ -118,7 +118,7 @@ def varied_task(clusters: np.ndarray | None = None) -> TaskTable:
     table = stored.task_table(0, "words", items=ITEMS)
     right = generator.random((2, ITEMS)) < np.array([[0.7], [0.6]])
     ranks = {"clean_rank": 2.0 - right[0], "sae_rank": 2.0 - right[1]}
-    return replace(table, columns={**table.columns, **ranks}, clusters=clusters)
+    return changed(table, columns={**table.columns, **ranks}, clusters=clusters)
 
 
 def on_items(table: TaskTable) -> TaskCell:

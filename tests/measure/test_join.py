@@ -24,9 +24,10 @@ from sae_checks.measure.settings import Settings
 from sae_checks.records import GROUPS, Table
 from tests import stored
 from tests.builders import BOS, VOCABULARY, language_model, loaded_sae, random_texts
-from tests.measuring import ITEM_NEEDS, TEXT_COLUMNS, bind
+from tests.measuring import ITEM_NEEDS, TEXT_NEEDS, bind
+from tests.tables import changed
 
-EVERYTHING = context_plan(frozenset({*TEXT_COLUMNS, POSITION_SUMS}))
+EVERYTHING = context_plan(TEXT_NEEDS)
 HOOK_POINT = "blocks.1.hook_resid_pre"
 # Where a part ends and the next begins.
 SEAMS = [(0, 6, 12), (0, 1, 2, 12), (0, 5, 11, 12)]
@@ -41,7 +42,7 @@ def parts(seams: Sequence[int]) -> list[slice]:
 def test_texts_in_parts(architecture: str, seams: tuple[int, ...]):
     """Special tokens, massive ones, ablations and position sums included."""
     texts, settings = random_texts(texts=12), Settings()
-    texts = replace(
+    texts = changed(
         texts, documents=np.cumsum(texts.special.ravel(), dtype=np.int32).reshape(12, -1)
     )
     model, sae = language_model(), loaded_sae(HOOK_POINT, architecture)
@@ -97,6 +98,29 @@ def test_sums_of_some_texts_are_no_sums_of_all():
     without = less(text_table(2), POSITION_SUMS)
     assert without.join(text_table(3)).position_sums is None
     assert text_table(2).join(without).position_sums is None
+
+
+COUNT = 24
+# Documents of three items in a row, two whose items lie far apart, and items of no document.
+CLUSTERS = [
+    "",
+    "a",
+    "",
+    "far",
+    "a",
+    *(f"document {row // 3}" for row in range(15)),
+    "far",
+    "z",
+    "",
+    "z",
+]
+CLUSTERED = {
+    "none": [""] * COUNT,
+    "one_item_each": [f"document {row}" for row in range(COUNT)],
+    "several_items_each": CLUSTERS,
+    # Only the last part shows that items share documents at all.
+    "late": [*(f"{row}" for row in range(COUNT - 2)), "x", "x"],
+}
 
 
 def random_items(clusters: Sequence[str]) -> Items:

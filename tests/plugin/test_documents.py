@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from sae_checks.store.files import MANIFEST
 from tests import stored
 from tests.plugin.gate_run import GateRun, run_gate
 from tests.stored import CONTEXT, TEXTS, sae_ref, sae_table
+from tests.tables import changed
 
 LAYER_0 = sae_ref(0).sae_id
 
@@ -113,7 +113,7 @@ def test_sentences_say_of_how_many_documents(tmp_path):
     documents = np.repeat(np.arange(TEXTS, dtype=np.int32)[:, None] % 5, CONTEXT, axis=1)
     table = sae_table(0)
     table.columns["l0"][:, 1] = 1e6
-    table = replace(table, documents=documents)
+    table = changed(table, documents=documents)
     folder = stored.write_measurement(tmp_path, tables={0: table}, layers=1)
     run = run_gate(tmp_path, f"--sae-measurements={folder}", "-k", "check_l0[")
     case = run.named(f"check_l0[{LAYER_0}-1:1]")

@@ -6,7 +6,6 @@ Version 0.3.0 called each of these "passed (undecided)" and exited with 0.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.tasks.table import TaskTable
 from tests import stored
 from tests.plugin.gate_run import CHECKOUT, Case, GateRun, run_gate
+from tests.tables import changed
 
 LAYER_0 = "blocks.0.hook_resid_pre"
 TASK = "made-up-task"
@@ -44,7 +44,7 @@ def losing(items: int, lost: int, documents: int | None = None) -> TaskTable:
     wrong = right.copy()
     wrong[np.linspace(0, items - 1, lost).astype(int)] = 2
     table = stored.task_table(0, items=items, clean_rank=right, sae_rank=wrong)
-    return replace(table, clusters=None if documents is None else np.arange(items) % documents)
+    return changed(table, clusters=None if documents is None else np.arange(items) % documents)
 
 
 def assert_undecided(run: GateRun, case: Case, head: str, evidence: str) -> None:

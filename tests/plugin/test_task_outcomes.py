@@ -12,6 +12,7 @@ import pytest
 from sae_checks.evals.tasks.table import TaskTable
 from tests import stored
 from tests.plugin.gate_run import CHECKOUT, GateRun, run_gate
+from tests.tables import changed
 
 LAYER_0, LAYER_1, LAYER_2 = (f"blocks.{layer}.hook_resid_pre" for layer in range(3))
 TASK = "made-up-task"
@@ -238,7 +239,7 @@ def test_an_override_is_of_its_task(tmp_path):
 
 def test_features_that_nobody_ablated_are_not_asked_about(tmp_path):
     """Not of a task, where another one's were."""
-    without = [replace(stored.task_table(layer, "other"), ablations=None) for layer in range(3)]
+    without = [changed(stored.task_table(layer, "other"), ablations=None) for layer in range(3)]
     run = judge(tmp_path, *without, arguments=("-k", "ablated"))
     assert run.exit_code == 0, run.output
     assert {case.name for case in run.cases} == {
@@ -247,7 +248,7 @@ def test_features_that_nobody_ablated_are_not_asked_about(tmp_path):
 
 
 def test_features_that_were_ablated_of_one_sae_only(tmp_path):
-    bare = [replace(stored.task_table(layer), ablations=None) for layer in (1, 2)]
+    bare = [changed(stored.task_table(layer), ablations=None) for layer in (1, 2)]
     run = judge(tmp_path, *bare, arguments=("-k", "ablated_best"))
     assert run.exit_code == 1
     assert [case.properties["sae"] for case in run.with_outcome("passed")] == [LAYER_0]
@@ -279,7 +280,7 @@ def test_one_answer_that_is_no_number_fails_its_sae_alone(tmp_path):
     broken["sae_ln_p"][7] = broken["sae_rank"][7] = np.nan
     entry = '\n[[known_failure]]\ncheck = "delta_ln_p"\nrelease = "made-up"\nreason = "accepted"\n'
     # As measured: of a broken SAE no feature is ablated.
-    table = replace(stored.task_table(1, **broken), ablations=stored.ablation_table(np.zeros(0)))
+    table = changed(stored.task_table(1, **broken), ablations=stored.ablation_table(np.zeros(0)))
     run = judge(tmp_path, table, arguments=(limits(tmp_path, entry),))
     assert run.exit_code == 1
     assert not run.with_outcome("error")
@@ -302,7 +303,7 @@ def test_no_feature_is_active(tmp_path):
     table = stored.task_table(1)
     delta = table.columns["sae_ln_p"] - table.columns["clean_ln_p"]
     none = stored.feature_table(delta, np.zeros((0, 40), dtype=bool))
-    dead = replace(table, features=none, ablations=stored.ablation_table(np.zeros(0)))
+    dead = changed(table, features=none, ablations=stored.ablation_table(np.zeros(0)))
     run = judge(tmp_path, dead)
     assert run.exit_code == 1
     reasons = {case.name: case.message.splitlines()[-1] for case in run.with_outcome("failed")}

@@ -18,6 +18,7 @@ from sae_checks.session.decision import DecisionRule
 from sae_checks.session.family import Family
 from sae_checks.session.stopping import Adaptive
 from tests import stored
+from tests.tables import changed
 
 BUDGET = 10_000
 A, B = (stored.sae_ref(layer).sae_id for layer in range(2))
@@ -213,14 +214,14 @@ def test_what_is_not_applicable_so_far_is_measured_further():
     columns = {"clean_logit_difference": 0.01 + noise, "sae_logit_difference": 0.01 + noise}
     task = replace(task, columns={**task.columns, **columns}, complete=False)
     wanted = [(check, CellRef("task", "made-up", stored.sae_ref(0), None, "words"))]
-    so_far = replace(measurement(saes=1), tasks={"words": {A: task}})
+    so_far = measurement(saes=1).with_tables(task)
     verdict = rule(limits).verdict(so_far, *wanted[0])
     assert (verdict.status, verdict.holds) == ("not_applicable", True)
     assert verdict.estimate.reason == (
         "the mean of clean_logit_difference is not above 0 beyond doubt: there is nothing to keep"
     )
     assert Adaptive(rule(limits), wanted).unsettled(so_far, "words", BUDGET) == {A}
-    whole = replace(so_far, tasks={"words": {A: replace(task, complete=True)}})
+    whole = so_far.with_tables(replace(task, complete=True))
     assert Adaptive(rule(limits), wanted).unsettled(whole, "words", 100) == set()
 
 
@@ -248,7 +249,7 @@ def test_texts_and_tasks_are_separate_matters():
     texts = measurement(table(0, 0.37, spread=0.1), saes=1)
     assert asked.unsettled(texts, None, BUDGET) == {A}
     assert asked.unsettled(texts, "words", BUDGET) == {A}  # not measured on it yet
-    with_task = replace(texts, tasks={"words": {A: replace(task, complete=False)}})
+    with_task = texts.with_tables(replace(task, complete=False))
     assert asked.unsettled(with_task, "words", BUDGET) == set()
     assert asked.unsettled(with_task, None, BUDGET) == {A}
     # Of a task that no cell asks about, an SAE is measured to the end.
@@ -295,6 +296,6 @@ def test_ablations_which_come_last_keep_nobody_waiting():
     wanted = [on_task("delta_ln_p"), on_task("ablated_best")]
     asked = Adaptive(rule(limits), wanted)
     task = stored.task_table(0, "words", items=100)
-    task = replace(task, complete=False, ablations=None)
-    so_far = replace(measurement(saes=1), tasks={"words": {A: task}})
+    task = changed(task, complete=False, ablations=None)
+    so_far = measurement(saes=1).with_tables(task)
     assert asked.unsettled(so_far, "words", BUDGET) == set()

@@ -6,8 +6,6 @@ tokens: `correlation` is that of two tokens of one document.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -18,6 +16,7 @@ from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
 from sae_checks.load.packing import STRETCH, Packed, draw_evenly, pack, stack
 from sae_checks.records import FloatArray, IntArray, PositionRange
 from tests.stored import sae_ref
+from tests.tables import changed
 
 CONTEXT, BOS, RUNS = 64, 0, 1500
 THRESHOLDS = Thresholds(checks={"delta_ce": CheckLimits(Limit("nats", max=0.5))})
@@ -58,7 +57,7 @@ def coverages(name: str, correlation: float, documents: int, texts: int) -> tupl
     packed = [corpus(LENGTHS[name](rng, documents), texts, seed) for seed in range(10)]
     for run in range(RUNS):
         by_document = measured(rng, packed[run % len(packed)], correlation)
-        for row, table in enumerate((by_document, replace(by_document, documents=None))):
+        for row, table in enumerate((by_document, changed(by_document, documents=None))):
             cell = Cell("made-up", table, "sae", positions, "delta_ce", THRESHOLDS)
             estimate = cell.mean("kl")
             held[row] += estimate.low <= 1 <= estimate.high

@@ -13,6 +13,7 @@ from sae_checks.evals.context.cells import Cell, ReleaseCell
 from sae_checks.evals.context.table import ContextTable, PositionSums
 from sae_checks.judge.thresholds import CheckLimits, Limit, Override, Thresholds
 from sae_checks.records import ModelLoading, PositionRange, SaeRef
+from tests.tables import changed
 
 THRESHOLDS = Thresholds(
     checks={
@@ -206,7 +207,7 @@ def test_explained_variance_covers_the_truth() -> None:
         nothing = np.zeros(4), np.zeros((4, 3))
         counts = np.array([0.0, 20, 20, 20])
         measured = table(mse=(error**2).sum(-1), squared_distance=(x**2).sum(-1))
-        measured = replace(measured, position_sums=PositionSums(counts, x.sum(0), *nothing))
+        measured = changed(measured, position_sums=PositionSums(counts, x.sum(0), *nothing))
         estimate = cell(measured, "1:3").explained_variance()
         covered += estimate.low <= 0.75 <= estimate.high
     assert 0.9 < covered / draws < 0.99
@@ -215,7 +216,7 @@ def test_explained_variance_covers_the_truth() -> None:
 def test_explained_variance_of_constant_activations_is_undefined() -> None:
     measured = table(mse=np.ones((2, 3)), squared_distance=np.full((2, 3), 0.1 * 0.1 * 2))
     sums = PositionSums(np.array([0.0, 2, 2]), np.full((3, 2), 0.2), np.zeros(3), np.zeros((3, 2)))
-    estimate = cell(replace(measured, position_sums=sums), "1:2").explained_variance()
+    estimate = cell(changed(measured, position_sums=sums), "1:2").explained_variance()
     assert estimate.reason == "the activations do not vary"
 
 
@@ -228,7 +229,7 @@ def test_explained_variance_needs_its_columns_and_sums_to_agree() -> None:
     )
     sums = PositionSums(np.full(3, 3.0), np.zeros((3, 2)), np.zeros(3), np.zeros((3, 2)))
     with pytest.raises(ValueError, match=r"position_sums hold 6 tokens .* the columns hold 4"):
-        cell(replace(measured, position_sums=sums), "1:2").explained_variance()
+        cell(changed(measured, position_sums=sums), "1:2").explained_variance()
 
 
 def test_ce_recovered_by_hand() -> None:
@@ -404,7 +405,7 @@ def estimates(measured: ContextTable, positions: str) -> list[float]:
 def test_the_order_of_texts_does_not_matter(seed) -> None:
     *_, of_table = activations(seed)
     order = np.random.default_rng(seed).permutation(of_table.texts)
-    shuffled = replace(
+    shuffled = changed(
         of_table,
         columns={name: values[order] for name, values in of_table.columns.items()},
         massive=of_table.massive[order],
@@ -418,7 +419,7 @@ def test_the_order_of_texts_does_not_matter(seed) -> None:
 def test_texts_and_positions_that_were_not_measured_change_nothing(seed) -> None:
     *_, of_table = activations(seed)
     padding = ((0, 2), (0, 5))
-    padded = replace(
+    padded = changed(
         of_table,
         columns={
             name: np.pad(values, padding, constant_values=np.nan)
@@ -445,7 +446,7 @@ def test_a_range_is_the_weighted_mean_of_its_parts(seed, middle) -> None:
 def test_scaling_activations_leaves_ratios_alone(seed, scale) -> None:
     *_, of_table = activations(seed)
     sums = of_table.position_sums
-    scaled = replace(
+    scaled = changed(
         of_table,
         columns={
             name: values * (scale if name == "norm" else scale**2)

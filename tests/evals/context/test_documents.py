@@ -20,6 +20,7 @@ from sae_checks.records import PositionRange
 from sae_checks.records.units import Units
 from tests import stored
 from tests.stored import CONTEXT, TEXTS
+from tests.tables import changed
 
 THRESHOLDS = Thresholds(checks={"delta_ce": CheckLimits(Limit("nats", max=0.5))})
 # Each of a cell's estimates, all of which rest on sums per document.
@@ -38,7 +39,7 @@ ESTIMATES = {
 
 def depth_trend(cell: Cell) -> Estimate:
     """Of three SAEs on the same documents."""
-    others = [replace(stored.sae_table(layer), documents=cell.table.documents) for layer in (1, 2)]
+    others = [changed(stored.sae_table(layer), documents=cell.table.documents) for layer in (1, 2)]
     cells = [cell, *(replace(cell, table=other) for other in others)]
     return ReleaseCell(tuple(cells)).depth_trend("ce_clean", "in_context")
 
@@ -55,7 +56,7 @@ def with_documents(*first_of_text: int, **columns: np.ndarray) -> ContextTable:
     table.columns.update(columns)
     documents = np.repeat(np.array(first_of_text, dtype=np.int32)[:, None], CONTEXT, axis=1)
     documents[:, 0] = -1
-    return replace(table, documents=documents)
+    return changed(table, documents=documents)
 
 
 @pytest.mark.parametrize("name", ESTIMATES)
@@ -93,7 +94,7 @@ def test_a_mean_by_hand():
     )
     estimate = cell_of(table, PositionRange(1, 3)).mean("l0")
     by_hand = ratio_of_sums([1 + 2 + 4, 6, 4 + 7], [3, 1, 2], [3, 1, 2], FIXED)
-    assert estimate == replace(by_hand, texts=2, clusters=3)
+    assert estimate == changed(by_hand, texts=2, clusters=3)
     # Where a document has no token in the cell, the others are all there are.
     elsewhere = cell_of(table, PositionRange(2, 2)).mean("l0")
     assert (elsewhere.texts, elsewhere.clusters, elsewhere.value) == (2, None, 3)
@@ -145,10 +146,10 @@ def rank_agreement(documents: np.ndarray | None, clusters: np.ndarray | None) ->
             layer, sae_rank=1.0 + (order < 3 * layer), clean_rank=np.ones(40)
         )
         tasks.append(
-            TaskCell("made-up", replace(of_task, clusters=clusters), "delta_ce", THRESHOLDS)
+            TaskCell("made-up", changed(of_task, clusters=clusters), "delta_ce", THRESHOLDS)
         )
         table = stored.sae_table(layer, lambda layer, position: 0.001 * layer + 0 * position)
-        texts.append(cell_of(replace(table, documents=documents)))
+        texts.append(cell_of(changed(table, documents=documents)))
     return TaskReleaseCell(tuple(tasks), tuple(texts)).rank_agreement()
 
 

@@ -17,6 +17,7 @@ from sae_checks.judge.thresholds import CheckLimits, Limit, Override, Thresholds
 from sae_checks.judge.verdict import judge
 from sae_checks.report.sentence import sentence
 from tests.stored import TRAINING_CONTEXT, ablation_table, feature_table, task_table
+from tests.tables import changed
 
 THRESHOLDS = Thresholds(
     checks={
@@ -42,7 +43,7 @@ def with_features(delta, active) -> TaskCell:
     """Features on the items of which (features, items) says so."""
     one = cell(sae_ln_p=np.array(delta) - 2.0, clean_ln_p=np.full(len(delta), -2.0))
     table = feature_table(np.array(delta), np.array(active, dtype=bool))
-    return cell(replace(one.table, features=table))
+    return cell(changed(one.table, features=table))
 
 
 def test_every_item_weighs_the_same() -> None:
@@ -105,7 +106,7 @@ def test_a_broken_sae_is_not_a_gap(value) -> None:
 def test_what_was_not_measured() -> None:
     table = task_table(3)
     few = {"clean_rank": table.columns["clean_rank"]}
-    bare = cell(replace(table, columns=few, features=None))
+    bare = cell(changed(table, columns=few, features=None))
     for ask, name in [
         (lambda: bare.mean("sae_ln_p"), "sae_ln_p"),
         (bare.accuracy_drop, "sae_rank"),
@@ -129,7 +130,7 @@ def test_a_task_without_items() -> None:
 def test_accuracy_by_hand() -> None:
     one = cell(clean_rank=[1, 1, 1, 1, 2, 5, 3, 1], sae_rank=[1, 2, 9, 4, 1, 5, 3, 1])
     lengths = [9, 16, 17, 99, 9, 9, 9, 9]
-    one = cell(replace(one.table, prompt_tokens=np.array(lengths)))
+    one = cell(changed(one.table, prompt_tokens=np.array(lengths)))
     estimate = one.accuracy_drop()
     assert estimate.value == 25
     assert TRAINING_CONTEXT == 16
@@ -166,7 +167,7 @@ def test_items_of_one_document_are_not_independent() -> None:
     """Five documents of eight alike items each are worth five items, not forty."""
     delta = np.repeat([0.0, 1, 2, 3, 4], 8)
     apart = cell(sae_ln_p=delta, clean_ln_p=np.zeros(40))
-    alike = cell(replace(apart.table, clusters=np.repeat(np.arange(5), 8)))
+    alike = cell(changed(apart.table, clusters=np.repeat(np.arange(5), 8)))
     one, other = apart.mean(DELTA), alike.mean(DELTA)
     assert one.value == other.value == 2
     assert other.standard_error == pytest.approx(math.sqrt(10 / 4 / 5))  # of five independent ones
@@ -177,7 +178,7 @@ def test_items_of_one_document_are_not_independent() -> None:
 def test_accuracy_of_documents() -> None:
     spliced = np.repeat([1, 1, 1, 2, 2], 8)  # two documents of five are lost
     apart = cell(clean_rank=np.ones(40), sae_rank=spliced)
-    alike = cell(replace(apart.table, clusters=np.repeat(np.arange(5), 8)))
+    alike = cell(changed(apart.table, clusters=np.repeat(np.arange(5), 8)))
     one, other = apart.accuracy_drop(), alike.accuracy_drop()
     assert one.value == other.value == 40
     assert other.low < one.low < one.high < other.high
@@ -276,7 +277,7 @@ def test_always_active_harmful() -> None:
 
 def test_features_of_an_sae_without_dashboards() -> None:
     one = with_features([-1.0] * 10, np.ones((2, 10)))
-    table = replace(one.table, sae=replace(one.table.sae, neuronpedia_id=None))
+    table = changed(one.table, sae=replace(one.table.sae, neuronpedia_id=None))
     notes = dict(cell(table).always_active_harmful(0.5).notes)
     assert notes == {"features": "3 (score -10), 4 (score -10)"}
 
@@ -294,7 +295,7 @@ def test_ablation_by_hand() -> None:
         item=np.array([0, 3, 3, 1]),
         delta_ln_p=np.array([-1.0, 0.0, 0.25, 0.5]),
     )
-    one = cell(replace(task_table(3), ablations=ablations))
+    one = cell(changed(task_table(3), ablations=ablations))
     best, worst = one.ablation(best=True), one.ablation(best=False)
     assert best.value == -0.125
     assert dict(best.notes) == {"features": 2, "share_as_expected": 0.5}
@@ -307,7 +308,7 @@ def test_ablation_by_hand() -> None:
 
 def test_ablation_of_nothing() -> None:
     nothing = ablation_table(np.zeros(0))
-    one = cell(replace(task_table(3), ablations=nothing))
+    one = cell(changed(task_table(3), ablations=nothing))
     assert one.ablation(best=True).reason == ("no feature is active on an item: none was ablated")
     one.table.columns["sae_ln_p"][0] = np.nan  # such an SAE's features are not ablated
     assert one.ablation(best=True).reason == "sae_ln_p is not finite on 1 item"
@@ -359,7 +360,7 @@ def test_documents_of_which_none_differs_leave_room_for_one_that_would() -> None
     right = np.ones(1000)
     one = cell(clean_rank=right, sae_rank=right)
     by_items = one.accuracy_drop()
-    by_documents = cell(replace(one.table, clusters=np.repeat(np.arange(10), 100))).accuracy_drop()
+    by_documents = cell(changed(one.table, clusters=np.repeat(np.arange(10), 100))).accuracy_drop()
     assert by_items.high < 0.5
     # t(0.975, 9) · sqrt(10/9 · 2 · 10²) points.
     assert by_documents.high == pytest.approx(2.2622 * math.sqrt(10 / 9 * 2 * 10**2), rel=1e-3)

@@ -11,6 +11,7 @@ from sae_checks.errors import UserError
 from sae_checks.evals.tasks.features import best_and_worst, ranked_features
 from sae_checks.evals.tasks.table import TaskTable
 from tests.stored import feature_table, task_table
+from tests.tables import changed
 
 
 def table(scores, delta_ln_p) -> TaskTable:
@@ -18,7 +19,7 @@ def table(scores, delta_ln_p) -> TaskTable:
     made = task_table(0)
     features = feature_table(np.zeros(40), np.ones((len(scores), 40), dtype=bool))
     scored = replace(features, score=np.array(scores), delta_ln_p=np.array(delta_ln_p, dtype=float))
-    return replace(made, features=scored)
+    return changed(made, features=scored)
 
 
 def test_by_score_then_by_delta_ln_p_then_by_index() -> None:
@@ -41,4 +42,4 @@ def test_no_feature_is_both_best_and_worst(scores, count) -> None:
 
 def test_features_that_were_not_measured() -> None:
     with pytest.raises(UserError, match="features was not measured for blocks"):
-        best_and_worst(replace(task_table(0), features=None), 5)
+        best_and_worst(changed(task_table(0), features=None), 5)

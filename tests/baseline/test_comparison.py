@@ -25,7 +25,7 @@ from sae_checks.judge.thresholds import (
     Question,
     Thresholds,
 )
-from sae_checks.records import GROUPS, Measurement, PositionRange, Release
+from sae_checks.records import GROUPS, Manifest, Measurement, PositionRange, Release, by_key
 from tests import stored
 
 DELTA_CE, DELTA_LN_P = (bundled_checks()[name] for name in ("delta_ce", "delta_ln_p"))
@@ -47,8 +47,8 @@ def measurement(*tables: ContextTable) -> Measurement:
     return Measurement(
         Release("made-up", "folder", stored.LOADING, saes),
         stored.CONTEXT,
-        {table.sae.sae_id: table for table in tables},
-        manifest={"provenance": stored.provenance().as_dict()},
+        by_key(tables),
+        manifest=Manifest(provenance=stored.provenance().as_dict()),
     )
 
 
@@ -89,8 +89,7 @@ def test_influences_lie_where_their_texts_do():
 
 
 def with_task(table: TaskTable) -> Measurement:
-    made = measurement(stored.sae_table(0))
-    return replace(made, tasks={"words": {table.sae.sae_id: table}})
+    return measurement(stored.sae_table(0)).with_tables(table)
 
 
 def on_words(table: TaskTable) -> CellRef:

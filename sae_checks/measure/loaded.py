@@ -44,8 +44,9 @@ class SaeSource:
     @classmethod
     def of(cls, saes: Iterable[LoadedSae]) -> SaeSource:
         """SAEs that are loaded already, and stay so."""
-        loaded = {sae.ref.sae_id: sae for sae in saes}
-        return cls(lambda ref: loaded[ref.sae_id])
+        source = cls(_never)
+        source._kept = {sae.ref.sae_id: sae for sae in saes}
+        return source
 
     def get(self, ref: SaeRef) -> LoadedSae:
         """An SAE, loaded."""
@@ -146,6 +147,10 @@ def bind_saes(model: LanguageModel, refs: Iterable[SaeRef]) -> dict[str, str]:
                 "(--sae-model)?"
             )
     return failures
+
+
+def _never(ref: SaeRef) -> LoadedSae:
+    raise KeyError(f"{ref.sae_id} is not among the SAEs that were loaded")
 
 
 def _reader(release: Release, device: str, dtype: str) -> Callable[[SaeRef], LoadedSae]:

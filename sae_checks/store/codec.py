@@ -238,7 +238,7 @@ def _read_side(
 
 
 def _refuse_other_columns(path: Path, rows: pa.Table, said: list[str]) -> None:
-    if rows.column_names != said:
+    if sorted(rows.column_names) != sorted(said):
         raise damaged(path, "says other columns than the files beside it have")
 
 

@@ -37,8 +37,11 @@ def read_measurement(folder: Path, kinds: Mapping[str, type[Table]]) -> Measurem
             up, or of another format.
     """
     manifest = _read_manifest(folder)
-    refs = [ref for entry in manifest.datasets for ref in _tables(folder, manifest, entry, kinds)]
-    found = [read_table(folder / table_folder(ref), ref, manifest.setting) for ref in refs]
+    found = [
+        read_table(path, ref, manifest.setting)
+        for entry in manifest.datasets
+        for path, ref in _tables(folder, manifest, entry, kinds)
+    ]
     tables = by_key([stored.table for stored in found if stored is not None])
     if not tables:
         raise StoreError(f"{folder} holds no table of any SAE; measure again")
@@ -88,8 +91,8 @@ def _read_manifest(folder: Path) -> Manifest:
 
 def _tables(
     folder: Path, manifest: Manifest, entry: DatasetEntry, kinds: Mapping[str, type[Table]]
-) -> Iterator[TableRef]:
-    """The tables that there may be of a data set: those of each SAE, and those of several."""
+) -> Iterator[tuple[Path, TableRef]]:
+    """Where the tables of a data set may lie: those of each SAE by itself, and of several."""
     if entry.evaluation not in kinds:
         raise StoreError(
             f"{folder} holds tables of the evaluation {entry.evaluation!r}, which this version of "
@@ -97,27 +100,30 @@ def _tables(
         )
     kind = kinds[entry.evaluation]
     for sae in manifest.saes:
-        yield TableRef(kind, entry.ref, Intervention((sae.ref,)))
+        ref = TableRef(kind, entry.ref, Intervention((sae.ref,)))
+        yield folder / entry.folder / sae.folder, ref
     for path in sorted((folder / entry.folder).glob("[!.]*")):
         if is_of_several(path.name):
-            yield from _of_several(path, manifest, entry, kind)
+            ref_of_several = _of_several(path, manifest, entry, kind)
+            if ref_of_several is not None:
+                yield path, ref_of_several
 
 
 def _of_several(
     path: Path, manifest: Manifest, entry: DatasetEntry, kind: type[Table]
-) -> Iterator[TableRef]:
-    """The table in a folder, if it is of several SAEs as the manifest records them.
+) -> TableRef | None:
+    """The table in a folder, if its SAEs are those that the manifest records.
 
     Of other weights, it is left from before, and is not read.
     """
     described = next((read_sealed(each) for each in sorted(path.glob("*.json"))), None)
     if described is None:
-        return
+        return None
     known = [_owned(sae.ref, kind, entry) for sae in manifest.saes]
     saes = [described["sae"]] if "sae" in described else described["saes"]
     observed = described["observed"]
     if any(sae not in known for sae in (*saes, *([observed] if observed else []))):
-        return
+        return None
 
     def ref_of(sae: Any) -> SaeRef:
         return manifest.saes[known.index(sae)].ref
@@ -126,7 +132,7 @@ def _of_several(
     ref = TableRef(kind, entry.ref, Intervention(tuple(map(ref_of, saes))), seen)
     if table_folder(ref) != f"{entry.folder}/{path.name}":
         raise damaged(path, f"holds another table ({ref.key.intervention})")
-    yield ref
+    return ref
 
 
 def _owned(sae: SaeRef, kind: type[Table], entry: DatasetEntry) -> Any:

@@ -25,7 +25,7 @@ from sae_checks.judge.thresholds import (
     Question,
     Thresholds,
 )
-from sae_checks.records import GROUPS, Measurement, PositionRange, Release
+from sae_checks.records import GROUPS, Manifest, Measurement, PositionRange, Release, by_key
 from tests import stored
 from tests.tables import changed
 
@@ -48,8 +48,8 @@ def measurement(*tables: ContextTable) -> Measurement:
     return Measurement(
         Release("made-up", "folder", stored.LOADING, saes),
         stored.CONTEXT,
-        {table.sae.sae_id: table for table in tables},
-        manifest={"provenance": stored.provenance().as_dict()},
+        by_key(tables),
+        manifest=Manifest(provenance=stored.provenance().as_dict()),
     )
 
 
@@ -90,8 +90,7 @@ def test_influences_lie_where_their_texts_do():
 
 
 def with_task(table: TaskTable) -> Measurement:
-    made = measurement(stored.sae_table(0))
-    return made.with_tables(table)
+    return measurement(stored.sae_table(0)).with_tables(table)
 
 
 def on_words(table: TaskTable) -> CellRef:

@@ -18,7 +18,7 @@ from sae_checks.baseline.identity import (
 )
 from sae_checks.checking import CellKey, CellRef, Check, bundled_checks
 from sae_checks.errors import BaselineError
-from sae_checks.records import Measurement, ModelLoading, PositionRange, Release, SaeRef
+from sae_checks.records import Manifest, Measurement, ModelLoading, PositionRange, Release, SaeRef
 from sae_checks.store.provenance import DEFINITIONS_VERSION
 from tests import stored
 
@@ -151,18 +151,14 @@ def test_the_key_of_a_cell(ref: CellRef, key: CellKey):
     assert key_of(DELTA_CE, ref, {}) == (None if key.sae else key)
 
 
-def measurement(manifest: dict[str, object]) -> Measurement:
+def measurement(manifest: Manifest) -> Measurement:
     release = Release("made-up", "folder", stored.LOADING, ())
     return Measurement(release, stored.CONTEXT, {}, manifest=manifest)
 
 
-def manifest(**changes: object) -> dict[str, object]:
-    task = {"ref": {"name": "ioi"}, "description": {"fingerprint": "items"}}
-    return {
-        "provenance": stored.provenance(**changes).as_dict(),
-        "texts": {"fingerprint": "texts"},
-        "tasks": [task],
-    }
+def manifest(**changes: object) -> Manifest:
+    said = stored.manifest({"fingerprint": "texts"}, ioi={"fingerprint": "items"})
+    return replace(said, provenance=stored.provenance(**changes).as_dict())
 
 
 def setting(**changes: object) -> dict[str, object]:

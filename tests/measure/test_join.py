@@ -25,7 +25,6 @@ from sae_checks.records import GROUPS, Table
 from tests import stored
 from tests.builders import BOS, VOCABULARY, language_model, loaded_sae, random_texts
 from tests.measuring import ITEM_NEEDS, TEXT_NEEDS, bind
-from tests.tables import changed
 
 EVERYTHING = context_plan(TEXT_NEEDS)
 HOOK_POINT = "blocks.1.hook_resid_pre"
@@ -42,7 +41,7 @@ def parts(seams: Sequence[int]) -> list[slice]:
 def test_texts_in_parts(architecture: str, seams: tuple[int, ...]):
     """Special tokens, massive ones, ablations and position sums included."""
     texts, settings = random_texts(texts=12), Settings()
-    texts = changed(
+    texts = replace(
         texts, documents=np.cumsum(texts.special.ravel(), dtype=np.int32).reshape(12, -1)
     )
     model, sae = language_model(), loaded_sae(HOOK_POINT, architecture)

@@ -274,10 +274,8 @@ def test_intervals_on_the_way_reach_further(check: str):
 
     def reach(*, adaptive: bool, complete: bool) -> float:
         task = stored.task_table(0, "words", items=16)
-        so_far = replace(
-            measurement(replace(table(0, 0.3), complete=complete)),
-            tasks={"words": {A: replace(task, complete=complete)}},
-        )
+        texts = measurement(replace(table(0, 0.3), complete=complete))
+        so_far = texts.with_tables(replace(task, complete=complete))
         estimate = rule(limits, adaptive=adaptive).verdict(so_far, *asked).estimate
         return (estimate.high - estimate.low) / (2 * estimate.standard_error)
 

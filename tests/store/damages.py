@@ -10,17 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from sae_checks.errors import StoreError
-from sae_checks.store import read_measurement
-from tests.stored import (
-    sae_ref,
-)
+from tests.stored import read, sae_ref
 
 HINT = "; restore it, or measure again"
 SAE_0, SAE_1 = (sae_ref(layer).sae_id for layer in range(2))
 
 
 def texts_of(folder: Path, layer: int) -> Path:
-    (found,) = folder.glob(f"blocks.{layer}.*")
+    (found,) = folder.glob(f"context/texts/blocks.{layer}.*")
     return found
 
 
@@ -59,8 +56,8 @@ CHANGED = "was changed after it was written (its checksum is another)"
 OTHER_SAE = f"describes another table (sae.sae_id is '{SAE_1}', not '{SAE_0}')"
 DAMAGES: dict[str, tuple[Callable[[Path], None], str, str]] = {
     # What is done; the file that is named for it; what is said of it.
-    "folders": (swapped_folders(texts_of), "sae.json", OTHER_SAE),
-    "folders of a task": (swapped_folders(task_of), "task.json", OTHER_SAE),
+    "folders": (swapped_folders(texts_of), "table.json", OTHER_SAE),
+    "folders of a task": (swapped_folders(task_of), "table.json", OTHER_SAE),
     "tokens": (swapped_files(texts_of, "tokens.parquet"), "tokens.parquet", ""),
     "position sums": (
         swapped_files(texts_of, "position_sums.parquet"),
@@ -88,12 +85,12 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "no position sums": (
         lambda folder: (texts_of(folder, 0) / "position_sums.parquet").unlink(),
         "position_sums.parquet",
-        "is missing (sae.json names it)",
+        "is missing (table.json names it)",
     ),
     "no ablations": (
         lambda folder: (task_of(folder, 0) / "ablations.parquet").unlink(),
         "ablations.parquet",
-        "is missing (task.json names it)",
+        "is missing (table.json names it)",
     ),
     "a folder instead of a file": (
         lambda folder: as_folder(texts_of(folder, 0) / "tokens.parquet"),
@@ -105,7 +102,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str, str]] = {
             texts_of(folder, 0) / "tokens.parquet", texts_of(folder, 0) / "more.parquet"
         ),
         "more.parquet",
-        "is no file of this table (sae.json does not name it)",
+        "is no file of this table (table.json does not name it)",
     ),
 }
 
@@ -115,11 +112,11 @@ def as_folder(path: Path) -> None:
     path.mkdir()
 
 
-NO_FORMAT = "has no format, where this version of sae-checks reads format 2; measure again"
+NO_FORMAT = "has no format, where this version of sae-checks reads format 3; measure again"
 
 
 def refusal(folder: Path) -> str:
     """What is said of a measurement that cannot be read."""
     with pytest.raises(StoreError) as caught:
-        read_measurement(folder)
+        read(folder)
     return str(caught.value)

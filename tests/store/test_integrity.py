@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sae_checks.errors import StoreError
+from sae_checks.evals.context.table import ContextTable
 from sae_checks.records import Release
-from sae_checks.store import Store, read_measurement
+from sae_checks.store import Store
 from sae_checks.store.integrity import as_json, read_sealed, record_files, write_sealed
 from tests.store.damages import (
     CHANGED,
@@ -29,13 +30,15 @@ from tests.store.damages import (
     texts_of,
 )
 from tests.stored import (
-    COLUMNS,
     LOADING,
     change_sealed,
     provenance,
+    read,
     sae_ref,
     sae_table,
+    table_ref,
     task_table,
+    text_ref,
     write_measurement,
 )
 
@@ -55,10 +58,10 @@ def test_what_was_mixed_up_or_cut_is_refused_naming_the_file(folder: Path, damag
 EDITS: dict[str, object] = {
     "columns": ["l0"],
     "complete": False,
-    "context": 32,
-    "texts": 62,
+    "positions": 32,
+    "units": [[0, 62]],
     "setting": "0",
-    "ablated": "two",
+    "side": {},
 }
 
 
@@ -72,10 +75,10 @@ def test_an_edited_description_is_refused(folder: Path, of: Callable[[Path, int]
 
 
 def test_a_description_set_out_otherwise_is_the_same(folder: Path):
-    path = texts_of(folder, 0) / "sae.json"
+    path = texts_of(folder, 0) / "table.json"
     described = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(described, sort_keys=True), encoding="utf-8")
-    assert set(read_measurement(folder).tables) == {SAE_0, SAE_1}
+    assert set(read(folder).of(ContextTable)) == {SAE_0, SAE_1}
 
 
 @pytest.mark.parametrize(
@@ -86,10 +89,10 @@ def test_a_description_set_out_otherwise_is_the_same(folder: Path):
         ('"' + 99 * "x" + '"', f'holds no JSON object but "{39 * "x"}{HINT}'),
         ("{}", NO_FORMAT),
         ('{"texts": 1000000000000, "context": 64}', NO_FORMAT),
-        ('{"format": 2, "texts": 1000000000000}', CHANGED + HINT),
-        ('{"format": 3}', "is of format 3, where this version of sae-checks reads format 2; "
+        ('{"format": 3, "texts": 1000000000000}', CHANGED + HINT),
+        ('{"format": 4}', "is of format 4, where this version of sae-checks reads format 3; "
          "measure again"),
-        ('{"format": true}', "is of format True, where this version of sae-checks reads format 2; "
+        ('{"format": true}', "is of format True, where this version of sae-checks reads format 3; "
          "measure again"),
         ("", f"cannot be read (Expecting value: line 1 column 1 (char 0)){HINT}"),
     ],
@@ -103,8 +106,8 @@ def test_a_description_of_another_shape_is_one_sentence(
     path.write_text(content, encoding="utf-8")
     assert refusal(folder) == f"{path} {said}"
     told: list[str] = []
-    task = task_table(0).task
-    found = [store.find(sae_ref(0), told.append), store.find_task(task, sae_ref(0), told.append)]
+    refs = [text_ref(sae_ref(0)), table_ref(task_table(0))]
+    found = [store.find(ref, told.append) for ref in refs]
     assert found.count(None) == 1
     assert told == [
         f"{path} {said.rpartition('; ')[0]}; set aside as {path.parent.name}.damaged-1, and "
@@ -114,37 +117,36 @@ def test_a_description_of_another_shape_is_one_sentence(
 
 def test_a_table_of_other_weights_is_refused(folder: Path):
     """Of the same SAE as an earlier training left it, put where the later one's was."""
-    path = texts_of(folder, 0) / "sae.json"
+    path = texts_of(folder, 0) / "table.json"
     change_sealed(path, sae={**read_sealed(path)["sae"], "weights_key": "made-up-7"})
     assert refusal(folder) == (
         f"{path} describes another table (sae.weights_key is 'made-up-7', not 'made-up-0'){HINT}"
     )
 
 
-@pytest.mark.parametrize(("of", "name"), [(texts_of, "sae.json"), (task_of, "task.json")])
-def test_a_table_of_another_setting_is_refused(tmp_path: Path, folder: Path, of, name: str):
+@pytest.mark.parametrize("of", [texts_of, task_of])
+def test_a_table_of_another_setting_is_refused(tmp_path: Path, folder: Path, of):
     """All else is the same: the SAE, its weights, the number of texts and items."""
     other = Store(
         tmp_path / "other",
         Release("made-up", "folder", LOADING, (sae_ref(0),)),
         provenance(seed=1),
     )
-    with other.lock():
-        other.write(sae_table(0), COLUMNS)
-        other.write_task(task_table(0))
+    for table in (sae_table(0), task_table(0)):
+        other.write(table_ref(table), table)
     shutil.rmtree(of(folder, 0))
     shutil.copytree(of(other.folder, 0), of(folder, 1).with_name(of(other.folder, 0).name))
     assert refusal(folder) == (
-        f"{of(folder, 0)}/{name} describes another table (setting is "
+        f"{of(folder, 0)}/table.json describes another table (setting is "
         f"'{provenance(seed=1).key}', not '{provenance().key}'){HINT}"
     )
 
 
 def test_a_table_of_another_task_is_refused(folder: Path):
-    path = task_of(folder, 0) / "task.json"
-    change_sealed(path, task={**read_sealed(path)["task"], "name": "other"})
+    path = task_of(folder, 0) / "table.json"
+    change_sealed(path, dataset={**read_sealed(path)["dataset"], "name": "other"})
     assert refusal(folder) == (
-        f"{path} describes another table (task.name is 'other', not 'made-up-task'){HINT}"
+        f"{path} describes another table (dataset.name is 'other', not 'made-up-task'){HINT}"
     )
 
 
@@ -152,10 +154,9 @@ def test_a_task_is_no_table_of_texts(folder: Path):
     texts, task = texts_of(folder, 0), task_of(folder, 0)
     shutil.rmtree(texts)
     shutil.copytree(task, texts)
-    (texts / "task.json").rename(texts / "sae.json")
-    message = refusal(folder)
-    assert message.startswith(f"{texts}/sae.json describes another table (task is ")
-    assert message.endswith(f"..., not None){HINT}")
+    assert refusal(folder) == (
+        f"{texts}/table.json describes another table (evaluation is 'tasks', not 'context'){HINT}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -171,18 +172,18 @@ def test_names_inside_the_files_have_to_be_the_owners(
     rows = pq.read_table(table / name, partitioning=None)
     index = rows.column_names.index(column)
     pq.write_table(rows.set_column(index, column, [[found] * len(rows)]), table / name)
-    change_sealed(table / "task.json", files=record_files(table))
+    change_sealed(table / "table.json", files=record_files(sorted(table.glob("*.parquet"))))
     assert refusal(folder) == f"{table / name} is of {column} '{found}', not of '{wanted}'{HINT}"
 
 
 def test_other_rows_than_were_written_are_refused(folder: Path):
-    path = texts_of(folder, 0) / "sae.json"
+    path = texts_of(folder, 0) / "table.json"
     files = read_sealed(path)["files"]
     files["tokens.parquet"]["rows"] += 1
     change_sealed(path, files=files)
     rows = 12 * 63
     assert refusal(folder) == (
-        f"{path.parent}/tokens.parquet has {rows} rows, where sae.json says {rows + 1}{HINT}"
+        f"{path.parent}/tokens.parquet has {rows} rows, where table.json says {rows + 1}{HINT}"
     )
 
 
@@ -192,7 +193,7 @@ def test_a_changed_byte_is_told_by_its_checksum(folder: Path):
     content[-20] ^= 1  # in the footer, which no checksum of Parquet's covers
     path.write_bytes(content)
     assert refusal(folder) == (
-        f"{path} was changed after it was written (its SHA-256 is not that of sae.json){HINT}"
+        f"{path} was changed after it was written (its SHA-256 is not that of table.json){HINT}"
     )
 
 
@@ -201,7 +202,7 @@ def test_a_cut_file_is_told_by_its_size(folder: Path):
     size = path.stat().st_size
     path.write_bytes(path.read_bytes()[:1000])
     assert refusal(folder) == (
-        f"{path} has 1,000 bytes, where sae.json says {size:,} were written{HINT}"
+        f"{path} has 1,000 bytes, where table.json says {size:,} were written{HINT}"
     )
 
 
@@ -224,11 +225,11 @@ def test_no_bit_of_any_file_can_flip_unnoticed(untouched: Path, data: st.DataObj
     path.write_bytes(content)
     try:
         with pytest.raises(StoreError) as caught:
-            read_measurement(untouched)
+            read(untouched)
         assert "\n" not in str(caught.value)
     finally:
         path.write_bytes(whole)
-    read_measurement(untouched)
+    read(untouched)
 
 
 @given(

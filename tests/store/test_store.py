@@ -10,20 +10,25 @@ import numpy as np
 import pytest
 
 from sae_checks.errors import StoreError
-from sae_checks.records import Release, SaeRef
-from sae_checks.store import Store, read_measurement
-from sae_checks.store import store as store_module
+from sae_checks.evals.context.table import ContextTable
+from sae_checks.records import Intervention, Release, SaeRef
+from sae_checks.store import MeasuredDataset, Store, codec
 from sae_checks.store.integrity import read_sealed
 from sae_checks.store.provenance import DEFINITIONS_VERSION
 from tests.stored import (
     COLUMNS,
     LOADING,
+    ON_TEXTS,
     change_sealed,
     provenance,
+    read,
     sae_ref,
     sae_table,
+    text_ref,
     write_measurement,
 )
+
+TALES = MeasuredDataset(ON_TEXTS, "context", {"corpus": "tales"})
 
 
 def release(*saes: SaeRef) -> Release:
@@ -33,16 +38,15 @@ def release(*saes: SaeRef) -> Release:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     store = Store(tmp_path, release(sae_ref(0), sae_ref(1)), provenance())
-    with store.lock():
-        for layer in range(2):
-            store.write(sae_table(layer), COLUMNS)
-        store.write_manifest({"corpus": "tales"}, {})
+    for layer in range(2):
+        store.write(text_ref(sae_ref(layer)), sae_table(layer))
+    store.write_manifest([TALES], {})
     return store
 
 
 def refusal(folder: Path) -> str:
     with pytest.raises(StoreError) as caught:
-        read_measurement(folder)
+        read(folder)
     return str(caught.value)
 
 
@@ -52,113 +56,125 @@ def test_the_folder_says_release_and_setting(store: Store, tmp_path: Path):
 
 
 def test_what_was_written_is_read(store: Store):
-    stored = store.read(sae_ref(0))
+    stored = store.read(text_ref(sae_ref(0)))
     assert stored is not None
-    assert stored.columns == COLUMNS
+    assert stored.table.measured == COLUMNS
+    np.testing.assert_array_equal(stored.units, np.arange(12))
     np.testing.assert_array_equal(stored.table.columns["l0"], sae_table(0).columns["l0"])
 
 
 def test_nothing_was_written(tmp_path: Path):
     store = Store(tmp_path, release(sae_ref(0)), provenance())
-    assert store.read(sae_ref(0)) is None
+    assert store.read(text_ref(sae_ref(0))) is None
+    assert store.find(text_ref(sae_ref(0)), print) is None
     assert store.read_manifest() is None
+    assert store.find_manifest(print) is None
+    assert list(tmp_path.iterdir()) == []  # looking for it makes nothing
 
 
 def test_other_weights_are_another_sae(store: Store):
     """And only that one: the other SAE is still found."""
     changed = replace(sae_ref(0), weights_key="one byte changed")
-    assert store.read(changed) is None
-    assert store.read(sae_ref(1)) is not None
-    store.write(replace(sae_table(0), sae=changed), COLUMNS)
-    assert store.read(changed) is not None
-    assert store.read(sae_ref(0)) is not None  # weights that come back need no new measurement
+    assert store.read(text_ref(changed)) is None
+    assert store.read(text_ref(sae_ref(1))) is not None
+    store.write(text_ref(changed), replace(sae_table(0), intervention=Intervention((changed,))))
+    assert store.read(text_ref(changed)) is not None
+    assert (
+        store.read(text_ref(sae_ref(0))) is not None
+    )  # weights that come back need no new measurement
 
 
 def test_the_same_weights_elsewhere_are_the_same_sae(store: Store):
-    assert store.read(replace(sae_ref(0), location="somewhere else")) is not None
+    assert store.read(text_ref(replace(sae_ref(0), location="somewhere else"))) is not None
 
 
 def test_another_setting_is_another_folder(store: Store, tmp_path: Path):
     other = Store(tmp_path, store.release, provenance(seed=1))
-    assert other.read(sae_ref(0)) is None
+    assert other.read(text_ref(sae_ref(0))) is None
 
 
 def test_a_table_takes_the_place_of_an_earlier_one(store: Store):
     columns = {"norm": sae_table(0).columns["norm"]}
-    store.write(replace(sae_table(0), columns=columns, position_sums=None), frozenset({"norm"}))
-    stored = store.read(sae_ref(0))
+    store.write(text_ref(sae_ref(0)), replace(sae_table(0), columns=columns, side={}))
+    stored = store.read(text_ref(sae_ref(0)))
     assert stored is not None
-    assert stored.columns == set(stored.table.columns) == {"norm"}
-    assert stored.table.position_sums is None
+    assert stored.table.measured == {"norm"}
 
 
 def test_a_write_that_fails_leaves_what_was_there(store: Store, monkeypatch: pytest.MonkeyPatch):
-    before = sorted(path.name for path in store.folder.iterdir())
+    before = sorted(store.folder.rglob("*"))
 
-    def fail(folder: Path, table: object) -> None:
+    def fail(folder: Path, *rest: object) -> None:
         (folder / "tokens.parquet").write_bytes(b"half")
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(store_module, "write_table", fail)
-    for sae in (sae_ref(0), replace(sae_ref(0), weights_key="new")):
+    monkeypatch.setattr(codec, "write_table", fail)
+    new = replace(sae_ref(0), weights_key="new")
+    for sae in (sae_ref(0), new):
         with pytest.raises(OSError, match="the disk is full"):
-            store.write(replace(sae_table(0), sae=sae), COLUMNS)
-    assert sorted(path.name for path in store.folder.iterdir()) == before
-    assert store.read(sae_ref(0)) is not None
-    assert store.read(replace(sae_ref(0), weights_key="new")) is None
+            store.write(text_ref(sae), replace(sae_table(0), intervention=Intervention((sae,))))
+    assert sorted(store.folder.rglob("*")) == before
+    assert store.read(text_ref(sae_ref(0))) is not None
+    assert store.read(text_ref(new)) is None
 
 
 def test_a_measurement_from_its_folder_alone(store: Store):
-    measurement = read_measurement(store.folder)
+    measurement = read(store.folder)
     saes = (sae_ref(0), sae_ref(1))
     assert measurement.release == Release("made/up release", "stored", LOADING, saes, whole=2)
     assert measurement.context == provenance().context
     assert measurement.failures == {}
-    assert set(measurement.tables) == {sae.sae_id for sae in saes}
-    assert measurement.manifest["texts"] == {"corpus": "tales"}
-    assert measurement.manifest["provenance"] == json.loads(json.dumps(provenance().as_dict()))
+    assert set(measurement.tables) == {text_ref(sae).key for sae in saes}
+    assert measurement.manifest.texts == {"corpus": "tales"}
+    assert measurement.manifest.provenance == json.loads(json.dumps(provenance().as_dict()))
 
 
 def test_failures_are_kept_with_their_reasons(tmp_path: Path):
     folder = write_measurement(tmp_path, layers=3, failures={1: "weights are NaN"})
-    measurement = read_measurement(folder)
+    measurement = read(folder)
     assert measurement.failures == {"blocks.1.hook_resid_pre": "weights are NaN"}
-    assert set(measurement.tables) == {"blocks.0.hook_resid_pre", "blocks.2.hook_resid_pre"}
+    assert set(measurement.of(ContextTable)) == {
+        "blocks.0.hook_resid_pre",
+        "blocks.2.hook_resid_pre",
+    }
 
 
 def test_an_sae_that_no_run_asked_for(store: Store, tmp_path: Path):
     larger = Store(tmp_path, release(sae_ref(0), sae_ref(2)), provenance())
-    larger.write_manifest({}, {})
-    assert read_measurement(store.folder).failures == {
+    larger.write_manifest([], {})
+    assert read(store.folder).failures == {
         "blocks.2.hook_resid_pre": (f"SAE 'blocks.2.hook_resid_pre' has no table in {store.folder}")
     }
 
 
 def test_a_run_of_some_saes_forgets_no_other(store: Store, tmp_path: Path):
     some = Store(tmp_path, release(sae_ref(1)), provenance())
-    some.write_manifest({}, {})
-    measurement = read_measurement(store.folder)
-    assert set(measurement.tables) == {"blocks.0.hook_resid_pre", "blocks.1.hook_resid_pre"}
-    assert measurement.manifest["texts"] == {"corpus": "tales"}  # this run read none
+    some.write_manifest([], {})
+    measurement = read(store.folder)
+    assert set(measurement.of(ContextTable)) == {
+        "blocks.0.hook_resid_pre",
+        "blocks.1.hook_resid_pre",
+    }
+    assert measurement.manifest.texts == {"corpus": "tales"}  # this run read none
 
 
 def test_a_failure_is_remembered_until_it_is_mended(store: Store, tmp_path: Path):
     with_third = Store(tmp_path, release(sae_ref(0), sae_ref(2)), provenance())
-    with_third.write_manifest({}, {sae_ref(2).sae_id: "weights are NaN"})
-    with_third.write_manifest({}, {})  # a run that did not ask for it
-    assert read_measurement(store.folder).failures == {sae_ref(2).sae_id: "weights are NaN"}
-    with_third.write(sae_table(2), COLUMNS)
-    with_third.write_manifest({}, {})
-    assert read_measurement(store.folder).failures == {}
+    with_third.write_manifest([], {sae_ref(2).sae_id: "weights are NaN"})
+    with_third.write_manifest([], {})  # a run that did not ask for it
+    assert read(store.folder).failures == {sae_ref(2).sae_id: "weights are NaN"}
+    with_third.write(text_ref(sae_ref(2)), sae_table(2))
+    with_third.write_manifest([], {})
+    assert read(store.folder).failures == {}
 
 
 def test_changed_weights_that_fail_are_not_judged_by_the_old_table(store: Store, tmp_path: Path):
     changed = replace(sae_ref(0), weights_key="changed")
     Store(tmp_path, release(changed, sae_ref(1)), provenance()).write_manifest(
-        {}, {changed.sae_id: "weights are NaN"}
+        [], {changed.sae_id: "weights are NaN"}
     )
-    measurement = read_measurement(store.folder)
-    assert set(measurement.tables) == {sae_ref(1).sae_id}
+    measurement = read(store.folder)
+    assert set(measurement.of(ContextTable)) == {sae_ref(1).sae_id}
     assert measurement.failures == {changed.sae_id: "weights are NaN"}
 
 

@@ -13,33 +13,44 @@ import pytest
 
 from sae_checks.errors import StoreError
 from sae_checks.evals.tasks.table import TaskTable
-from sae_checks.records import Release, TaskRef
-from sae_checks.store import MeasuredTask, Store, read_measurement, task_refs
-from sae_checks.store import store as store_module
+from sae_checks.records import DatasetEntry, DatasetRef, Intervention, Release, TableRef
+from sae_checks.store import MeasuredDataset, Store, codec
 from sae_checks.store.integrity import read_sealed
+from tests.store.round_trip import assert_same
 from tests.stored import (
     LOADING,
+    ON_TEXTS,
     change_sealed,
     provenance,
+    read,
     sae_ref,
-    task_ref,
+    task_of,
     task_table,
     write_measurement,
 )
 
 LAYER_0, LAYER_1 = (sae_ref(layer).sae_id for layer in range(2))
 TABLE = task_table(0)
-TASK = TABLE.task
+TASK = DatasetRef.of_task(task_of(TABLE))
+AT_0, AT_1 = (TableRef(TaskTable, TASK, Intervention((sae_ref(n),))) for n in range(2))
+
+
+def other_items(**changes: object) -> DatasetRef:
+    """The task, but for some of what decides its items."""
+    return DatasetRef.of_task(replace(task_of(TABLE), **changes))  # type: ignore[arg-type]
+
+
+def found(ref: DatasetRef, **more: object) -> MeasuredDataset:
+    return MeasuredDataset(ref, "tasks", **{"description": {}, **more})  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """With two SAEs on one task, and no texts."""
     made = Store(tmp_path, Release("made-up", "folder", LOADING, (sae_ref(0), sae_ref(1))), of())
-    with made.lock():
-        for layer in range(2):
-            made.write_task(task_table(layer))
-        made.write_manifest({}, {}, [MeasuredTask(TASK, {"items": 40, "cut": 3})])
+    for layer, ref in enumerate((AT_0, AT_1)):
+        made.write(ref, task_table(layer))
+    made.write_manifest([found(TASK, description={"items": 40, "cut": 3})], {})
     return made
 
 
@@ -47,15 +58,16 @@ def of(**changes: object):
     return provenance(**changes)
 
 
-def entries(store: Store) -> dict[str, dict]:
+def entries(store: Store) -> dict[str, DatasetEntry]:
     manifest = store.read_manifest()
     assert manifest is not None
-    assert len({entry["ref"]["name"] for entry in manifest["tasks"]}) == len(manifest["tasks"])
-    return {entry["ref"]["name"]: entry for entry in manifest["tasks"]}
+    made = {entry.ref.name: entry for entry in manifest.tasks}
+    assert len(made) == len(manifest.tasks)
+    return made
 
 
 def test_a_task_lies_below_its_own_folder(store: Store):
-    folder = store.task_folder(TASK)
+    folder = store.table_folder(AT_0).parent
     assert folder.parent == store.folder / "tasks"
     assert folder.name.startswith("made-up-task-")
     (of_layer_0,) = folder.glob("blocks.0.*")
@@ -63,13 +75,13 @@ def test_a_task_lies_below_its_own_folder(store: Store):
         "ablations.parquet",
         "features.parquet",
         "items.parquet",
-        "task.json",
+        "table.json",
     ]
     files = {path.name: path for path in of_layer_0.glob("*.parquet")}
-    described = json.loads((of_layer_0 / "task.json").read_text(encoding="utf-8"))
+    described = json.loads((of_layer_0 / "table.json").read_text(encoding="utf-8"))
     assert len(described.pop("checksum")) == 64
     assert described == {
-        "format": 2,
+        "format": 3,
         "setting": provenance().key,
         "sae": {
             "sae_id": LAYER_0,
@@ -89,20 +101,64 @@ def test_a_task_lies_below_its_own_folder(store: Store):
             "dataset": None,
             "neuronpedia_id": "made-up/0-res",
         },
-        "task": {
+        "observed": None,
+        "evaluation": "tasks",
+        "dataset": {
             "name": "made-up-task",
-            "columns": sorted([*TABLE.columns, "features"]),
-            "version": "0",
-            "items": 40,
-            "seed": 0,
-            "answer": "first_token",
-            "feature_window": 32,
-            "made_by": "",
+            "identity": {
+                "columns": sorted([*TABLE.columns, "features"]),
+                "version": "0",
+                "items": 40,
+                "seed": 0,
+                "answer": "first_token",
+                "feature_window": 32,
+                "made_by": "",
+            },
         },
-        "columns": sorted([*TABLE.columns, "features"]),
-        "ablated": 2,
+        "units": [[0, 40]],
+        "positions": None,
+        "columns": list(TABLE.columns),
+        "labels": {"prompt_tokens": "int64", "source": "str"},
+        "derived": ["clean_right", "sae_right", "class", "delta_ln_p"],
+        "side": {
+            "features": {
+                "arrays": {
+                    "feature": "int64",
+                    "items": "int64",
+                    "delta_ln_p": "float64",
+                    "score": "int64",
+                    "strength": "float64",
+                    "weighted_delta_ln_p": "float64",
+                    "weighted_score": "float64",
+                    "group_items": "int64",
+                    "group_score": "int64",
+                },
+                "derived": [
+                    "share_of_items",
+                    "mean_delta_ln_p",
+                    "mean_strength",
+                    "weighted_mean_delta_ln_p",
+                    "weighted_mean_score",
+                    "link",
+                ],
+                "numbers": {},
+            },
+            "ablations": {
+                "arrays": {
+                    "feature": "int64",
+                    "best": "bool",
+                    "item": "int64",
+                    "delta_ln_p": "float64",
+                },
+                "derived": ["link"],
+                "numbers": {"asked": 2},
+            },
+        },
         "complete": True,
+        "part": False,
         "description": {},
+        "before": [],
+        "replaces": [],
         "files": {
             name: {
                 "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -115,28 +171,26 @@ def test_a_task_lies_below_its_own_folder(store: Store):
 
 
 def test_what_was_written_is_read(store: Store):
-    stored = store.read_task(TASK, sae_ref(0))
+    stored = store.read(AT_0)
     assert stored is not None
-    assert stored.columns == {*TABLE.columns, "features"}
-    assert stored.table.ablations is not None
-    assert stored.table.ablations.asked == 2
-    np.testing.assert_array_equal(stored.table.columns["sae_ln_p"], TABLE.columns["sae_ln_p"])
+    assert stored.table.measured == {*TABLE.columns, "features", "ablations"}
+    assert_same(stored.table, TABLE)
+    np.testing.assert_array_equal(stored.units, np.arange(40))
 
 
 def test_without_features_and_ablations(store: Store):
-    store.write_task(replace(TABLE, features=None, ablations=None))
-    stored = store.read_task(TASK, sae_ref(0))
+    store.write(AT_0, replace(TABLE, side={}))
+    stored = store.read(AT_0)
     assert stored is not None
-    assert stored.columns == set(TABLE.columns)
-    assert (stored.table.features, stored.table.ablations) == (None, None)
+    assert stored.table.measured == set(TABLE.columns)
 
 
 def test_nothing_was_written(tmp_path: Path, store: Store):
-    assert store.read_task(replace(TASK, name="another"), sae_ref(0)) is None
-    assert store.read_task(TASK, sae_ref(2)) is None
-    assert store.read_task(TASK, replace(sae_ref(0), weights_key="one byte changed")) is None
-    other = Store(tmp_path, store.release, of(seed=1))
-    assert other.read_task(TASK, sae_ref(0)) is None
+    changed = replace(sae_ref(0), weights_key="one byte changed")
+    assert store.read(replace(AT_0, dataset=other_items(name="another"))) is None
+    assert store.read(replace(AT_0, intervention=Intervention((sae_ref(2),)))) is None
+    assert store.read(replace(AT_0, intervention=Intervention((changed,)))) is None
+    assert Store(tmp_path, store.release, of(seed=1)).read(AT_0) is None
 
 
 @pytest.mark.parametrize(
@@ -153,123 +207,116 @@ def test_nothing_was_written(tmp_path: Path, store: Store):
     ids=lambda changes: next(iter(changes)),
 )
 def test_what_determines_the_items_is_another_folder(store: Store, changes: dict):
-    other: TaskRef = replace(TASK, **changes)
-    assert store.task_folder(other) != store.task_folder(TASK)
-    assert store.read_task(other, sae_ref(0)) is None
-    store.write_task(replace(TABLE, task=other))
-    assert store.read_task(other, sae_ref(0)) is not None
-    assert store.read_task(TASK, sae_ref(0)) is not None  # and the first is still there
+    other = replace(AT_0, dataset=other_items(**changes))
+    assert store.table_folder(other) != store.table_folder(AT_0)
+    assert store.read(other) is None
+    store.write(other, replace(TABLE, dataset=other.dataset.name))
+    assert store.read(other) is not None
+    assert store.read(AT_0) is not None  # and the first is still there
 
 
 def test_the_same_content_elsewhere_is_the_same_task(store: Store):
-    elsewhere = replace(TASK, location="/somewhere/else.jsonl")
-    assert store.task_folder(elsewhere) == store.task_folder(TASK)
-    assert store.read_task(elsewhere, sae_ref(0)) is not None
+    assert other_items(location="/somewhere/else.jsonl") == TASK
 
 
 def test_a_write_that_fails_leaves_what_was_there(store: Store, monkeypatch: pytest.MonkeyPatch):
     before = sorted(path.relative_to(store.folder) for path in store.folder.rglob("*"))
 
-    def fail(folder: Path, table: TaskTable) -> None:
+    def fail(folder: Path, *rest: object) -> None:
         (folder / "items.parquet").write_bytes(b"half")
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(store_module, "write_task_table", fail)
-    for task in (TASK, replace(TASK, items=41)):
+    monkeypatch.setattr(codec, "write_table", fail)
+    other = replace(AT_0, intervention=Intervention((sae_ref(2),)))
+    for ref in (AT_0, other):
         with pytest.raises(OSError, match="the disk is full"):
-            store.write_task(replace(TABLE, task=task))
+            store.write(ref, replace(TABLE, intervention=ref.intervention))
     assert sorted(path.relative_to(store.folder) for path in store.folder.rglob("*")) == before
-    assert store.read_task(TASK, sae_ref(0)) is not None
-    assert store.read_task(replace(TASK, items=41), sae_ref(0)) is None
+    assert store.read(AT_0) is not None
+    assert store.read(other) is None
 
 
 def test_a_task_as_the_manifest_records_it(store: Store):
     assert entries(store) == {
-        "made-up-task": {
-            "ref": {
-                "name": "made-up-task",
-                "columns": sorted([*TABLE.columns, "features"]),
-                "version": "0",
-                "items": 40,
-                "seed": 0,
-                "answer": "first_token",
-                "location": "made-up-task.jsonl",
-                "feature_window": 32,
-                "made_by": "",
-            },
-            "folder": store.task_folder(TASK).relative_to(store.folder).as_posix(),
-            "failure": None,
-            "description": {"items": 40, "cut": 3},
-        }
+        "made-up-task": DatasetEntry(
+            TASK,
+            "tasks",
+            store.table_folder(AT_0).parent.relative_to(store.folder).as_posix(),
+            {"items": 40, "cut": 3},
+        )
     }
+
+
+def test_a_task_is_known_again_from_the_manifest(store: Store):
+    """Where its data lie is said beside what it is."""
+    task = task_of(TABLE)
+    store.write_manifest([found(TASK, description={"location": task.location})], {})
+    assert entries(store)["made-up-task"].task == task
 
 
 def test_a_run_that_read_no_items_keeps_what_was_said_of_them(store: Store):
-    store.write_manifest({}, {}, [MeasuredTask(TASK, {})])
-    assert entries(store)["made-up-task"]["description"] == {"items": 40, "cut": 3}
+    store.write_manifest([found(TASK)], {})
+    assert entries(store)["made-up-task"].description == {"items": 40, "cut": 3}
 
 
 def test_a_task_of_the_same_name_gives_way(store: Store):
-    other = replace(TASK, items=41)
-    store.write_manifest({}, {}, [MeasuredTask(other, {})])
+    other = other_items(items=41)
+    store.write_manifest([found(other)], {})
     entry = entries(store)["made-up-task"]
-    assert (entry["ref"]["items"], entry["description"]) == (41, {})
-    assert entry["folder"] != store.task_folder(TASK).relative_to(store.folder).as_posix()
-    store.write_task(replace(TABLE, task=other))
-    assert set(read_measurement(store.folder).tasks["made-up-task"]) == {LAYER_0}
+    assert (entry.ref, entry.description) == (other, {})
+    assert store.folder / entry.folder != store.table_folder(AT_0).parent
+    store.write(replace(AT_0, dataset=other), TABLE)
+    assert set(read(store.folder).of(TaskTable, "made-up-task")) == {LAYER_0}
 
 
 def test_tasks_of_other_names_stay(store: Store):
-    other = replace(TASK, name="another")
-    store.write_task(replace(TABLE, task=other))
-    store.write_manifest({}, {}, [MeasuredTask(other, {"items": 40})])
+    other = other_items(name="another")
+    store.write(replace(AT_0, dataset=other), replace(TABLE, dataset="another"))
+    store.write_manifest([found(other, description={"items": 40})], {})
     assert list(entries(store)) == ["another", "made-up-task"]
-    store.write_manifest({"corpus": "tales"}, {})  # a run on texts alone
+    # A run on texts alone.
+    store.write_manifest([MeasuredDataset(ON_TEXTS, "context", {"corpus": "tales"})], {})
     assert list(entries(store)) == ["another", "made-up-task"]
-    measurement = read_measurement(store.folder)
-    assert {name: set(tables) for name, tables in measurement.tasks.items()} == {
-        "another": {LAYER_0},
-        "made-up-task": {LAYER_0, LAYER_1},
-    }
-    assert task_refs(measurement.manifest) == (other, TASK)
+    measurement = read(store.folder)
+    assert set(measurement.of(TaskTable, "another")) == {LAYER_0}
+    assert set(measurement.of(TaskTable, "made-up-task")) == {LAYER_0, LAYER_1}
+    assert [entry.ref for entry in measurement.manifest.tasks] == [other, TASK]
 
 
 def test_a_failure_is_kept_until_the_task_is_measured(store: Store):
     sentence = "task another: none of its questions can be asked of this model"
-    other = task_ref("another")
-    store.write_manifest({}, {}, [MeasuredTask(other, {}, sentence)])
-    store.write_manifest({}, {})  # a run that did not ask for it
-    measurement = read_measurement(store.folder)
-    assert measurement.task_failures == {"another": sentence}
-    assert measurement.tasks["another"] == {}
-    store.write_manifest({}, {}, [MeasuredTask(other, {"items": 40})])
-    assert read_measurement(store.folder).task_failures == {}
+    other = other_items(name="another")
+    store.write_manifest([found(other, failure=sentence)], {})
+    store.write_manifest([], {})  # a run that did not ask for it
+    measurement = read(store.folder)
+    assert measurement.dataset_failures == {"another": sentence}
+    assert measurement.of(TaskTable, "another") == {}
+    store.write_manifest([found(other, description={"items": 40})], {})
+    assert read(store.folder).dataset_failures == {}
 
 
 def test_a_measurement_of_tasks_alone(store: Store):
-    measurement = read_measurement(store.folder)
+    measurement = read(store.folder)
     assert measurement.release.saes == (sae_ref(0), sae_ref(1))
-    assert measurement.tables == {}
+    assert set(measurement.tables) == {AT_0.key, AT_1.key}
     assert measurement.failures == {}
-    assert set(measurement.tasks["made-up-task"]) == {LAYER_0, LAYER_1}
-    read = measurement.tasks["made-up-task"][LAYER_1]
-    assert (read.sae, read.task) == (sae_ref(1), TASK)
+    assert measurement.tables[AT_1.key].sae == sae_ref(1)
 
 
 def test_an_sae_without_texts_and_without_tasks(store: Store, tmp_path: Path):
-    Store(tmp_path, replace(store.release, saes=(sae_ref(2),)), of()).write_manifest({}, {})
-    assert read_measurement(store.folder).failures == {
+    Store(tmp_path, replace(store.release, saes=(sae_ref(2),)), of()).write_manifest([], {})
+    assert read(store.folder).failures == {
         "blocks.2.hook_resid_pre": f"SAE 'blocks.2.hook_resid_pre' has no table in {store.folder}"
     }
 
 
 def test_a_failure_of_an_sae_is_mended_by_its_table_of_a_task(store: Store, tmp_path: Path):
     larger = Store(tmp_path, replace(store.release, saes=(sae_ref(0), sae_ref(2))), of())
-    larger.write_manifest({}, {sae_ref(2).sae_id: "weights are NaN"})
-    assert read_measurement(store.folder).failures == {sae_ref(2).sae_id: "weights are NaN"}
-    larger.write_task(task_table(2))
-    larger.write_manifest({}, {})
-    assert read_measurement(store.folder).failures == {}
+    larger.write_manifest([], {sae_ref(2).sae_id: "weights are NaN"})
+    assert read(store.folder).failures == {sae_ref(2).sae_id: "weights are NaN"}
+    larger.write(replace(AT_0, intervention=Intervention((sae_ref(2),))), task_table(2))
+    larger.write_manifest([], {})
+    assert read(store.folder).failures == {}
 
 
 def test_a_task_that_failed_and_nothing_else(tmp_path: Path):
@@ -277,16 +324,16 @@ def test_a_task_that_failed_and_nothing_else(tmp_path: Path):
         tmp_path, layers=1, failures={0: "not asked for"}, task_failures={"another": "no question"}
     )
     with pytest.raises(StoreError) as caught:
-        read_measurement(folder)
+        read(folder)
     assert str(caught.value) == f"{folder} holds no table of any SAE; measure again"
 
 
 def test_other_columns_than_the_folder_says(store: Store):
-    (path,) = store.task_folder(TASK).glob("blocks.1.*/task.json")
+    path = store.table_folder(AT_1) / "table.json"
     columns = read_sealed(path)["columns"]
     change_sealed(path, columns=[name for name in columns if name != "prompt_l0"])
     with pytest.raises(StoreError) as caught:
-        store.read_task(TASK, sae_ref(1))
+        store.read(AT_1)
     assert str(caught.value) == (
         f"{path} says other columns than the files beside it have; restore it, or measure again"
     )

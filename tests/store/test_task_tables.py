@@ -2,56 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from sae_checks.errors import StoreError
-from sae_checks.evals.tasks.table import FeatureTable, TaskTable
-from sae_checks.records import GROUPS
-from sae_checks.store.task_tables import read_task_table, write_task_table
+from sae_checks.evals.tasks.table import AblationTable, FeatureTable
+from sae_checks.records import GROUPS, Intervention, SideTable
+from tests.store.round_trip import (
+    assert_same_arrays,
+    read,
+    round_trip,
+    rows_of,
+    write,
+)
 from tests.stored import ablation_table, feature_table, task_table
 
 TABLE = task_table(0)
 LINK = "https://www.neuronpedia.org/made-up/0-res/"
 
 
-def round_trip(folder: Path, table: TaskTable) -> TaskTable:
-    write_task_table(folder, table)
-    asked = table.ablations.asked if table.ablations is not None else 0
-    return read_task_table(folder, table.sae, table.task, asked)
-
-
-def rows_of(folder: Path, file: str) -> pa.Table:
-    """As anybody opens it, who knows nothing of the gate."""
-    return pq.read_table(folder / file, partitioning=None)
-
-
-def assert_same(first: object, second: object) -> None:
-    """Two records of arrays, field by field, to the bit and of the same kind of numbers."""
-    assert type(first) is type(second)
-    for field in fields(first):  # type: ignore[arg-type]
-        one, other = getattr(first, field.name), getattr(second, field.name)
-        np.testing.assert_array_equal(one, other)
-        if isinstance(one, np.ndarray):
-            assert one.dtype == other.dtype
+def side(features: FeatureTable, ablations: AblationTable) -> dict[str, SideTable]:
+    return {"features": features, "ablations": ablations}
 
 
 def test_everything_comes_back(tmp_path: Path):
     back = round_trip(tmp_path, TABLE)
-    assert (back.sae, back.task, back.sources) == (TABLE.sae, TABLE.task, TABLE.sources)
+    assert (back.sae, back.key, back.sources) == (TABLE.sae, TABLE.key, TABLE.sources)
     assert back.columns.keys() == TABLE.columns.keys()
     for name, column in TABLE.columns.items():
         np.testing.assert_array_equal(back.columns[name], column)  # in float64
         assert back.columns[name].dtype == np.float64
     np.testing.assert_array_equal(back.prompt_tokens, TABLE.prompt_tokens)
     assert back.prompt_tokens.dtype == np.int64
-    assert_same(back.features, TABLE.features)
-    assert_same(back.ablations, TABLE.ablations)
+    assert_same_arrays(back.features, TABLE.features)
+    assert_same_arrays(back.ablations, TABLE.ablations)
 
 
 def test_what_is_not_finite_stays_so(tmp_path: Path):
@@ -61,18 +49,18 @@ def test_what_is_not_finite_stays_so(tmp_path: Path):
     delta = columns["sae_ln_p"] - columns["clean_ln_p"]
     features, ablations = feature_table(delta), ablation_table(np.zeros(40))
     ablations.delta_ln_p[:2] = np.nan, np.inf
-    table = replace(TABLE, columns=columns, features=features, ablations=ablations)
+    table = replace(TABLE, columns=columns, side=side(features, ablations))
     back = round_trip(tmp_path, table)
     for name, column in columns.items():
         np.testing.assert_array_equal(back.columns[name], column)
-    assert_same(back.features, features)
-    assert_same(back.ablations, ablations)
+    assert_same_arrays(back.features, features)
+    assert_same_arrays(back.ablations, ablations)
 
 
 def test_only_what_was_measured(tmp_path: Path):
     few = {name: TABLE.columns[name] for name in ("clean_ln_p", "sae_ln_p")}
     ranks = {name: TABLE.columns[name] for name in ("clean_rank", "sae_rank")}
-    back = round_trip(tmp_path, replace(TABLE, columns=few | ranks, features=None, ablations=None))
+    back = round_trip(tmp_path, replace(TABLE, columns=few | ranks, side={}))
     assert back.columns.keys() == few.keys() | ranks.keys()
     assert (back.features, back.ablations) == (None, None)
     assert [path.name for path in tmp_path.iterdir()] == ["items.parquet"]
@@ -82,20 +70,20 @@ def test_an_sae_without_an_active_feature(tmp_path: Path):
     delta = TABLE.columns["sae_ln_p"] - TABLE.columns["clean_ln_p"]
     none = feature_table(delta, np.zeros((0, 40), dtype=bool))
     no_ablation = ablation_table(np.zeros(0))
-    back = round_trip(tmp_path, replace(TABLE, features=none, ablations=no_ablation))
-    assert_same(back.features, none)
-    assert_same(back.ablations, no_ablation)
+    back = round_trip(tmp_path, replace(TABLE, side=side(none, no_ablation)))
+    assert_same_arrays(back.features, none)
+    assert_same_arrays(back.ablations, no_ablation)
 
 
 def test_items_as_others_read_them(tmp_path: Path):
-    write_task_table(tmp_path, TABLE)
+    write(tmp_path, TABLE)
     rows = rows_of(tmp_path, "items.parquet")
     assert rows.column_names == [
         "sae",
         "task",
         "item",
-        "source",
         "prompt_tokens",
+        "source",
         "clean_right",
         "sae_right",
         "class",
@@ -119,7 +107,7 @@ def test_the_class_tells_who_is_right(tmp_path: Path):
         "clean_rank": np.tile([1.0, 1.0, 2.0, 3.0, np.nan, 1.0, np.nan, 1.0], 5),
         "sae_rank": np.tile([1.0, 2.0, 1.0, 2.0, 1.0, np.nan, np.nan, 1.0], 5),
     }
-    write_task_table(tmp_path, replace(TABLE, columns=columns))
+    write(tmp_path, replace(TABLE, columns=columns))
     rows = rows_of(tmp_path, "items.parquet")
     told = ["both", "clean_only", "sae_only", "neither", None, None, None, "both"]
     assert rows["class"].to_pylist() == 5 * told
@@ -129,7 +117,7 @@ def test_the_class_tells_who_is_right(tmp_path: Path):
 
 
 def test_features_as_others_read_them(tmp_path: Path):
-    write_task_table(tmp_path, TABLE)
+    write(tmp_path, TABLE)
     rows, features = rows_of(tmp_path, "features.parquet"), TABLE.features
     assert isinstance(features, FeatureTable)
     assert rows.column_names == [
@@ -137,18 +125,18 @@ def test_features_as_others_read_them(tmp_path: Path):
         "task",
         "feature",
         "items",
-        "score",
-        "share_of_items",
-        "mean_delta_ln_p",
-        "mean_strength",
-        "weighted_mean_delta_ln_p",
-        "weighted_mean_score",
         "delta_ln_p",
+        "score",
         "strength",
         "weighted_delta_ln_p",
         "weighted_score",
         "group_items",
         "group_score",
+        "share_of_items",
+        "mean_delta_ln_p",
+        "mean_strength",
+        "weighted_mean_delta_ln_p",
+        "weighted_mean_score",
         "link",
     ]
     frame = rows.to_pandas()
@@ -170,7 +158,7 @@ def test_features_as_others_read_them(tmp_path: Path):
 
 
 def test_ablations_as_others_read_them(tmp_path: Path):
-    write_task_table(tmp_path, TABLE)
+    write(tmp_path, TABLE)
     frame = rows_of(tmp_path, "ablations.parquet").to_pandas()
     assert list(frame.columns) == ["sae", "task", "feature", "best", "item", "delta_ln_p", "link"]
     assert list(frame["link"]) == [f"{LINK}{feature}" for feature in frame["feature"]]
@@ -180,7 +168,8 @@ def test_ablations_as_others_read_them(tmp_path: Path):
 
 
 def test_an_sae_without_dashboards_has_no_links(tmp_path: Path):
-    write_task_table(tmp_path, replace(TABLE, sae=replace(TABLE.sae, neuronpedia_id=None)))
+    without = Intervention((replace(TABLE.sae, neuronpedia_id=None),))
+    write(tmp_path, replace(TABLE, intervention=without))
     for file in ("features.parquet", "ablations.parquet"):
         links = rows_of(tmp_path, file)["link"]
         assert links.type == pa.string()
@@ -190,7 +179,7 @@ def test_an_sae_without_dashboards_has_no_links(tmp_path: Path):
 def test_no_warning_for_a_feature_of_strength_nought(tmp_path: Path):
     """Warnings are errors here; a figure that is none is NaN, for others too."""
     features = replace(feature_table(np.zeros(40)), strength=np.zeros(8))
-    write_task_table(tmp_path, replace(TABLE, features=features))
+    write(tmp_path, replace(TABLE, side={"features": features}))
     rows = rows_of(tmp_path, "features.parquet").to_pandas()
     assert rows["weighted_mean_delta_ln_p"].isna().all()
 
@@ -205,10 +194,10 @@ def test_no_warning_for_a_feature_of_strength_nought(tmp_path: Path):
     ids=["other", "cut off"],
 )
 def test_a_damaged_file(tmp_path: Path, file: str, damage):
-    write_task_table(tmp_path, TABLE)
+    layout = write(tmp_path, TABLE)
     damage(tmp_path / file)
     with pytest.raises(StoreError) as caught:
-        read_task_table(tmp_path, TABLE.sae, TABLE.task, 2)
+        read(tmp_path, TABLE, layout)
     message = str(caught.value)
     assert message.startswith(f"the stored measurement {tmp_path} cannot be read (")
     assert message.endswith("); restore it, or measure again")
@@ -218,7 +207,7 @@ def test_a_damaged_file(tmp_path: Path, file: str, damage):
 @pytest.mark.parametrize("file", ["items.parquet", "features.parquet", "ablations.parquet"])
 def test_one_byte_that_changed_changes_no_figure(tmp_path: Path, file: str):
     """Wherever it lies: it is told, or it was of no account (statistics, say)."""
-    write_task_table(tmp_path, TABLE)
+    layout = write(tmp_path, TABLE)
     path = tmp_path / file
     whole = path.read_bytes()
     told = 0
@@ -227,19 +216,19 @@ def test_one_byte_that_changed_changes_no_figure(tmp_path: Path, file: str):
         content[place] ^= 0xFF
         path.write_bytes(content)
         try:
-            back = read_task_table(tmp_path, TABLE.sae, TABLE.task, 2)
+            back = read(tmp_path, TABLE, layout)
         except StoreError:
             told += 1
             continue
-        assert_same(back.features, TABLE.features)
-        assert_same(back.ablations, TABLE.ablations)
+        assert_same_arrays(back.features, TABLE.features)
+        assert_same_arrays(back.ablations, TABLE.ablations)
         for name in back.columns.keys() & TABLE.columns.keys():  # names are held to task.json
             np.testing.assert_array_equal(back.columns[name], TABLE.columns[name])
     assert told > len(whole) / 41 / 2
 
 
 def test_a_missing_file(tmp_path: Path):
-    write_task_table(tmp_path, TABLE)
+    layout = write(tmp_path, TABLE)
     (tmp_path / "items.parquet").unlink()
     with pytest.raises(StoreError, match=r"No such file|items\.parquet"):
-        read_task_table(tmp_path, TABLE.sae, TABLE.task, 2)
+        read(tmp_path, TABLE, layout)

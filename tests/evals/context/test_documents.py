@@ -94,7 +94,7 @@ def test_a_mean_by_hand():
     )
     estimate = cell_of(table, PositionRange(1, 3)).mean("l0")
     by_hand = ratio_of_sums([1 + 2 + 4, 6, 4 + 7], [3, 1, 2], [3, 1, 2], FIXED)
-    assert estimate == changed(by_hand, texts=2, clusters=3)
+    assert estimate == replace(by_hand, texts=2, clusters=3)
     # Where a document has no token in the cell, the others are all there are.
     elsewhere = cell_of(table, PositionRange(2, 2)).mean("l0")
     assert (elsewhere.texts, elsewhere.clusters, elsewhere.value) == (2, None, 3)

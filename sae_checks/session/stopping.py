@@ -71,10 +71,10 @@ class Adaptive:
         unsettled = (ids - measured) | free
         for asked in self._open.get(dataset, []):
             sae_ids = {asked.cell.sae.sae_id} if asked.cell.sae else ids
-            if sae_ids <= unsettled:
+            if sae_ids <= unsettled or not sae_ids <= measured:
                 continue
             # Those that were decided are asked again at every look: they may be so no longer.
-            if not sae_ids <= measured or not self._decided(asked, so_far, budget):
+            if not self._decided(asked, so_far, budget):
                 unsettled |= sae_ids
         return unsettled
 

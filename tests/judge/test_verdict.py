@@ -14,7 +14,6 @@ from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.statistics import Estimate, difference_of_shares, inapplicable, undefined
 from sae_checks.judge.thresholds import Limit
 from sae_checks.judge.verdict import judge
-from tests.tables import changed
 
 AT_MOST = Limit("nats", max=0.3, margin=0.05)
 AT_LEAST = Limit("fraction", min=0.9, margin=0.02)
@@ -186,7 +185,7 @@ def test_few_units_decide_nothing(value, status, fewest) -> None:
         wanted = status if units >= fewest else "undecided"
         of_texts = replace(estimate(value), texts=units)
         assert judge(of_texts, AT_MOST, fewest=fewest).status == wanted
-        of_documents = changed(estimate(value), clusters=units)
+        of_documents = replace(estimate(value), clusters=units)
         assert judge(of_documents, AT_MOST, fewest=fewest).status == wanted
 
 
@@ -253,7 +252,7 @@ def test_as_many_units_as_are_the_least_would_decide_what_is_clear() -> None:
     few = Estimate(0.1, 0.0, 0.2, 0.05, 4, 40)
     assert judge(few, AT_MOST, fewest=64).texts_to_decide == 64
     # 8 texts of 2 documents: as many again as make 8 documents.
-    assert judge(changed(few, texts=8, clusters=2), AT_MOST).texts_to_decide == 32
+    assert judge(replace(few, texts=8, clusters=2), AT_MOST).texts_to_decide == 32
 
 
 def test_a_drop_of_a_quarter_on_sixteen_items_is_no_pass() -> None:

@@ -22,7 +22,7 @@ def run(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch, *, quiet: bool = F
     monkeypatch.setenv("COLUMNS", "100")
     progress = ConsoleProgress(quiet=quiet)
     progress.phase("loading model tales")
-    progress.start("measuring 5 SAEs on 16 texts", 80)
+    progress.start("measuring 5 SAEs on 16 texts", 80, "texts", "measuring")
     for _ in range(10):
         progress.advance(8)
     progress.close()
@@ -67,7 +67,7 @@ def test_a_long_run_says_in_a_log_how_far_it_is(monkeypatch):
     stream = io.StringIO()
     monkeypatch.setattr("sys.__stderr__", stream)
     progress = ConsoleProgress()
-    progress.start("measuring 2 SAEs on 2 texts", 4)
+    progress.start("measuring 2 SAEs on 2 texts", 4, "texts", "measuring")
     progress.advance(1)
     progress.advance(1)
     assert stream.getvalue().splitlines()[1:] == ["sae-checks: 50% done, about 2 min left"]

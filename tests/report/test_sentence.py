@@ -12,7 +12,6 @@ from sae_checks.judge.thresholds import Limit
 from sae_checks.judge.verdict import judge
 from sae_checks.report.sentence import sentence
 from tests.judge.test_verdict import AT_LEAST, AT_MOST, BETWEEN, REPORT, UNLIMITED, estimate
-from tests.tables import changed
 
 CASES = [
     (AT_MOST, estimate(0.2), "0.2 nats is within the maximum of 0.3 nats "
@@ -93,7 +92,7 @@ def test_a_range_is_undecided_and_no_more() -> None:
         (replace(estimate(0.1), texts=7), 64, "interval 0.07 to 0.13, 7 texts, 3,104 tokens; some "
          "64 texts would decide it: raise --sae-tokens"),
         # Of documents that several texts come from, it is these that more are needed of.
-        (changed(estimate(0.1), clusters=3), 8, "interval 0.07 to 0.13, 97 texts of 3 documents, "
+        (replace(estimate(0.1), clusters=3), 8, "interval 0.07 to 0.13, 97 texts of 3 documents, "
          "3,104 tokens; some 8 documents would decide it: raise --sae-tokens or give more "
          "documents"),
         (Estimate(0.1, -UNLIMITED, UNLIMITED, UNLIMITED, 5, 90, clusters=1), 8, "no interval from "

@@ -16,7 +16,7 @@ from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.statistics import Estimate, undefined
 from sae_checks.judge.thresholds import CheckLimits, Gate, Limit, Thresholds
 from sae_checks.judge.verdict import Verdict
-from sae_checks.records import Measurement, PositionRange, Release
+from sae_checks.records import Measurement, PositionRange, Release, by_key
 from sae_checks.records.ranges import PositionRanges
 from sae_checks.session.decision import DecisionRule
 from sae_checks.session.family import Family
@@ -60,7 +60,7 @@ def judged(
     **gate: object,
 ) -> Verdict:
     release = Release("made-up", "folder", stored.LOADING, (SAE,))
-    measurement = Measurement(release, stored.CONTEXT, {SAE.sae_id: one})
+    measurement = Measurement(release, stored.CONTEXT, by_key([one]))
     check = check or checking()
     return rule(check, adaptive=adaptive, **gate).verdict(measurement, check, ref)
 

@@ -12,7 +12,7 @@ from sae_checks.checking import Cell, CellRef, Check, ReleaseCell, bundled_check
 from sae_checks.evals.context.table import ContextTable
 from sae_checks.judge.statistics import Estimate
 from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
-from sae_checks.records import Measurement, PositionRange, Release
+from sae_checks.records import TEXTS, Measurement, PositionRange, Release, by_key
 from sae_checks.records.ranges import PositionRanges
 from sae_checks.session.decision import DecisionRule
 from sae_checks.session.family import Family
@@ -60,7 +60,7 @@ def measurement(*tables: ContextTable, saes: int = 2) -> Measurement:
     release = Release(
         "made-up", "folder", stored.LOADING, tuple(stored.sae_ref(layer) for layer in range(saes))
     )
-    return Measurement(release, stored.CONTEXT, {each.sae.sae_id: each for each in tables})
+    return Measurement(release, stored.CONTEXT, by_key(list(tables)))
 
 
 def cells(check: Check, layers: Sequence[int] = (0, 1)) -> list[tuple[Check, CellRef]]:
@@ -87,25 +87,23 @@ def stopping(wanted: Sequence[tuple[Check, CellRef]]) -> Adaptive:
 
 def test_what_is_not_measured_needs_measuring():
     asked = stopping(cells(DELTA_CE))
-    assert asked.unsettled(measurement(), None, BUDGET) == {A, B}
-    assert asked.unsettled(measurement(table(0, 0.1)), None, BUDGET) == {B}
+    assert asked.unsettled(measurement(), TEXTS, BUDGET) == {A, B}
+    assert asked.unsettled(measurement(table(0, 0.1)), TEXTS, BUDGET) == {B}
 
 
 @pytest.mark.parametrize("delta_ce", [0.1, 3.0], ids=["passes", "fails"])
 def test_an_sae_whose_cells_are_clear_is_settled(delta_ce: float):
     asked = stopping(cells(DELTA_CE))
     so_far = measurement(table(0, delta_ce), table(1, 0.37, spread=0.1))
-    assert asked.unsettled(so_far, None, BUDGET) == {B}
+    assert asked.unsettled(so_far, TEXTS, BUDGET) == {B}
 
 
-def test_decided_cells_stay_decided():
-    """Looking again could only raise the error: intervals hold whenever one stops."""
+def test_what_was_decided_is_asked_again_at_every_look():
+    """The verdict is that of all that is measured in the end: a cell may need more once again."""
     asked = stopping(cells(DELTA_CE))
-    assert asked.unsettled(measurement(table(0, 0.1), table(1, 0.1)), None, BUDGET) == set()
+    assert asked.unsettled(measurement(table(0, 0.1), table(1, 0.1)), TEXTS, BUDGET) == set()
     later = measurement(table(0, 0.37, 80, 0.1), table(1, 0.37, 80, 0.1))
-    assert asked.unsettled(later, None, BUDGET) == set()
-    # Another stopping, who has not seen the first look, is of two minds about the same tables.
-    assert stopping(cells(DELTA_CE)).unsettled(later, None, BUDGET) == {A, B}
+    assert asked.unsettled(later, TEXTS, BUDGET) == {A, B}
 
 
 def test_one_open_cell_of_several_keeps_an_sae():
@@ -116,8 +114,8 @@ def test_one_open_cell_of_several_keeps_an_sae():
         for positions in (PositionRange(1, 7), PositionRange(8, 15))
     ]
     asked = stopping(wanted)
-    assert asked.unsettled(measurement(near, saes=1), None, BUDGET) == {A}
-    assert asked.unsettled(measurement(table(0, 0.1, 80), saes=1), None, BUDGET) == set()
+    assert asked.unsettled(measurement(near, saes=1), TEXTS, BUDGET) == {A}
+    assert asked.unsettled(measurement(table(0, 0.1, 80), saes=1), TEXTS, BUDGET) == set()
 
 
 def test_an_sae_without_gating_cells_goes_on_to_the_end():
@@ -125,36 +123,36 @@ def test_an_sae_without_gating_cells_goes_on_to_the_end():
     asked = stopping([*cells(DELTA_CE, [0]), *cells(REPORTED)])
     so_far = measurement(table(0, 0.1), table(1, 0.1))
     for _ in range(3):
-        assert asked.unsettled(so_far, None, BUDGET) == {B}
+        assert asked.unsettled(so_far, TEXTS, BUDGET) == {B}
 
 
 def test_what_is_only_reported_asks_for_nothing():
     asked = stopping([*cells(DELTA_CE), *cells(REPORTED)])
     so_far = measurement(table(0, 0.1), table(1, 0.1))
-    assert asked.unsettled(so_far, None, BUDGET) == set()
+    assert asked.unsettled(so_far, TEXTS, BUDGET) == set()
 
 
 def test_a_gating_cell_of_the_whole_release_keeps_all_saes():
     near = [table(0, 0.1), table(1, 0.37, spread=0.1)]
     # By their own cells the first SAE would be settled, and the second not.
-    assert stopping(cells(DELTA_CE)).unsettled(measurement(*near), None, BUDGET) == {B}
+    assert stopping(cells(DELTA_CE)).unsettled(measurement(*near), TEXTS, BUDGET) == {B}
     asked = stopping([*cells(DELTA_CE), of_release()])
-    assert asked.unsettled(measurement(*near), None, BUDGET) == {A, B}
+    assert asked.unsettled(measurement(*near), TEXTS, BUDGET) == {A, B}
     clear = measurement(table(0, 0.1, 80), table(1, 0.1, 80))
-    assert asked.unsettled(clear, None, BUDGET) == set()
+    assert asked.unsettled(clear, TEXTS, BUDGET) == set()
 
 
 def test_a_cell_of_the_whole_release_waits_for_all_saes():
     """One that could not be loaded has no table, and will not get one: nobody waits for it."""
     asked = stopping([of_release()])
     missing_one = measurement(table(0, 0.37, spread=0.1))
-    assert asked.unsettled(missing_one, None, BUDGET) == {B}
+    assert asked.unsettled(missing_one, TEXTS, BUDGET) == {B}
 
 
 def test_a_release_is_judged_on_the_texts_that_all_saes_have():
     asked = stopping([of_release()])
     uneven = measurement(table(0, 0.1, 128), table(1, 0.37, 64, spread=0.1))
-    assert asked.unsettled(uneven, None, BUDGET) == {A, B}
+    assert asked.unsettled(uneven, TEXTS, BUDGET) == {A, B}
 
 
 def test_an_undefined_cell_is_settled():
@@ -163,7 +161,7 @@ def test_an_undefined_cell_is_settled():
     broken.columns["ce_sae"][3, 5] = np.nan
     asked = stopping(cells(DELTA_CE))
     so_far = measurement(broken, table(1, 0.37, spread=0.1))
-    assert asked.unsettled(so_far, None, BUDGET) == {B}
+    assert asked.unsettled(so_far, TEXTS, BUDGET) == {B}
 
 
 def test_a_cell_beyond_what_the_budget_decides_is_given_up():
@@ -173,8 +171,8 @@ def test_a_cell_beyond_what_the_budget_decides_is_given_up():
     """
     so_far = measurement(table(0, 0.44, spread=0.5), table(1, 0.1))
     of_many = rule(saes=500)
-    assert Adaptive(of_many, cells(DELTA_CE)).unsettled(so_far, None, budget=66) == set()
-    assert Adaptive(of_many, cells(DELTA_CE)).unsettled(so_far, None, budget=100_000) == {A}
+    assert Adaptive(of_many, cells(DELTA_CE)).unsettled(so_far, TEXTS, budget=66) == set()
+    assert Adaptive(of_many, cells(DELTA_CE)).unsettled(so_far, TEXTS, budget=100_000) == {A}
 
 
 def test_a_clear_violation_is_not_given_up():
@@ -183,15 +181,15 @@ def test_a_clear_violation_is_not_given_up():
     check = replace(DELTA_CE, name="kl")
     wanted = cells(check, [0])
     asked = Adaptive(rule(limits), wanted)
-    assert asked.unsettled(measurement(table(0, 0.55, spread=0.4), saes=1), None, 97) == {A}
+    assert asked.unsettled(measurement(table(0, 0.55, spread=0.4), saes=1), TEXTS, 97) == {A}
 
 
 def test_less_than_64_independent_units_settle_nothing():
     """However clear they look: rare damage is not among so few."""
     few = measurement(table(0, 0.1, 63), table(1, 3.0, 63))
-    assert stopping(cells(DELTA_CE)).unsettled(few, None, BUDGET) == {A, B}
+    assert stopping(cells(DELTA_CE)).unsettled(few, TEXTS, BUDGET) == {A, B}
     whole = [replace(each, complete=True) for each in few.tables.values()]
-    assert stopping(cells(DELTA_CE)).unsettled(measurement(*whole), None, 63) == set()
+    assert stopping(cells(DELTA_CE)).unsettled(measurement(*whole), TEXTS, 63) == set()
 
 
 def test_ranges_say_where_and_keep_nobody_waiting():
@@ -201,8 +199,8 @@ def test_ranges_say_where_and_keep_nobody_waiting():
     claim, at = cells(DELTA_CE, [0]), PositionRange(8, 9)
     part = [(DELTA_CE, replace(claim[0][1], positions=at, family="range"))]
     so_far = measurement(near, saes=1)
-    assert stopping([*claim, *part]).unsettled(so_far, None, BUDGET) == set()
-    assert stopping(part).unsettled(so_far, None, BUDGET) == {A}
+    assert stopping([*claim, *part]).unsettled(so_far, TEXTS, BUDGET) == set()
+    assert stopping(part).unsettled(so_far, TEXTS, BUDGET) == {A}
 
 
 def test_what_is_not_applicable_so_far_is_measured_further():
@@ -238,7 +236,7 @@ def test_where_ablation_costs_nothing_so_far_more_is_measured(broken: bool, unse
     verdict = rule(limits).verdict(so_far, *wanted[0])
     assert verdict.status == ("undefined" if broken else "not_applicable")
     assert verdict.holds is not broken
-    assert Adaptive(rule(limits), wanted).unsettled(so_far, None, BUDGET) == unsettled
+    assert Adaptive(rule(limits), wanted).unsettled(so_far, TEXTS, BUDGET) == unsettled
 
 
 def test_texts_and_tasks_are_separate_matters():
@@ -247,11 +245,11 @@ def test_texts_and_tasks_are_separate_matters():
     wanted = [*cells(DELTA_CE, [0]), on_task("delta_ln_p")]
     asked = Adaptive(rule(limits), wanted)
     texts = measurement(table(0, 0.37, spread=0.1), saes=1)
-    assert asked.unsettled(texts, None, BUDGET) == {A}
+    assert asked.unsettled(texts, TEXTS, BUDGET) == {A}
     assert asked.unsettled(texts, "words", BUDGET) == {A}  # not measured on it yet
     with_task = texts.with_tables(replace(task, complete=False))
     assert asked.unsettled(with_task, "words", BUDGET) == set()
-    assert asked.unsettled(with_task, None, BUDGET) == {A}
+    assert asked.unsettled(with_task, TEXTS, BUDGET) == {A}
     # Of a task that no cell asks about, an SAE is measured to the end.
     assert asked.unsettled(with_task, "others", BUDGET) == {A}
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sae_checks.checking import CellRef, bundled_checks
 from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
-from sae_checks.records import Measurement, Release
+from sae_checks.records import Measurement, Release, by_key
 from sae_checks.records.ranges import position_ranges
 from sae_checks.session.decision import DecisionRule
 from sae_checks.session.family import Family
@@ -81,8 +81,8 @@ def verdicts(
     measurement = Measurement(
         Release("made-up", "folder", stored.LOADING, tuple(REFS)),
         stored.CONTEXT,
-        {key: table for key, table in TABLES.items() if key in saes},
-        tasks={task: ITEMS[task] for task in tasks},
+        by_key([table for key, table in TABLES.items() if key in saes])
+        | by_key([table for task in tasks for table in ITEMS[task].values()]),
     )
     ranges = {ref.sae_id: position_ranges(ref.training_context, stored.CONTEXT) for ref in REFS}
     family = Family(LIMITS, CHECKS, SAES, ranges)

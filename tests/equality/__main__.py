@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.equality.baselines import compare_baselines
 from tests.equality.comparison import HEAD, Comparison, EqualityError, lines
 from tests.equality.junit import compare_cases, read_cases
-from tests.equality.runs import RUNS, Result, Run, Side
+from tests.equality.runs import BASELINE, RUNS, Result, Run, Side
 from tests.equality.tables import compare_stores
 
 
@@ -43,7 +44,7 @@ def compare_checkouts(given: argparse.Namespace, folder: Path) -> int:
     differing = compared = 0
     for run in given.runs:
         results = {name: side.run(run) for name, side in sides.items()}
-        for comparison in _compare(sides, results, given):
+        for comparison in _compare(run, sides, results, given):
             print("\n".join(lines(run.name, comparison)), flush=True)
             compared += comparison.compared
             differing += comparison.differences
@@ -55,7 +56,7 @@ def compare_checkouts(given: argparse.Namespace, folder: Path) -> int:
 
 
 def _compare(
-    sides: dict[str, Side], results: dict[str, Result], given: argparse.Namespace
+    run: Run, sides: dict[str, Side], results: dict[str, Result], given: argparse.Namespace
 ) -> list[Comparison]:
     """What one run left on both sides."""
     old, new = results["old"], results["new"]
@@ -63,8 +64,10 @@ def _compare(
         name: read_cases(results[name].junit, (side.checkout, side.folder))
         for name, side in sides.items()
     }
+    baselines = [side.folder / BASELINE for side in sides.values()]
     return [
         _exit_codes(old, new),
+        *([compare_baselines(*baselines)] if run.name == "baseline" else []),
         *compare_cases(cases["old"], cases["new"]),
         *compare_stores(
             old.store, new.store, sums_tolerance=given.sums_tolerance, ignored=given.ignore_columns

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tests.equality.comparison import EqualityError
 
-_BASELINE = "{folder}/baseline.json"
+BASELINE = "baseline.json"
+_IN_FOLDER = f"--sae-baseline={{folder}}/{BASELINE}"
 # Of the caller: what would make a run depend on more than its checkout.
 _DROPPED = ("HF_", "HUGGINGFACE_", "TRANSFORMERS_", "XDG_", "PYTEST_", "PYTHONPATH")
 
@@ -38,7 +39,7 @@ RUNS = (
         "baseline",
         (
             "--sae-fixed",
-            f"--sae-baseline={_BASELINE}",
+            _IN_FOLDER,
             "--sae-baseline-update",
             "--sae-baseline-force",
         ),
@@ -46,7 +47,7 @@ RUNS = (
     ),
     Run(
         "equivalence",
-        ("--sae-fixed", f"--sae-baseline={_BASELINE}", "--sae-equivalence"),
+        ("--sae-fixed", _IN_FOLDER, "--sae-equivalence"),
         "baseline",
     ),
 )

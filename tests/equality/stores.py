@@ -60,7 +60,7 @@ class TableName(NamedTuple):
 
 @dataclass(frozen=True)
 class Rows:
-    """A table: the whole numbers (n, k) that tell its rows apart, and its columns, (n,) or (n, w)."""
+    """A table: whole numbers (n, k) that tell its rows apart; its columns, (n,) or (n, w)."""
 
     keys: NDArray[np.int64]
     columns: Columns

@@ -131,7 +131,7 @@ def _of_several(
     seen = None if observed is None else ref_of(observed)
     ref = TableRef(kind, entry.ref, Intervention(tuple(map(ref_of, saes))), seen)
     if table_folder(ref) != f"{entry.folder}/{path.name}":
-        raise damaged(path, f"holds another table ({ref.key.intervention})")
+        raise damaged(path, f"holds another table (of {ref.key.intervention!r})")
     return ref
 
 

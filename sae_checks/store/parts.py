@@ -25,6 +25,7 @@ from sae_checks.records import IntArray, Table, TableRef
 from sae_checks.store import codec
 from sae_checks.store.files import owner
 from sae_checks.store.integrity import damaged, read_sealed, verify_files, verify_owner
+from sae_checks.store.parquet import readable
 
 TABLE = "table.json"
 _PART = re.compile(r"part-\d+")
@@ -61,8 +62,13 @@ class Part:
 
     @cached_property
     def units(self) -> frozenset[int]:
-        """The numbers of its units."""
-        return frozenset(codec.units_of(self.described["units"]).tolist())
+        """The numbers of its units.
+
+        Raises:
+            StoreError: its JSON does not tell them.
+        """
+        with readable(self.path.parent):
+            return frozenset(codec.units_of(self.described["units"]).tolist())
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ class TableFolder:
         kept = [group for group in groups if not _is_less(group, groups)]
         kept.sort(key=lambda group: (-len(group.measured), -len(group.units)))
         names = [TABLE, *(f"part-{number:05}.json" for number in range(len(kept) - 1))]
-        if [part.name for group in groups for part in group.parts] == names:
+        if not kept or [part.name for group in groups for part in group.parts] == names:
             _remove_leftovers(self.path, [part for group in kept for part in group.parts])
             return
         with replacing(self.path) as scratch:

@@ -29,8 +29,8 @@ _Read = TypeVar("_Read")
 def dataset_folder(evaluation: str, dataset: DatasetRef) -> str:
     """Where the tables of a data set lie, below a measurement's folder."""
     name = slug(dataset.name)
-    if dataset.identity:
-        text = json.dumps(dataset.identity, sort_keys=True, default=str)
+    if dataset.identity or name != dataset.name:
+        text = json.dumps([dataset.name, dataset.identity], sort_keys=True, default=str)
         name += f"-{_digest(text)}"
     return f"{evaluation}/{name}"
 

@@ -80,7 +80,7 @@ def _read_manifest(folder: Path) -> Manifest:
             "sae-checks); a run says in its summary where it stored its tables"
         )
     manifest = manifest_of(path, unsealed(path, content))
-    version = manifest.provenance["definitions"]
+    version = manifest.provenance.get("definitions")
     if version != DEFINITIONS_VERSION:
         raise StoreError(
             f"{folder} was measured by version {version} of the definitions, this is version "

@@ -196,11 +196,16 @@ def prefix_of(name: str) -> str:
     return "" if name == TABLE else f"{name.removesuffix('.json')}-"
 
 
+def describing(name: str) -> str:
+    """The name of the JSON that a Parquet file lies beside."""
+    match = _PART.match(name)
+    return f"{match[0]}.json" if match else TABLE
+
+
 def _refuse_stranger(found: Path, parts: Sequence[Part]) -> None:
     """Refuse a file that no part names; one whose part has no JSON is left from a death."""
     if any(found.name in part.described["files"] for part in parts):
         return
-    match = _PART.match(found.name)
-    described = f"{match[0]}.json" if match else TABLE
+    described = describing(found.name)
     if any(part.name == described for part in parts):
         raise damaged(found, f"is no file of this table ({described} does not name it)")

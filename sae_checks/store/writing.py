@@ -19,6 +19,7 @@ from sae_checks.store.parts import (
     TABLE,
     Group,
     Part,
+    describing,
     description_of,
     find_parts,
     grouped,
@@ -137,9 +138,12 @@ def _remove(part: Part) -> None:
 
 def _remove_leftovers(folder: Path, parts: Sequence[Part]) -> None:
     """Remove what processes left that died while they wrote or removed parts."""
-    known = {name for part in parts for name in part.described["files"]}
-    for name in replaced(parts):
+    gone = replaced(parts)
+    for name in gone:
         (folder / name).unlink(missing_ok=True)
-    for path in (*folder.glob("*.parquet"), *folder.glob("*.tmp")):
-        if path.name not in known:
+    described = {part.name for part in parts}
+    for path in folder.glob("*.parquet"):
+        if (name := describing(path.name)) not in described and (name != TABLE or TABLE in gone):
             path.unlink()
+    for path in folder.glob("*.tmp"):
+        path.unlink()

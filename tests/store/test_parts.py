@@ -290,6 +290,21 @@ def test_what_was_being_written_at_a_death_is_not_read_and_goes(store: Store):
     assert_same(table_of(store, TEXT_REF), together(blocks[:2]))
 
 
+def test_a_file_that_no_run_wrote_is_not_removed(store: Store):
+    blocks = text_blocks()
+    append(store, TEXT_REF, blocks[:1])
+    store.compact(TEXT_REF)
+    stranger = store.table_folder(TEXT_REF) / "more.parquet"
+    stranger.write_bytes(b"mine")
+    append(store, TEXT_REF, blocks[1:])
+    with pytest.raises(StoreError) as caught:
+        store.compact(TEXT_REF)
+    assert str(caught.value) == (
+        f"{stranger} is no file of this table (table.json does not name it){HINT}"
+    )
+    assert stranger.read_bytes() == b"mine"
+
+
 @pytest.mark.parametrize("compacted", [False, True])
 def test_a_part_that_is_gone_is_missed(store: Store, compacted: bool):
     blocks = text_blocks()

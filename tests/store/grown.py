@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
+from pathlib import Path
 
 import numpy as np
 
-from sae_checks.records import Intervention, Table, TableRef
+from sae_checks.records import Intervention, Release, Table, TableRef
 from sae_checks.store import Store
-from tests.stored import sae_ref, sae_table, table_ref, task_table
+from tests.stored import LOADING, provenance, sae_ref, sae_table, table_ref, task_table
 
 ALONE = Intervention((sae_ref(0),))
 SIZES = (5, 4, 3)
@@ -53,3 +54,24 @@ def append(store: Store, ref: TableRef, blocks: Sequence[Block]) -> None:
     """Store blocks one by one."""
     for table, units in blocks:
         store.append(ref, table, units, {"corpus": "tales"})
+
+
+def store_in(folder: Path) -> Store:
+    """The store of a release of two SAEs."""
+    release = Release("made-up", "folder", LOADING, (sae_ref(0), sae_ref(1)))
+    return Store(folder, release, provenance())
+
+
+def table_of(store: Store, ref: TableRef, needs: frozenset[str] = frozenset()) -> Table:
+    """What is found of a table, which is there and whole."""
+    told: list[str] = []
+    stored = store.find(ref, told.append, needs)
+    assert told == []
+    assert stored is not None
+    assert len(stored.units) == stored.table.rows
+    return stored.table
+
+
+def names(store: Store, ref: TableRef) -> list[str]:
+    """The files of a table."""
+    return sorted(path.name for path in store.table_folder(ref).iterdir())

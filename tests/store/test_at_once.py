@@ -11,11 +11,21 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from sae_checks.records import Release
-from sae_checks.store import MeasuredDataset, Store
-from tests.store.grown import ITEM_REF, TEXT_REF, append, item_blocks, text_blocks, together
+from sae_checks.errors import StoreError
+from sae_checks.store import MeasuredDataset
+from sae_checks.store import store as store_module
+from sae_checks.store.parts import read_groups
+from tests.store.grown import (
+    ITEM_REF,
+    TEXT_REF,
+    append,
+    item_blocks,
+    store_in,
+    text_blocks,
+    together,
+)
 from tests.store.round_trip import assert_same
-from tests.stored import LOADING, ON_TEXTS, provenance, read, sae_ref
+from tests.stored import ON_TEXTS, read
 
 SIZES = [2] * 12
 
@@ -33,11 +43,6 @@ from tests.store.test_at_once import look
 
 look(Path(sys.argv[1]))
 """
-
-
-def store_in(folder: Path) -> Store:
-    release = Release("made-up", "folder", LOADING, (sae_ref(0), sae_ref(1)))
-    return Store(folder, release, provenance())
 
 
 def measure(root: Path, compacting: int) -> None:
@@ -96,6 +101,29 @@ def test_two_runs_and_a_reader_at_once(tmp_path: Path):
     assert set(read(store.folder).tables) == {TEXT_REF.key, ITEM_REF.key}
     left = [path.name for path in store.folder.rglob("*") if path.name.startswith(".")]
     assert left in ([], [".lock"])
+
+
+@pytest.mark.parametrize("found_first", ["nothing", "half a change"])
+def test_what_another_process_changes_while_it_is_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found_first: str
+):
+    store, calls = store_in(tmp_path), []
+    append(store, TEXT_REF, text_blocks()[:1])
+
+    def groups(*arguments: object) -> object:
+        calls.append(arguments)
+        if len(calls) > 1:
+            return read_groups(*arguments)  # type: ignore[arg-type]
+        append(store, TEXT_REF, text_blocks()[1:])
+        if found_first == "nothing":
+            return []
+        raise StoreError("it is half of one and half of the other")
+
+    monkeypatch.setattr(store_module, "read_groups", groups)
+    stored = store.read(TEXT_REF)
+    assert stored is not None
+    assert_same(stored.table, together(text_blocks()))
+    assert len(calls) == 2
 
 
 def test_the_lock_is_held_only_while_something_is_written(tmp_path: Path):

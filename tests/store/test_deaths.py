@@ -12,11 +12,19 @@ from typing import Any
 
 import pytest
 
-from sae_checks.records import Release, Table
+from sae_checks.records import Table
 from sae_checks.store import MeasuredDataset, Store, parquet
-from tests.store.grown import ITEM_REF, TEXT_REF, append, item_blocks, text_blocks, together
+from tests.store.grown import (
+    ITEM_REF,
+    TEXT_REF,
+    append,
+    item_blocks,
+    store_in,
+    text_blocks,
+    together,
+)
 from tests.store.round_trip import assert_same
-from tests.stored import LOADING, ON_TEXTS, provenance, read, sae_ref
+from tests.stored import ON_TEXTS, read
 
 BLOCKS, (LONGER,) = text_blocks(), text_blocks([12])
 
@@ -67,11 +75,6 @@ def dying_after(calls: int) -> Iterator[Mortal]:
         patch.setattr(parquet.pq, "write_table", mortal.wrap(parquet.pq.write_table, half_a_file))
         patch.setattr(Path, "write_text", mortal.wrap(Path.write_text, half_a_text))
         yield mortal
-
-
-def store_in(folder: Path) -> Store:
-    release = Release("made-up", "folder", LOADING, (sae_ref(0), sae_ref(1)))
-    return Store(folder, release, provenance())
 
 
 def listing(store: Store) -> list[str]:

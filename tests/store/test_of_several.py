@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sae_checks.errors import StoreError
-from sae_checks.records import Intervention, Release, SaeRef, Table, TableRef
+from sae_checks.records import Intervention, Release, SaeRef, Table
 from sae_checks.store import MeasuredDataset, Store
 from tests.store.damages import HINT, swap
 from tests.store.round_trip import assert_same
@@ -106,8 +106,13 @@ def test_an_evaluation_that_is_not_known_is_refused(store: Store):
 def test_long_names_are_cut(tmp_path: Path):
     saes = tuple(replace(sae_ref(n), sae_id=f"{n}" + 300 * "x") for n in range(3))
     store = Store(tmp_path, Release("made-up", "folder", LOADING, saes), provenance())
-    table = of(Intervention(saes), saes[0])
-    store.append(table_ref(table), table, np.arange(table.rows))
-    store.compact(TableRef(type(table), ON_TEXTS, table.intervention, table.observed))
+    tables = [of(Intervention(saes), saes[0]), of(Intervention(saes), None)]
+    tables += [of(Intervention(saes[:1]), None), of(Intervention(()), saes[0])]
+    for table in tables:
+        store.append(table_ref(table), table, np.arange(table.rows))
+        store.compact(table_ref(table))
     store.write_manifest([MeasuredDataset(ON_TEXTS, "context", {})], {})
-    assert_same(read(store.folder).tables[table.key], table)
+    found = read(store.folder).tables
+    assert set(found) == {table.key for table in tables}
+    for table in tables:
+        assert_same(found[table.key], table)

@@ -42,6 +42,9 @@ class TableFolder:
     def append(self, block: Table, units: IntArray, description: Mapping[str, object]) -> None:
         """Write a block beside what is there, unless its units are there already.
 
+        It takes the place of shorter blocks of the same units, and once its table has as many
+        units, of a table of fewer columns.
+
         Raises:
             StoreError: what is there is damaged or another's.
         """
@@ -50,12 +53,11 @@ class TableFolder:
         _remove_leftovers(self.path, parts)
         layout = {**codec.layout_of(block, units), "description": dict(description)}
         name = f"part-{1 + max((part.number for part in parts), default=-1):05}.json"
-        new = Part(self.path / name, layout)
-        groups = grouped(parts, self.ref)
-        alike = [p for p in parts if shape_of(p.described, self.ref) == shape_of(layout, self.ref)]
-        mine = Group(self.ref, (new,))
-        if any(group.covers(mine.measured, new.units) for group in groups):
+        new, groups = Part(self.path / name, layout), grouped(parts, self.ref)
+        measured = Group(self.ref, (new,)).measured
+        if any(group.covers(measured, new.units) for group in groups):
             return
+        alike = [p for p in parts if shape_of(p.described, self.ref) == shape_of(layout, self.ref)]
         if any(part.units & new.units and not part.units <= new.units for part in alike):
             return  # another process wrote some of them: joined, they would count twice
         less = [part for part in alike if part.units <= new.units]

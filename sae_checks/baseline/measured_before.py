@@ -55,7 +55,7 @@ class _Recorded:
     def fits(self, setting: Mapping[str, object]) -> bool:
         """Whether it was measured in a setting by the present definitions."""
         provenance = self.manifest.provenance
-        same = provenance["definitions"] == DEFINITIONS_VERSION
+        same = provenance.get("definitions") == DEFINITIONS_VERSION
         return same and setting_of_provenance(provenance) == setting
 
 

@@ -26,6 +26,7 @@ from sae_checks.store.integrity import damaged
 from sae_checks.store.parquet import read_rows, readable, write_rows
 
 Columns = dict[str, NDArray[Any]]
+_MOST = 2**31
 # What stands where no token was measured, by the kind of a label's values.
 _NOTHING: dict[str, object] = {"b": False, "i": -1, "U": ""}
 
@@ -138,9 +139,17 @@ def ranges_of(units: IntArray) -> list[list[int]]:
 
 
 def units_of(ranges: Iterable[Iterable[int]]) -> IntArray:
-    """The numbers in ranges, as `ranges_of` gives them."""
-    found = [np.arange(*each, dtype=np.int64) for each in ranges]
-    return np.concatenate(found) if found else np.arange(0, dtype=np.int64)
+    """The numbers in ranges, as `ranges_of` gives them.
+
+    Raises:
+        ValueError: they are more than files hold.
+    """
+    found = [np.arange(0, dtype=np.int64)]
+    for first, end in ranges:
+        if end > _MOST:
+            raise ValueError(f"{end:,} units are more than the {_MOST:,} that files hold")
+        found.append(np.arange(first, end, dtype=np.int64))
+    return np.concatenate(found)
 
 
 def _names(dataset: str, intervention: str, observed: str) -> dict[str, str]:

@@ -29,8 +29,8 @@ _Read = TypeVar("_Read")
 def dataset_folder(evaluation: str, dataset: DatasetRef) -> str:
     """Where the tables of a data set lie, below a measurement's folder."""
     name = slug(dataset.name)
-    if dataset.identity:
-        text = json.dumps(dataset.identity, sort_keys=True, default=str)
+    if dataset.identity or name != dataset.name:
+        text = json.dumps([dataset.name, dataset.identity], sort_keys=True, default=str)
         name += f"-{_digest(text)}"
     return f"{evaluation}/{name}"
 
@@ -48,10 +48,11 @@ def sae_folder(sae: SaeRef) -> str:
 
 def intervention_folder(intervention: Intervention, observed: SaeRef | None = None) -> str:
     """What the folder of a table is called; a + or @ in it tells it from an SAE's own."""
-    name = "+".join(slug(sae.sae_id) for sae in intervention.saes)
+    longest = _LONGEST // max(1, len(intervention.saes))  # so that the + of several stays
+    name = "+".join(slug(sae.sae_id)[:longest] for sae in intervention.saes)
     known = [_without_places(sae) for sae in intervention.saes]
     if observed is not None or not known:
-        name += f"@{slug(observed.sae_id) if observed is not None else ''}"
+        name = f"{name[: _LONGEST // 2]}@{slug(observed.sae_id) if observed is not None else ''}"
         text = repr((known, None if observed is None else _without_places(observed)))
     else:
         text = repr(known[0] if len(known) == 1 else known)

@@ -80,7 +80,7 @@ def _read_manifest(folder: Path) -> Manifest:
             "sae-checks); a run says in its summary where it stored its tables"
         )
     manifest = manifest_of(path, unsealed(path, content))
-    version = manifest.provenance["definitions"]
+    version = manifest.provenance.get("definitions")
     if version != DEFINITIONS_VERSION:
         raise StoreError(
             f"{folder} was measured by version {version} of the definitions, this is version "
@@ -131,7 +131,7 @@ def _of_several(
     seen = None if observed is None else ref_of(observed)
     ref = TableRef(kind, entry.ref, Intervention(tuple(map(ref_of, saes))), seen)
     if table_folder(ref) != f"{entry.folder}/{path.name}":
-        raise damaged(path, f"holds another table ({ref.key.intervention})")
+        raise damaged(path, f"holds another table (of {ref.key.intervention!r})")
     return ref
 
 

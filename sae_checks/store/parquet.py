@@ -12,10 +12,7 @@ import pyarrow.parquet as pq
 from sae_checks.errors import StoreError
 
 # What a file that is missing or damaged can raise: no checksum covers the names of its columns.
-_UNREADABLE = (
-    *(OSError, pa.ArrowException, LookupError, ValueError, TypeError, AttributeError),
-    MemoryError,  # of a number of units that nothing has
-)
+_UNREADABLE = (OSError, pa.ArrowException, LookupError, ValueError, TypeError, AttributeError)
 
 
 def write_rows(rows: pa.Table, path: Path) -> None:

@@ -25,6 +25,7 @@ from sae_checks.records import IntArray, Table, TableRef
 from sae_checks.store import codec
 from sae_checks.store.files import owner
 from sae_checks.store.integrity import damaged, read_sealed, verify_files, verify_owner
+from sae_checks.store.parquet import readable
 
 TABLE = "table.json"
 _PART = re.compile(r"part-\d+")
@@ -61,8 +62,13 @@ class Part:
 
     @cached_property
     def units(self) -> frozenset[int]:
-        """The numbers of its units."""
-        return frozenset(codec.units_of(self.described["units"]).tolist())
+        """The numbers of its units.
+
+        Raises:
+            StoreError: its JSON does not tell them.
+        """
+        with readable(self.path.parent):
+            return frozenset(codec.units_of(self.described["units"]).tolist())
 
 
 @dataclass(frozen=True)
@@ -190,11 +196,16 @@ def prefix_of(name: str) -> str:
     return "" if name == TABLE else f"{name.removesuffix('.json')}-"
 
 
+def describing(name: str) -> str:
+    """The name of the JSON that a Parquet file lies beside."""
+    match = _PART.match(name)
+    return f"{match[0]}.json" if match else TABLE
+
+
 def _refuse_stranger(found: Path, parts: Sequence[Part]) -> None:
     """Refuse a file that no part names; one whose part has no JSON is left from a death."""
     if any(found.name in part.described["files"] for part in parts):
         return
-    match = _PART.match(found.name)
-    described = f"{match[0]}.json" if match else TABLE
+    described = describing(found.name)
     if any(part.name == described for part in parts):
         raise damaged(found, f"is no file of this table ({described} does not name it)")

@@ -216,8 +216,27 @@ def read_table(
 ) -> StoredTable | None:
     """What a folder holds of a table, or None.
 
+    Nothing is locked, as nothing is written: what another process changes meanwhile is read again.
+
     Raises:
         StoreError: it is damaged, another's, or of another format.
     """
-    groups = read_groups(standing(folder), ref, setting)
-    return widest(groups, needs).read() if groups else None
+    seen = _listing(folder)
+    try:
+        groups = read_groups(standing(folder), ref, setting)
+        found = widest(groups, needs).read() if groups else None
+    except StoreError:
+        if _listing(folder) == seen:
+            raise
+        return read_table(folder, ref, setting, needs)
+    if found is None and _listing(folder) != seen:
+        return read_table(folder, ref, setting, needs)
+    return found
+
+
+def _listing(folder: Path) -> list[tuple[str, int]]:
+    """What lies in a folder, by name and time."""
+    try:
+        return sorted((path.name, path.stat().st_mtime_ns) for path in standing(folder).iterdir())
+    except OSError:
+        return []

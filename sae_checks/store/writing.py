@@ -19,6 +19,7 @@ from sae_checks.store.parts import (
     TABLE,
     Group,
     Part,
+    describing,
     description_of,
     find_parts,
     grouped,
@@ -41,6 +42,9 @@ class TableFolder:
     def append(self, block: Table, units: IntArray, description: Mapping[str, object]) -> None:
         """Write a block beside what is there, unless its units are there already.
 
+        It takes the place of shorter blocks of the same units, and once its table has as many
+        units, of a table of fewer columns.
+
         Raises:
             StoreError: what is there is damaged or another's.
         """
@@ -49,12 +53,11 @@ class TableFolder:
         _remove_leftovers(self.path, parts)
         layout = {**codec.layout_of(block, units), "description": dict(description)}
         name = f"part-{1 + max((part.number for part in parts), default=-1):05}.json"
-        new = Part(self.path / name, layout)
-        groups = grouped(parts, self.ref)
-        alike = [p for p in parts if shape_of(p.described, self.ref) == shape_of(layout, self.ref)]
-        mine = Group(self.ref, (new,))
-        if any(group.covers(mine.measured, new.units) for group in groups):
+        new, groups = Part(self.path / name, layout), grouped(parts, self.ref)
+        measured = Group(self.ref, (new,)).measured
+        if any(group.covers(measured, new.units) for group in groups):
             return
+        alike = [p for p in parts if shape_of(p.described, self.ref) == shape_of(layout, self.ref)]
         if any(part.units & new.units and not part.units <= new.units for part in alike):
             return  # another process wrote some of them: joined, they would count twice
         less = [part for part in alike if part.units <= new.units]
@@ -85,7 +88,7 @@ class TableFolder:
         kept = [group for group in groups if not _is_less(group, groups)]
         kept.sort(key=lambda group: (-len(group.measured), -len(group.units)))
         names = [TABLE, *(f"part-{number:05}.json" for number in range(len(kept) - 1))]
-        if [part.name for group in groups for part in group.parts] == names:
+        if not kept or [part.name for group in groups for part in group.parts] == names:
             _remove_leftovers(self.path, [part for group in kept for part in group.parts])
             return
         with replacing(self.path) as scratch:
@@ -137,9 +140,12 @@ def _remove(part: Part) -> None:
 
 def _remove_leftovers(folder: Path, parts: Sequence[Part]) -> None:
     """Remove what processes left that died while they wrote or removed parts."""
-    known = {name for part in parts for name in part.described["files"]}
-    for name in replaced(parts):
+    gone = replaced(parts)
+    for name in gone:
         (folder / name).unlink(missing_ok=True)
-    for path in (*folder.glob("*.parquet"), *folder.glob("*.tmp")):
-        if path.name not in known:
+    described = {part.name for part in parts}
+    for path in folder.glob("*.parquet"):
+        if (name := describing(path.name)) not in described and (name != TABLE or TABLE in gone):
             path.unlink()
+    for path in folder.glob("*.tmp"):
+        path.unlink()

@@ -51,7 +51,7 @@ def online(tmp_path_factory: pytest.TempPathFactory) -> Online:
 
 
 def table(machine: Machine, release: str, sae: str) -> dict[str, np.ndarray]:
-    (folder,) = (machine.store / "measurements").glob(f"{release}-*/{sae}-*")
+    (folder,) = (machine.store / "measurements").glob(f"{release}-*/context/texts/{sae}-*")
     rows = pq.read_table(folder / "tokens.parquet", partitioning=None)
     return {
         name: rows[name].to_numpy() for name in ("text", "position", "norm", "ce_clean", "ce_sae")
@@ -113,15 +113,16 @@ def test_every_sae_is_judged_on_every_task(online: Online):
 def test_tasks_are_read_at_a_commit_of_the_hub(online: Online):
     (folder,) = (online.machine.store / "measurements").glob("gpt2-small-res-jb-*")
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    entries = {entry["ref"]["name"]: entry for entry in manifest["tasks"]}
+    datasets = {entry["ref"]["name"]: entry for entry in manifest["datasets"]}
+    entries = {name: entry for name, entry in datasets.items() if name != "texts"}
     assert list(entries) == list(TASKS)
     assert {entry["failure"] for entry in entries.values()} == {None}
     files = {request.split("?")[0].split("/", 1)[1] for request in online.requests}
     for name, dataset in (("lambada", contents.LAMBADA), ("cbt_cn", contents.CBT)):
-        assert entries[name]["ref"]["location"] == dataset
-        commit = entries[name]["ref"]["version"]
+        assert entries[name]["description"]["location"] == dataset
+        commit = entries[name]["ref"]["identity"]["version"]
         assert any(file.startswith(f"datasets/{dataset}/large/{commit}/") for file in files)
-    assert entries["ioi"]["ref"]["location"] == ""
+    assert entries["ioi"]["description"]["location"] == ""
 
 
 def test_features_have_links_to_their_dashboards(online: Online):

@@ -42,9 +42,15 @@ def worse(tmp_path_factory) -> Path:
 
 
 def change_manifest(folder: Path, **changes: Any) -> Path:
+    """Of its provenance, and of what it says of texts, some; of all else, all."""
     path = folder / "manifest.json"
-    known = json.loads(path.read_text(encoding="utf-8"))["provenance"]
-    stored.change_sealed(path, provenance=known | changes.pop("provenance", {}), **changes)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for entry in content["datasets"]:
+        if entry["ref"]["name"] == "texts":
+            entry["description"] |= changes.get("texts", {})
+    changed = {key: value for key, value in changes.items() if key != "texts"}
+    changed["provenance"] = content["provenance"] | changes.get("provenance", {})
+    stored.change_sealed(path, **{"datasets": content["datasets"], **changed})
     return folder
 
 
@@ -162,7 +168,7 @@ def test_a_baseline_measured_otherwise_is_refused_naming_the_keys(tmp_path, base
 
 def test_an_adaptive_baseline_is_refused(tmp_path, baseline):
     stopped = stored.write_measurement(tmp_path)
-    stored.change_sealed(next(stopped.glob("*/sae.json")), complete=False)
+    stored.change_sealed(next(stopped.glob("context/texts/*/table.json")), complete=False)
     assert refusal(compare(tmp_path, baseline, stopped)) == (
         f"the baseline {stopped} was measured only until its verdicts were clear, so that texts "
         "are missing to compare on; measure it with --sae-fixed"

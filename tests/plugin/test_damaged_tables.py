@@ -52,7 +52,7 @@ def copied(tmp_path: Path, measured: tuple[Path, GateRun]) -> tuple[Path, Path]:
 
 def test_swapped_folders_are_set_aside_told_and_measured_again(tmp_path, measured):
     store, folder = copied(tmp_path, measured)
-    one, other = sorted(folder.glob("blocks.*"))
+    one, other = sorted(folder.glob("context/texts/blocks.*"))
     swap(one, other)
     (items,) = folder.glob(f"tasks/*/{one.name}/items.parquet")
     items.write_bytes(items.read_bytes()[:-1])
@@ -61,11 +61,11 @@ def test_swapped_folders_are_set_aside_told_and_measured_again(tmp_path, measure
     again = gate(tmp_path, store)
     ids = ("blocks.0.hook_resid_pre", "blocks.1.hook_resid_pre")
     assert told(again) == [
-        f"sae-checks: {one}/sae.json describes another table (sae.sae_id is '{ids[1]}', not "
+        f"sae-checks: {one}/table.json describes another table (sae.sae_id is '{ids[1]}', not "
         f"'{ids[0]}'); set aside as {one.name}.damaged-1, and made anew",
-        f"sae-checks: {other}/sae.json describes another table (sae.sae_id is '{ids[0]}', not "
+        f"sae-checks: {other}/table.json describes another table (sae.sae_id is '{ids[0]}', not "
         f"'{ids[1]}'); set aside as {other.name}.damaged-1, and made anew",
-        f"sae-checks: {items} has {size:,} bytes, where task.json says {size + 1:,} were written; "
+        f"sae-checks: {items} has {size:,} bytes, where table.json says {size + 1:,} were written; "
         f"set aside as {one.name}.damaged-1, and made anew",
         "sae-checks: measuring 2 SAEs on at most 16 texts",
         "sae-checks: measuring 1 SAE on at most 20 items of tales_long",
@@ -101,12 +101,12 @@ def test_a_lock_that_is_a_folder_ends_the_run_in_one_sentence(tmp_path, measured
 
 def test_swapped_folders_of_a_stored_measurement_are_refused(tmp_path):
     folder = stored.write_measurement(tmp_path)
-    one, other = sorted(folder.glob("blocks.*"))
+    one, other = sorted(folder.glob("context/texts/blocks.*"))
     swap(one, other)
     run = run_gate(tmp_path, f"--sae-measurements={folder}")
     assert run.exit_code == 4
     assert (
-        f"{one}/sae.json describes another table (sae.sae_id is 'blocks.1.hook_resid_pre', not "
+        f"{one}/table.json describes another table (sae.sae_id is 'blocks.1.hook_resid_pre', not "
         "'blocks.0.hook_resid_pre'); restore it, or measure again" in run.output
     )
     assert "Traceback" not in run.output

@@ -53,7 +53,8 @@ def test_texts_that_share_documents(tmp_path, corpus):
     assert set(by_sae[0]) == {0, 1, 2, 3}
 
     manifest = next(tmp_path.glob("store/measurements/*/" + MANIFEST))
-    assert json.loads(manifest.read_text())["texts"]["documents"] == 4
+    (texts,) = json.loads(manifest.read_text())["datasets"]
+    assert texts["description"]["documents"] == 4
     by_tables = run_gate(tmp_path, f"--sae-measurements={manifest.parent}", "-k", "check_l0[")
     assert (
         f"sae-checks: judging stored measurements of {manifest.parent}: 20 texts from 4 documents\n"

@@ -138,7 +138,7 @@ def test_a_baseline_edited_by_hand_is_refused(tmp_path, baseline):
 
 def test_what_stopped_where_verdicts_were_clear_makes_no_baseline(tmp_path):
     stopped = stored.write_measurement(tmp_path)
-    stored.change_sealed(next(stopped.glob("*/sae.json")), complete=False)
+    stored.change_sealed(next(stopped.glob("context/texts/*/table.json")), complete=False)
     file = tmp_path / "v1.json"
     arguments = ("--sae-baseline-update", "--sae-baseline-force")
     run = compare(tmp_path, stopped, file, *arguments)

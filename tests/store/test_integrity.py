@@ -279,6 +279,15 @@ def test_a_manifest_that_names_the_wrong_folders_is_refused(folder: Path):
     assert OTHER_SAE in refusal(folder)
 
 
+def test_a_measurement_of_the_format_before_is_refused(folder: Path):
+    path = folder / "manifest.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(content | {"format": 2}), encoding="utf-8")
+    assert refusal(folder) == (
+        f"{path} is of format 2, where this version of sae-checks reads format 3; measure again"
+    )
+
+
 def test_a_manifest_of_an_older_format_is_refused(folder: Path):
     path = folder / "manifest.json"
     older = {k: v for k, v in read_sealed(path).items() if k != "setting"}

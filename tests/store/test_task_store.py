@@ -1,4 +1,4 @@
-"""Tasks on disk: found again by what determined them, and what the manifest says of them."""
+"""Tasks on disk: found again by what determined them."""
 
 from __future__ import annotations
 
@@ -12,58 +12,29 @@ import pyarrow.parquet as pq
 import pytest
 
 from sae_checks.errors import StoreError
-from sae_checks.evals.tasks.table import TaskTable
-from sae_checks.records import DatasetEntry, DatasetRef, Intervention, Release, TableRef
-from sae_checks.store import MeasuredDataset, Store, codec
+from sae_checks.records import Intervention
+from sae_checks.store import Store, codec
 from sae_checks.store.integrity import read_sealed
+from tests.store.of_task import (
+    AT_0,
+    AT_1,
+    LAYER_0,
+    TABLE,
+    TASK,
+    other_items,
+    store_of_task,
+)
 from tests.store.round_trip import assert_same
 from tests.stored import (
-    LOADING,
-    ON_TEXTS,
     change_sealed,
     provenance,
-    read,
     sae_ref,
-    task_of,
-    task_table,
-    write_measurement,
 )
-
-LAYER_0, LAYER_1 = (sae_ref(layer).sae_id for layer in range(2))
-TABLE = task_table(0)
-TASK = DatasetRef.of_task(task_of(TABLE))
-AT_0, AT_1 = (TableRef(TaskTable, TASK, Intervention((sae_ref(n),))) for n in range(2))
-
-
-def other_items(**changes: object) -> DatasetRef:
-    """The task, but for some of what decides its items."""
-    return DatasetRef.of_task(replace(task_of(TABLE), **changes))  # type: ignore[arg-type]
-
-
-def found(ref: DatasetRef, **more: object) -> MeasuredDataset:
-    return MeasuredDataset(ref, "tasks", **{"description": {}, **more})  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """With two SAEs on one task, and no texts."""
-    made = Store(tmp_path, Release("made-up", "folder", LOADING, (sae_ref(0), sae_ref(1))), of())
-    for layer, ref in enumerate((AT_0, AT_1)):
-        made.write(ref, task_table(layer))
-    made.write_manifest([found(TASK, description={"items": 40, "cut": 3})], {})
-    return made
-
-
-def of(**changes: object):
-    return provenance(**changes)
-
-
-def entries(store: Store) -> dict[str, DatasetEntry]:
-    manifest = store.read_manifest()
-    assert manifest is not None
-    made = {entry.ref.name: entry for entry in manifest.tasks}
-    assert len(made) == len(manifest.tasks)
-    return made
+    return store_of_task(tmp_path)
 
 
 def test_a_task_lies_below_its_own_folder(store: Store):
@@ -190,7 +161,7 @@ def test_nothing_was_written(tmp_path: Path, store: Store):
     assert store.read(replace(AT_0, dataset=other_items(name="another"))) is None
     assert store.read(replace(AT_0, intervention=Intervention((sae_ref(2),)))) is None
     assert store.read(replace(AT_0, intervention=Intervention((changed,)))) is None
-    assert Store(tmp_path, store.release, of(seed=1)).read(AT_0) is None
+    assert Store(tmp_path, store.release, provenance(seed=1)).read(AT_0) is None
 
 
 @pytest.mark.parametrize(
@@ -234,98 +205,6 @@ def test_a_write_that_fails_leaves_what_was_there(store: Store, monkeypatch: pyt
     assert sorted(path.relative_to(store.folder) for path in store.folder.rglob("*")) == before
     assert store.read(AT_0) is not None
     assert store.read(other) is None
-
-
-def test_a_task_as_the_manifest_records_it(store: Store):
-    assert entries(store) == {
-        "made-up-task": DatasetEntry(
-            TASK,
-            "tasks",
-            store.table_folder(AT_0).parent.relative_to(store.folder).as_posix(),
-            {"items": 40, "cut": 3},
-        )
-    }
-
-
-def test_a_task_is_known_again_from_the_manifest(store: Store):
-    """Where its data lie is said beside what it is."""
-    task = task_of(TABLE)
-    store.write_manifest([found(TASK, description={"location": task.location})], {})
-    assert entries(store)["made-up-task"].task == task
-
-
-def test_a_run_that_read_no_items_keeps_what_was_said_of_them(store: Store):
-    store.write_manifest([found(TASK)], {})
-    assert entries(store)["made-up-task"].description == {"items": 40, "cut": 3}
-
-
-def test_a_task_of_the_same_name_gives_way(store: Store):
-    other = other_items(items=41)
-    store.write_manifest([found(other)], {})
-    entry = entries(store)["made-up-task"]
-    assert (entry.ref, entry.description) == (other, {})
-    assert store.folder / entry.folder != store.table_folder(AT_0).parent
-    store.write(replace(AT_0, dataset=other), TABLE)
-    assert set(read(store.folder).of(TaskTable, "made-up-task")) == {LAYER_0}
-
-
-def test_tasks_of_other_names_stay(store: Store):
-    other = other_items(name="another")
-    store.write(replace(AT_0, dataset=other), replace(TABLE, dataset="another"))
-    store.write_manifest([found(other, description={"items": 40})], {})
-    assert list(entries(store)) == ["another", "made-up-task"]
-    # A run on texts alone.
-    store.write_manifest([MeasuredDataset(ON_TEXTS, "context", {"corpus": "tales"})], {})
-    assert list(entries(store)) == ["another", "made-up-task"]
-    measurement = read(store.folder)
-    assert set(measurement.of(TaskTable, "another")) == {LAYER_0}
-    assert set(measurement.of(TaskTable, "made-up-task")) == {LAYER_0, LAYER_1}
-    assert [entry.ref for entry in measurement.manifest.tasks] == [other, TASK]
-
-
-def test_a_failure_is_kept_until_the_task_is_measured(store: Store):
-    sentence = "task another: none of its questions can be asked of this model"
-    other = other_items(name="another")
-    store.write_manifest([found(other, failure=sentence)], {})
-    store.write_manifest([], {})  # a run that did not ask for it
-    measurement = read(store.folder)
-    assert measurement.dataset_failures == {"another": sentence}
-    assert measurement.of(TaskTable, "another") == {}
-    store.write_manifest([found(other, description={"items": 40})], {})
-    assert read(store.folder).dataset_failures == {}
-
-
-def test_a_measurement_of_tasks_alone(store: Store):
-    measurement = read(store.folder)
-    assert measurement.release.saes == (sae_ref(0), sae_ref(1))
-    assert set(measurement.tables) == {AT_0.key, AT_1.key}
-    assert measurement.failures == {}
-    assert measurement.tables[AT_1.key].sae == sae_ref(1)
-
-
-def test_an_sae_without_texts_and_without_tasks(store: Store, tmp_path: Path):
-    Store(tmp_path, replace(store.release, saes=(sae_ref(2),)), of()).write_manifest([], {})
-    assert read(store.folder).failures == {
-        "blocks.2.hook_resid_pre": f"SAE 'blocks.2.hook_resid_pre' has no table in {store.folder}"
-    }
-
-
-def test_a_failure_of_an_sae_is_mended_by_its_table_of_a_task(store: Store, tmp_path: Path):
-    larger = Store(tmp_path, replace(store.release, saes=(sae_ref(0), sae_ref(2))), of())
-    larger.write_manifest([], {sae_ref(2).sae_id: "weights are NaN"})
-    assert read(store.folder).failures == {sae_ref(2).sae_id: "weights are NaN"}
-    larger.write(replace(AT_0, intervention=Intervention((sae_ref(2),))), task_table(2))
-    larger.write_manifest([], {})
-    assert read(store.folder).failures == {}
-
-
-def test_a_task_that_failed_and_nothing_else(tmp_path: Path):
-    folder = write_measurement(
-        tmp_path, layers=1, failures={0: "not asked for"}, task_failures={"another": "no question"}
-    )
-    with pytest.raises(StoreError) as caught:
-        read(folder)
-    assert str(caught.value) == f"{folder} holds no table of any SAE; measure again"
 
 
 def test_other_columns_than_the_folder_says(store: Store):

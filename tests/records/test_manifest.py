@@ -1,0 +1,100 @@
+"""A manifest as JSON and back, and what is read off it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sae_checks.records import (
+    TEXTS,
+    DatasetEntry,
+    DatasetRef,
+    Manifest,
+    Measurement,
+    ModelLoading,
+    Release,
+    SaeEntry,
+    TaskRef,
+)
+from tests import stored
+
+TASK = TaskRef("ioi", frozenset({"b", "a"}), "0", 40, 0, "whole", "ioi.jsonl", 16, "made by")
+TEXT_ENTRY = DatasetEntry(DatasetRef(TEXTS), "context", "context/texts", {"texts": 12})
+TASK_ENTRY = DatasetEntry(DatasetRef.of_task(TASK), "tasks", "tasks/ioi", {"location": "ioi.jsonl"})
+
+
+def through_json(manifest: Manifest) -> Manifest:
+    return Manifest.from_json(json.loads(json.dumps(manifest.as_json())))
+
+
+names = st.text(max_size=5)
+loadings = st.builds(
+    ModelLoading,
+    names,
+    from_pretrained_kwargs=st.lists(
+        st.tuples(names, st.booleans() | st.integers()), max_size=2
+    ).map(tuple),
+)
+saes = st.builds(
+    SaeEntry,
+    st.builds(lambda loading: replace(stored.sae_ref(0), loading=loading), loadings),
+    names,
+    st.none() | names,
+)
+values = st.dictionaries(names, names | st.integers() | st.lists(st.integers(), max_size=2))
+datasets = st.builds(
+    DatasetEntry, st.builds(DatasetRef, names, values), names, names, values, st.none() | names
+)
+manifests = st.builds(
+    Manifest,
+    *(names, names, names, st.integers(), st.integers(), st.booleans(), values),
+    st.lists(saes, max_size=2).map(tuple),
+    st.lists(datasets, max_size=2).map(tuple),
+)
+
+
+@given(manifests)
+def test_it_comes_back_from_json(manifest: Manifest):
+    assert through_json(manifest) == manifest
+
+
+def test_nothing_is_recorded_unless_told():
+    release = Release("made-up", "folder", stored.LOADING, ())
+    manifest = Measurement(release, 64).manifest
+    assert manifest == Manifest() == through_json(Manifest())
+    assert manifest.texts == {}
+    assert manifest.tasks == ()
+
+
+def test_texts_are_told_from_tasks():
+    manifest = Manifest(datasets=(TASK_ENTRY, TEXT_ENTRY))
+    assert manifest.texts == {"texts": 12}
+    assert manifest.tasks == (TASK_ENTRY,)
+
+
+def test_a_task_comes_back_with_the_place_of_its_data():
+    assert TASK_ENTRY.task == TASK
+    assert replace(TASK_ENTRY, description={}).task == replace(TASK, location="")
+
+
+def test_where_its_data_lie_is_no_part_of_what_a_task_is():
+    elsewhere = replace(TASK, location="/elsewhere/ioi.jsonl")
+    assert DatasetRef.of_task(elsewhere) == DatasetRef.of_task(TASK)
+    assert DatasetRef.of_task(replace(TASK, seed=1)) != DatasetRef.of_task(TASK)
+
+
+def test_a_table_is_asked_for_by_the_key_that_it_has():
+    table = stored.sae_table(0)
+    observed = replace(table, observed=stored.sae_ref(1))
+    assert stored.table_ref(table).key == table.key
+    assert stored.table_ref(observed).key == observed.key
+
+
+@pytest.mark.parametrize("content", [{}, {"saes": 7}, {"saes": [], "datasets": [], "more": 1}])
+def test_what_is_no_manifest_raises(content: dict[str, object]):
+    with pytest.raises((LookupError, TypeError)):
+        Manifest.from_json(content)

@@ -21,11 +21,12 @@ from sae_checks.baseline.identity import (
 )
 from sae_checks.baseline.measured_before import Asked, find_measured, refuse_own
 from sae_checks.baseline.paired import Terms
-from sae_checks.checking import CellKey, CellRef, Check
 from sae_checks.errors import BaselineError
+from sae_checks.judge.check import Check
 from sae_checks.judge.thresholds import Thresholds
 from sae_checks.options import Options
 from sae_checks.records import Measurement
+from sae_checks.records.place import CellKey, CellRef
 from sae_checks.store.files import MANIFEST
 from sae_checks.wording import counted
 

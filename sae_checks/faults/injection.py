@@ -8,9 +8,9 @@ from functools import cached_property
 
 import torch
 
-from sae_checks.checking import CellRef, Check, bundled_checks
 from sae_checks.evals.tasks.engine import measure_items
 from sae_checks.faults import Sample, sample_of
+from sae_checks.judge.check import Check
 from sae_checks.judge.thresholds import Thresholds
 from sae_checks.load.documents import CorpusRequest
 from sae_checks.load.language_model import LanguageModel
@@ -24,7 +24,9 @@ from sae_checks.measure.plan import ABLATIONS, ItemPlan, Plan
 from sae_checks.measure.progress import Progress
 from sae_checks.options import Options
 from sae_checks.records import Measurement, SaeRef, SaeTable, TaskRef, TaskTable
+from sae_checks.records.place import CellRef
 from sae_checks.session.gate import Gate
+from sae_checks.session.suite import bundled_checks
 
 SAMPLE_TEXTS = 16  # whose activations tell what planting a fault has to know
 

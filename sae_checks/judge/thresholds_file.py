@@ -6,7 +6,7 @@ The file is refused before anything is loaded. docs/thresholds.md describes its 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import cast, get_args
@@ -25,6 +25,15 @@ from sae_checks.judge.thresholds import (
     UndecidedPolicy,
 )
 from sae_checks.judge.toml_table import TomlTable, must_be_one_of
+from sae_checks.records.selectors import (
+    SAE,
+    SELECTORS,
+    Glob,
+    Inside,
+    OneOf,
+    Pattern,
+    Selector,
+)
 
 
 @dataclass(frozen=True)
@@ -35,17 +44,31 @@ class CheckRules:
     parameters: tuple[str, ...] = ()
 
 
-def read_thresholds(path: Path, checks: Mapping[str, CheckRules]) -> Thresholds:
-    """The thresholds in a file; `checks` are all checks there are, by name."""
+def read_thresholds(
+    path: Path, checks: Mapping[str, CheckRules], selectors: Sequence[Selector] = SELECTORS
+) -> Thresholds:
+    """The thresholds in a file.
+
+    Args:
+        path: of the file.
+        checks: all checks there are, by name.
+        selectors: all that the place of a cell may have.
+
+    Raises:
+        ThresholdsError: it cannot be read, or is malformed.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ThresholdsError(f"{path} cannot be read: {error}") from error
-    return parse_thresholds(text, checks, str(path))
+    return parse_thresholds(text, checks, str(path), selectors)
 
 
 def parse_thresholds(
-    text: str, checks: Mapping[str, CheckRules], name: str = "thresholds.toml"
+    text: str,
+    checks: Mapping[str, CheckRules],
+    name: str = "thresholds.toml",
+    selectors: Sequence[Selector] = SELECTORS,
 ) -> Thresholds:
     """The thresholds in a TOML text; `name` is what messages call it."""
     try:
@@ -59,8 +82,12 @@ def parse_thresholds(
         tables.known(check, checks, "check")
     return Thresholds(
         gate=_gate(root.table("gate")),
-        checks={check: _check(tables.table(check), checks[check]) for check in tables.values},
-        known_failures=tuple(_known_failure(each, checks) for each in root.tables("known_failure")),
+        checks={
+            check: _check(tables.table(check), checks[check], selectors) for check in tables.values
+        },
+        known_failures=tuple(
+            _known_failure(each, checks, selectors) for each in root.tables("known_failure")
+        ),
     )
 
 
@@ -108,7 +135,7 @@ def _policy(table: TomlTable, key: str, default: UndecidedPolicy) -> UndecidedPo
     return default
 
 
-def _check(table: TomlTable, rules: CheckRules) -> CheckLimits:
+def _check(table: TomlTable, rules: CheckRules, selectors: Sequence[Selector]) -> CheckLimits:
     legal = ("min", "max", "margin", "unit", "source", "report_only", "override")
     table.allow(*legal, *QUESTIONS, *rules.parameters)
     unit = table.text("unit")
@@ -133,26 +160,23 @@ def _check(table: TomlTable, rules: CheckRules) -> CheckLimits:
         equivalence=_equivalence(table),
     )
     _refuse_no_margin(table, limit)
-    overrides = tuple(_override(each, limit, rules) for each in table.tables("override"))
+    overrides = tuple(_override(each, limit, rules, selectors) for each in table.tables("override"))
     return CheckLimits(limit, overrides)
 
 
-def _override(table: TomlTable, limit: Limit, rules: CheckRules) -> Override:
-    selectors = ("release", "sae", "layer", "site", "positions", "task")
+def _override(
+    table: TomlTable, limit: Limit, rules: CheckRules, selectors: Sequence[Selector]
+) -> Override:
+    legal = [each.name for each in selectors if each.pattern is not None]
     settings = ("min", "max", "margin", "report_only", *QUESTIONS, *rules.parameters)
-    table.allow(*selectors, *settings, "reason")
-    if not set(selectors) & set(table.values):
-        table.refuse(None, f"selects nothing: give it {_either(selectors)}")
+    table.allow(*legal, *settings, "reason")
+    if not set(legal) & set(table.values):
+        table.refuse(None, f"selects nothing: give it {_either(legal)}")
     if not set(settings) & set(table.values):
         table.refuse(None, f"sets nothing: give it {_either(settings)}")
     minimum, maximum, report_only = _bounds(table)
     override = Override(
-        release=table.text("release"),
-        sae=table.text("sae"),
-        layer=table.integers("layer"),
-        site=table.text("site"),
-        positions=table.positions("positions"),
-        task=table.text("task"),
+        _patterns(table, selectors),
         min=minimum,
         max=maximum,
         report_only=report_only,
@@ -189,8 +213,11 @@ def _refuse_no_margin(table: TomlTable, limit: Limit) -> None:
         )
 
 
-def _known_failure(table: TomlTable, checks: Mapping[str, CheckRules]) -> KnownFailure:
-    table.allow("check", "release", "sae", "positions", "task", "reason", "expires", "bound")
+def _known_failure(
+    table: TomlTable, checks: Mapping[str, CheckRules], selectors: Sequence[Selector]
+) -> KnownFailure:
+    naming = [each for each in selectors if each.names_cell]
+    table.allow("check", *(each.name for each in naming), "reason", "expires", "bound")
     check, release, reason = (table.text(key) for key in ("check", "release", "reason"))
     if not check or not release or not reason:
         missing = [key for key in ("check", "release", "reason") if not table.values.get(key)]
@@ -199,17 +226,33 @@ def _known_failure(table: TomlTable, checks: Mapping[str, CheckRules]) -> KnownF
     named = next((check.removeprefix(each) for each in asked if check.startswith(each)), check)
     if check not in QUESTIONS and named not in checks:
         table.refuse("check", must_be_one_of(check, (*checks, *QUESTIONS)))
-    sae = table.text("sae")
+    where = _patterns(table, naming)
+    if where.get(SAE.name) == Glob("*"):  # as without it, the release as a whole too
+        del where[SAE.name]
     return KnownFailure(
-        check=check,
-        release=release,
-        reason=reason,
-        sae="*" if sae is None else sae,
-        positions=table.positions("positions"),
-        task=table.text("task"),
+        check,
+        where,
+        reason,
         expires=table.date("expires"),
         bound=table.number("bound"),
     )
+
+
+def _patterns(table: TomlTable, selectors: Iterable[Selector]) -> dict[str, Pattern]:
+    """The patterns of a table, by the names of their selectors."""
+    found = {each.name: _pattern(table, each) for each in selectors}
+    return {name: pattern for name, pattern in found.items() if pattern is not None}
+
+
+def _pattern(table: TomlTable, selector: Selector) -> Pattern | None:
+    name = selector.name
+    if selector.pattern is Glob and (text := table.text(name)) is not None:
+        return Glob(text)
+    if selector.pattern is OneOf and (numbers := table.integers(name)) is not None:
+        return OneOf(numbers)
+    if selector.pattern is Inside and (positions := table.positions(name)) is not None:
+        return Inside(positions)
+    return None
 
 
 def _regression(table: TomlTable, minimum: float | None, maximum: float | None) -> Margin | None:

@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 
 from sae_checks.baseline.comparison import Comparison
 from sae_checks.baseline.paired import PairedCell
-from sae_checks.checking import CellRef, Check
-from sae_checks.evals.selector import AnyCell, CellSelector
+from sae_checks.evals.kind import AnyCell
+from sae_checks.evals.selector import CellSelector
+from sae_checks.judge.check import Check
 from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.statistics import Estimate
 from sae_checks.judge.thresholds import Thresholds
 from sae_checks.judge.verdict import FEWEST_UNITS, FEWEST_UNITS_TO_STOP, Verdict, judge
 from sae_checks.records import Measurement, SaeTable, TaskTable
+from sae_checks.records.place import CellRef
 from sae_checks.session.family import Family
 
 
@@ -79,9 +81,10 @@ class DecisionRule:
     def complete(measurement: Measurement, ref: CellRef) -> bool:
         """Whether all tables that a cell is cut from have the whole budget."""
         tables: Mapping[str, SaeTable | TaskTable] = (
-            measurement.tables if ref.task is None else measurement.tasks.get(ref.task, {})
+            measurement.tasks.get(ref["task"], {}) if "task" in ref else measurement.tables
         )
-        asked = tables.values() if ref.sae is None else [tables[ref.sae.sae_id]]
+        whole = ref.kind.whole_release
+        asked = tables.values() if whole else [tables[sae.sae_id] for sae in ref.saes]
         return all(table.complete for table in asked)
 
     def _cell(

@@ -11,21 +11,26 @@ from sae_checks.baseline.comparison import Comparison
 from sae_checks.baseline.identity import match, refuse_unpaired, setting_of_provenance
 from sae_checks.baseline.measured_before import Asked
 from sae_checks.baseline.source import find_baseline, refuse_baseline_options
-from sae_checks.checking import BUNDLED_THRESHOLDS, CellRef, Check, bundled_checks
-from sae_checks.errors import UserError
+from sae_checks.errors import UnmeasuredError, UserError
 from sae_checks.evals.collect import CellCollector
-from sae_checks.evals.selector import UnmeasuredError
+from sae_checks.evals.context.kinds import CONTEXT
+from sae_checks.evals.kind import reads
+from sae_checks.evals.registry import selectors
+from sae_checks.evals.tasks.kinds import TASKS
+from sae_checks.judge.check import Check
 from sae_checks.judge.thresholds import CheckLimits, Thresholds
 from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
 from sae_checks.judge.verdict import Verdict
 from sae_checks.measure.progress import Progress
 from sae_checks.options import Options
 from sae_checks.records import Measurement, PositionRange, Release, SaeRef, TaskRef
+from sae_checks.records.place import CellRef
 from sae_checks.records.ranges import PositionRanges, place_ranges, position_ranges
 from sae_checks.session.decision import DecisionRule
 from sae_checks.session.family import Family
 from sae_checks.session.setup import read_stored, resolve_setting
 from sae_checks.session.stopping import Adaptive, FirstBlock
+from sae_checks.session.suite import BUNDLED_THRESHOLDS, bundled_checks
 from sae_checks.store import Provenance, Store, task_refs
 
 if TYPE_CHECKING:
@@ -96,7 +101,7 @@ class Gate:
     def cells(self, check: Check) -> list[CellRef]:
         """The cells a check is asked about, one test each."""
         # Only checks of tasks ask which there are.
-        tasks = self.tasks if check.of_tasks else ()
+        tasks = self.tasks if TASKS.name in reads(check) else ()
         ablated = frozenset(task.name for task in tasks if self._ablates(task.name))
         return CellCollector(self.release, self.context, self.ranges, tasks, ablated).cells(check)
 
@@ -190,7 +195,7 @@ class Gate:
         checks = {**bundled, **own}
         self._collected = own
         rules = {name: CheckRules(c.unit, c.parameters) for name, c in checks.items()}
-        read = read_thresholds(self.options.thresholds or BUNDLED_THRESHOLDS, rules)
+        read = read_thresholds(self.options.thresholds or BUNDLED_THRESHOLDS, rules, selectors())
         # The suite's own checks have no limits but those of the file: one that is left out there
         # must be noticed, not reported without a limit.
         defaults = {
@@ -252,8 +257,8 @@ class Gate:
         """What measuring these checks on these cells takes."""
         from sae_checks.measure.request import Request
 
-        on_texts = [cell for check, cell in wanted if check.of_texts]
-        on_tasks = [cell for check, cell in wanted if check.of_tasks]
+        on_texts = [cell for check, cell in wanted if CONTEXT.name in reads(check)]
+        on_tasks = [cell for check, cell in wanted if TASKS.name in reads(check)]
         names = {cell.task for cell in on_tasks}
         assert self._provenance is not None, "what is not stored has a provenance"
         assert self.store is not None, "what is not stored has a store"
@@ -282,8 +287,8 @@ class Gate:
 
     def _saes_of(self, cells: list[CellRef]) -> tuple[SaeRef, ...]:
         """The SAEs that cells are about; all of them if one is about the whole release."""
-        ids = {cell.sae.sae_id for cell in cells if cell.sae is not None}
-        whole = any(cell.sae is None for cell in cells)
+        ids = {sae.sae_id for cell in cells for sae in cell.saes}
+        whole = any(cell.kind.whole_release or cell.absent is not None for cell in cells)
         return tuple(sae for sae in self.release.saes if whole or sae.sae_id in ids)
 
     def verdict(self, check: Check, ref: CellRef, thresholds: Thresholds) -> Verdict:

@@ -17,10 +17,11 @@ from sae_checks.baseline.source import (
     find_baseline,
     refuse_baseline_options,
 )
-from sae_checks.checking import CellKey, bundled_checks
 from sae_checks.errors import BaselineError
 from sae_checks.options import Options
+from sae_checks.session.suite import bundled_checks
 from tests import stored
+from tests.places import cell_key
 
 EMPTY = Baseline("made-up", {}, (), {})
 DELTA_CE = bundled_checks()["delta_ce"]
@@ -83,9 +84,9 @@ def test_a_file_says_what_it_is():
 
 
 def test_a_file_has_the_cells_that_were_written():
-    cells = {CellKey(check, "a", "", ""): None for check in ("kl", "delta_ce")}
+    cells = {cell_key(check, "a", "", ""): None for check in ("kl", "delta_ce")}
     source = FileBaseline("gpt2", replace(EMPTY, saes=(BaselineSae("a", "h", "w"),), cells=cells))
-    assert source.keys(DELTA_CE) == [CellKey("delta_ce", "a", "", "")]
+    assert source.keys(DELTA_CE) == [cell_key("delta_ce", "a", "", "")]
     assert source.saes == (BaselineSae("a", "h", "w"),)
 
 
@@ -97,7 +98,7 @@ def test_a_folder_is_a_stored_measurement():
     assert str(found.identity).startswith(f"made-up from measurement {folder}: 2 SAEs, weights ")
     assert [sae.sae_id for sae in found.saes] == [stored.sae_ref(layer).sae_id for layer in (0, 1)]
     assert found.setting["provenance.seed"] == 0
-    assert CellKey("delta_ce", found.saes[0].sae_id, "8:15", "") in found.keys(DELTA_CE)
+    assert cell_key("delta_ce", found.saes[0].sae_id, "8:15", "") in found.keys(DELTA_CE)
 
 
 def test_a_file_that_is_not_there():

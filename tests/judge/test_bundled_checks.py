@@ -6,11 +6,11 @@ On texts there are two per quantity, one in context, one past it; on tasks, one 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from sae_checks.checking import BUNDLED_THRESHOLDS, bundled_checks
 from sae_checks.errors import UserError
 from sae_checks.evals.context.cells import Cell, ReleaseCell
 from sae_checks.evals.tasks.cells import TaskCell
@@ -27,6 +27,8 @@ from sae_checks.records import (
     TaskRef,
     TaskTable,
 )
+from sae_checks.session.suite import BUNDLED_THRESHOLDS, bundled_checks
+from tests.places import cell_on_items, cell_on_texts
 from tests.stored import ablation_table, feature_table
 
 CHECKS = bundled_checks()
@@ -160,14 +162,14 @@ EXPECTED = {
 
 def task_cell(name: str, layer: int = 0, needs: frozenset[str] | None = None) -> TaskCell:
     needs = CHECKS[name].needs if needs is None else needs
-    return TaskCell("tiny-release", task_table(layer, needs), name, THRESHOLDS)
+    return cell_on_items("tiny-release", task_table(layer, needs), name, THRESHOLDS)
 
 
 def task_release(name: str, needs: frozenset[str] | None = None) -> TaskReleaseCell:
     needs = CHECKS[name].needs if needs is None else needs
     positions = PositionRange(*POSITIONS["release"])
     texts = (
-        Cell("tiny-release", table(layer, needs), "sae", positions, name, THRESHOLDS)
+        cell_on_texts("tiny-release", table(layer, needs), "sae", positions, name, THRESHOLDS)
         for layer in range(4)
     )
     cells = tuple(task_cell(name, layer, needs) for layer in range(4))
@@ -176,19 +178,21 @@ def task_release(name: str, needs: frozenset[str] | None = None) -> TaskReleaseC
 
 def cell(name: str, layer: int = 0) -> Cell:
     check = CHECKS[name]
-    kind = "sae" if check.cells == "release" else check.cells
-    positions = PositionRange(*POSITIONS[check.cells])
-    return Cell("tiny-release", table(layer, check.needs), kind, positions, name, THRESHOLDS)
+    kind = "sae" if check.cells.whole_release else check.cells.name
+    positions = PositionRange(*POSITIONS[check.cells.name])
+    return cell_on_texts(
+        "tiny-release", table(layer, check.needs), kind, positions, name, THRESHOLDS
+    )
 
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_check_measures_what_it_says(name) -> None:
     check = CHECKS[name]
-    if check.cells == "release":
+    if check.cells.name == "release":
         estimate = check.function(ReleaseCell(tuple(cell(name, layer) for layer in range(4))))
-    elif check.cells == "task":
+    elif check.cells.name == "task":
         estimate = check.function(task_cell(name))
-    elif check.cells == "task_release":
+    elif check.cells.name == "task_release":
         estimate = check.function(task_release(name))
     else:
         estimate = check.function(cell(name))
@@ -201,11 +205,11 @@ def test_check_measures_what_it_says(name) -> None:
 def test_check_needs_no_less_than_it_names(name) -> None:
     """Were a column in `needs` unused, it would be measured for nothing."""
     check = CHECKS[name]
-    if check.cells == "release":
+    if check.cells.name == "release":
         return
     for column in check.needs:
-        if check.cells.startswith("task"):
-            make = task_cell if check.cells == "task" else task_release
+        if check.cells.name.startswith("task"):
+            make = task_cell if check.cells.name == "task" else task_release
             poorer = make(name, needs=check.needs - {column})
             with pytest.raises(UserError, match=f"{column} was not measured"):
                 check.function(poorer)
@@ -214,7 +218,7 @@ def test_check_needs_no_less_than_it_names(name) -> None:
         columns = {key: values for key, values in full.table.columns.items() if key != column}
         sums = None if column == "position_sums" else full.table.position_sums
         less = SaeTable(full.table.sae, columns, full.table.massive, sums)
-        poorer = Cell("tiny-release", less, full.kind, full.positions, name, THRESHOLDS)
+        poorer = replace(full, table=less)
         with pytest.raises(UserError, match=f"{column} was not measured"):
             check.function(poorer)
 
@@ -223,4 +227,4 @@ def test_figures_without_massive_tokens_tell_those_with_them() -> None:
     for name in ("explained_variance", "mse", "mse_growth", "l1_growth", "norm_growth"):
         notes = dict(CHECKS[name].function(cell(name)).notes)
         assert set(notes) == {"value_all_tokens", "massive_tokens"}
-        assert notes["massive_tokens"] == (1 if CHECKS[name].cells == "in_context" else 0)
+        assert notes["massive_tokens"] == (1 if CHECKS[name].cells.name == "in_context" else 0)

@@ -14,6 +14,7 @@ from sae_checks.judge.statistics import Estimate
 from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
 from sae_checks.records import PositionRange, SaeTable, TaskTable
 from tests import stored
+from tests.places import cell_on_items, cell_on_texts
 
 TEXTS, ITEMS = 120, 400
 THRESHOLDS = Thresholds(checks={"any": CheckLimits(Limit("", report_only=True))})
@@ -39,7 +40,7 @@ def varied(layer: int = 0) -> SaeTable:
 
 
 def on_texts(table: SaeTable, positions: PositionRange) -> Cell:
-    return Cell("made-up", table, "in_context", positions, "any", THRESHOLDS)
+    return cell_on_texts("made-up", table, "in_context", positions, "any", THRESHOLDS)
 
 
 OF_TEXTS: dict[str, tuple[PositionRange, Callable[[Cell], Estimate]]] = {
@@ -120,7 +121,7 @@ def varied_task(clusters: np.ndarray | None = None) -> TaskTable:
 
 
 def on_items(table: TaskTable) -> TaskCell:
-    return TaskCell("made-up", table, "any", THRESHOLDS)
+    return cell_on_items("made-up", table, "any", THRESHOLDS)
 
 
 OF_ITEMS: dict[str, Callable[[TaskCell], Estimate]] = {

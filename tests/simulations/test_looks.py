@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sae_checks.session import stopping
 from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.statistics import ratio_of_sums
 from sae_checks.judge.thresholds import Limit
 from sae_checks.judge.verdict import FEWEST_UNITS, FEWEST_UNITS_TO_STOP, Verdict, judge
 from sae_checks.records import FloatArray
+from sae_checks.session import stopping
 from tests.simulations.looks import LimitedCell, judged, look, settled, stops_of
 from tests.simulations.populations import LOGNORMAL, USUAL, Population
 

@@ -16,13 +16,17 @@ from sae_checks.judge.thresholds import CheckLimits, Limit, Override, Thresholds
 from sae_checks.judge.verdict import judge
 from sae_checks.records import AblationTable, TaskTable
 from sae_checks.report.sentence import sentence
+from tests.places import cell_on_items, where
 from tests.stored import TRAINING_CONTEXT, ablation_table, feature_table, task_table
 
 THRESHOLDS = Thresholds(
     checks={
         "accuracy_drop": CheckLimits(
             Limit("points", max=5.0, parameters=(("share", 0.9),)),
-            (Override(task="cbt-*", max=9.0), Override(task="cbt-*", layer=(7,), max=7.0)),
+            (
+                Override(where(task="cbt-*"), max=9.0),
+                Override(where(task="cbt-*", layer=(7,)), max=7.0),
+            ),
         )
     }
 )
@@ -35,7 +39,7 @@ def cell(table: TaskTable | None = None, **columns) -> TaskCell:
         arrays = {name: np.array(values, dtype=float) for name, values in columns.items()}
         size = {len(values) for values in arrays.values()} or {40}
         table = task_table(3, items=size.pop(), **arrays)
-    return TaskCell("tiny-release", table, "accuracy_drop", THRESHOLDS)
+    return cell_on_items("tiny-release", table, "accuracy_drop", THRESHOLDS)
 
 
 def with_features(delta, active) -> TaskCell:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sae_checks.measure import splice as splice_module
 from torch import Tensor
 
 from sae_checks.evals.tasks.engine import measure_items
 from sae_checks.load.language_model import LanguageModel
 from sae_checks.load.sae import LoadedSae
 from sae_checks.load.tasks.items import Item, Items
+from sae_checks.measure import splice as splice_module
 from sae_checks.measure.engine import Settings, bind_saes
 from sae_checks.measure.plan import FEATURES, ITEM_COLUMNS, ITEM_NEEDS, ItemPlan
 from sae_checks.records import FEATURE_WINDOW, TaskRef, TaskTable

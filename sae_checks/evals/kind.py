@@ -70,11 +70,13 @@ class Evaluation:
         name: in `CellKind.reads`.
         kinds: of the cells that are cut from its tables.
         selectors: which the places of these cells have beside those of `records/selectors.py`.
+        needs: the columns and tables that a check may name, beside those of `measure/plan.py`.
     """
 
     name: str
     kinds: tuple[CellKind, ...]
     selectors: tuple[Selector, ...] = ()
+    needs: frozenset[str] = frozenset()
 
 
 def kind_of(kind: Kind) -> CellKind:

@@ -27,6 +27,11 @@ def kind_named(name: str) -> CellKind:
     return known[name]
 
 
+def own_needs() -> frozenset[str]:
+    """The columns and tables that evaluations add to those of `measure/plan.py`."""
+    return frozenset().union(*(each.needs for each in EVALUATIONS))
+
+
 def selectors() -> tuple[Selector, ...]:
     """All selectors that a place may have."""
     return SELECTORS + tuple(own for each in EVALUATIONS for own in each.selectors)

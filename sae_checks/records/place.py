@@ -80,7 +80,9 @@ class Place:
         return all(name in self and of.matches(self[name]) for name, of in patterns.items())
 
     def patterns(self, *, naming: bool = False) -> dict[str, Pattern]:
-        """Patterns that together match this place, and no other but those in its positions.
+        """Patterns that together match this place.
+
+        Of places with the same selectors they match no other but those within its positions.
 
         Args:
             naming: only those of the selectors that name cells.

@@ -12,14 +12,19 @@ from pathlib import Path
 from typing import cast, get_args
 
 from sae_checks.errors import ThresholdsError
+from sae_checks.judge.limits_table import (
+    bounds,
+    equivalence_margin,
+    excess,
+    refuse_no_margin,
+    regression_margin,
+)
 from sae_checks.judge.thresholds import (
     QUESTIONS,
     CheckLimits,
-    Direction,
     Gate,
     KnownFailure,
     Limit,
-    Margin,
     Override,
     Thresholds,
     UndecidedPolicy,
@@ -142,7 +147,7 @@ def _check(table: TomlTable, rules: CheckRules, selectors: Sequence[Selector]) -
     if unit != rules.unit:
         found = "is missing" if unit is None else f'is "{unit}"'
         table.refuse("unit", f'{found}, but this check measures in "{rules.unit}"')
-    minimum, maximum, report_only = _bounds(table)
+    minimum, maximum, report_only = bounds(table)
     if minimum is None and maximum is None and not report_only:
         table.refuse(None, "limits nothing: give it a min or a max, or report_only = true")
     for name in rules.parameters:
@@ -155,11 +160,11 @@ def _check(table: TomlTable, rules: CheckRules, selectors: Sequence[Selector]) -
         report_only=bool(report_only),
         parameters=_parameters(table, rules),
         source=table.text("source") or "",
-        margin=_excess(table) or 0.0,
-        regression=_regression(table, minimum, maximum),
-        equivalence=_equivalence(table),
+        margin=excess(table) or 0.0,
+        regression=regression_margin(table, minimum, maximum),
+        equivalence=equivalence_margin(table),
     )
-    _refuse_no_margin(table, limit)
+    refuse_no_margin(table, limit)
     overrides = tuple(_override(each, limit, rules, selectors) for each in table.tables("override"))
     return CheckLimits(limit, overrides)
 
@@ -174,7 +179,7 @@ def _override(
         table.refuse(None, f"selects nothing: give it {_either(legal)}")
     if not set(settings) & set(table.values):
         table.refuse(None, f"sets nothing: give it {_either(settings)}")
-    minimum, maximum, report_only = _bounds(table)
+    minimum, maximum, report_only = bounds(table)
     override = Override(
         _patterns(table, selectors),
         min=minimum,
@@ -182,35 +187,17 @@ def _override(
         report_only=report_only,
         parameters=_parameters(table, rules),
         reason=table.text("reason") or "",
-        margin=_excess(table),
-        regression=_regression(table, limit.min, limit.max),
-        equivalence=_equivalence(table),
+        margin=excess(table),
+        regression=regression_margin(table, limit.min, limit.max),
+        equivalence=equivalence_margin(table),
     )
     result = override.apply(limit)
     if result.min is not None and result.max is not None and result.min > result.max:
         table.refuse(None, f"leaves min {result.min:g} above max {result.max:g}")
     if result.min is None and result.max is None and not result.report_only:
         table.refuse("report_only", "is false, but there is no min or max to judge by")
-    _refuse_no_margin(table, result)
+    refuse_no_margin(table, result)
     return override
-
-
-def _excess(table: TomlTable) -> float | None:
-    """The margin: how far beyond its limit a value may lie before it matters."""
-    margin = table.number("margin")
-    if margin is not None and margin <= 0:
-        table.refuse("margin", f"must be above 0, got {margin:g}")
-    return margin
-
-
-def _refuse_no_margin(table: TomlTable, limit: Limit) -> None:
-    """A limit without a margin could be shown to hold by no sample that lies near it."""
-    if not limit.report_only and not limit.margin:
-        table.refuse(
-            None,
-            "lacks margin: every limit says, in its own unit, the smallest excess over it that "
-            "would matter; a cell passes when it is shown to lie within limit and margin",
-        )
 
 
 def _known_failure(
@@ -253,54 +240,6 @@ def _pattern(table: TomlTable, selector: Selector) -> Pattern | None:
     if selector.pattern is Inside and (positions := table.positions(name)) is not None:
         return Inside(positions)
     return None
-
-
-def _regression(table: TomlTable, minimum: float | None, maximum: float | None) -> Margin | None:
-    """What `regression = {...}` allows; a single limit says in which direction worse is."""
-    if "regression" not in table.values:
-        return None
-    inner = table.table("regression")
-    inner.allow("worse", "by", "share")
-    by, share = _by_and_share(inner)
-    worse = inner.text("worse")
-    if worse is None and (minimum is None) == (maximum is None):
-        inner.refuse(None, "lacks worse, which no single limit tells: higher, lower or either")
-    if worse is None:
-        worse = "lower" if maximum is None else "higher"
-    direction: Direction | None = next((d for d in get_args(Direction) if d == worse), None)
-    if direction is None:
-        inner.refuse("worse", must_be_one_of(worse, get_args(Direction)))
-    return Margin(direction, by, share)
-
-
-def _equivalence(table: TomlTable) -> Margin | None:
-    """What `equivalence = {...}` allows: what is to be the same may change in no direction."""
-    if "equivalence" not in table.values:
-        return None
-    inner = table.table("equivalence")
-    inner.allow("by", "share")
-    return Margin("either", *_by_and_share(inner))
-
-
-def _by_and_share(table: TomlTable) -> tuple[float, float]:
-    by, share = table.number("by"), table.number("share")
-    if by is None and share is None:
-        table.refuse(None, "allows nothing: give it by, share or both")
-    for key, value in (("by", by), ("share", share)):
-        if value is not None and value < 0:
-            table.refuse(key, f"must be 0 or more, got {value:g}")
-    return by or 0.0, share or 0.0
-
-
-def _bounds(table: TomlTable) -> tuple[float | None, float | None, bool | None]:
-    """min, max and report_only of a check or an override, which must not contradict each other."""
-    minimum, maximum = table.number("min"), table.number("max")
-    report_only = table.flag("report_only")
-    if minimum is not None and maximum is not None and minimum > maximum:
-        table.refuse("min", f"is {minimum:g}, above max, which is {maximum:g}")
-    if report_only and (minimum is not None or maximum is not None):
-        table.refuse("report_only", "is true, but there is also a limit: keep one of the two")
-    return minimum, maximum, report_only
 
 
 def _parameters(table: TomlTable, rules: CheckRules) -> tuple[tuple[str, float], ...]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from sae_checks.baseline.comparison import Comparison
 from sae_checks.baseline.identity import match, refuse_unpaired, setting_of_provenance
 from sae_checks.baseline.measured_before import Asked
-from sae_checks.baseline.source import find_baseline, refuse_baseline_options
+from sae_checks.baseline.source import StoredBaseline, find_baseline, refuse_baseline_options
 from sae_checks.errors import UnmeasuredError, UserError
 from sae_checks.evals.collect import CellCollector
 from sae_checks.evals.context.kinds import CONTEXT
@@ -146,7 +147,9 @@ class Gate:
         if self.options.baseline is None or self.options.baseline_update:
             return None
         asked = self._asked()
-        source = find_baseline(self.options, asked)
+        source = find_baseline(
+            self.options, asked, partial(stored_baseline, ranges=self.options.ranges)
+        )
         if self.stored is None:  # told before anything is measured in vain
             refuse_unpaired(asked.setting, source.name, source.setting)
         matches = match(self.release.saes, source.saes, dict(self.options.match))
@@ -307,6 +310,17 @@ class Gate:
         checks = {**self._collected, **bundled_checks()}
         family = Family(thresholds, checks, self.release.size, self._family_ranges)
         return DecisionRule(thresholds, family, self.adaptive, self.comparison)
+
+
+def stored_baseline(folder: Path, ranges: tuple[PositionRange, ...] = ()) -> StoredBaseline:
+    """The baseline that a stored measurement makes; in these ranges, else in the default ones.
+
+    Raises:
+        UserError: it cannot be read, or is not whole.
+    """
+    gate = Gate(Options(measurements=folder, ranges=ranges))
+    assert gate.stored is not None, "a stored measurement"
+    return StoredBaseline(folder, gate.stored, gate.cells)
 
 
 def _meets(positions: PositionRange, ranges: PositionRanges) -> bool:

@@ -19,6 +19,7 @@ from sae_checks.baseline.source import (
 )
 from sae_checks.errors import BaselineError
 from sae_checks.options import Options
+from sae_checks.session.gate import stored_baseline
 from sae_checks.session.suite import bundled_checks
 from tests import stored
 from tests.places import cell_key
@@ -43,7 +44,7 @@ IN_THIS_SETTING = Asked(setting_of_provenance(stored.provenance().as_dict()))
 
 def refusal(asked: Options, run: Asked = ELSEWHERE) -> str:
     with pytest.raises(BaselineError) as caught:
-        find_baseline(asked, run)
+        find_baseline(asked, run, stored_baseline)
     return str(caught.value)
 
 
@@ -52,7 +53,7 @@ def test_a_name_is_a_file_in_the_folder_of_baselines():
     assert baseline_file("here/gpt2.json") == Path("here/gpt2.json")
     write_baseline(Path("baselines/gpt2.json"), EMPTY)
     for name in ("gpt2", "baselines/gpt2.json"):
-        found = find_baseline(options(name), ELSEWHERE)
+        found = find_baseline(options(name), ELSEWHERE, stored_baseline)
         assert isinstance(found, FileBaseline)
         assert (found.name, found.baseline.release) == (name, "made-up")
 
@@ -61,7 +62,9 @@ def test_a_file_counts_for_more_than_a_folder_of_its_name():
     """Such as the folder of the release itself."""
     Path("gpt2").mkdir()
     write_baseline(Path("baselines/gpt2.json"), EMPTY)
-    assert isinstance(find_baseline(options(Path("gpt2").resolve()), ELSEWHERE), FileBaseline)
+    assert isinstance(
+        find_baseline(options(Path("gpt2").resolve()), ELSEWHERE, stored_baseline), FileBaseline
+    )
 
 
 SAES = (BaselineSae("a", "h", "w"), BaselineSae("b", "h", "v"))
@@ -92,7 +95,7 @@ def test_a_file_has_the_cells_that_were_written():
 
 def test_a_folder_is_a_stored_measurement():
     folder = stored.write_measurement(Path("store"))
-    found = find_baseline(options(folder), ELSEWHERE)
+    found = find_baseline(options(folder), ELSEWHERE, stored_baseline)
     assert isinstance(found, StoredBaseline)
     assert found.name == "made-up"
     assert str(found.identity).startswith(f"made-up from measurement {folder}: 2 SAEs, weights ")
@@ -110,7 +113,9 @@ def test_a_file_that_is_not_there():
 def test_a_file_counts_for_more_than_a_measurement_of_that_name():
     stored.write_measurement(Path("store"))
     write_baseline(Path("baselines/made-up.json"), EMPTY)
-    assert isinstance(find_baseline(options("made-up"), IN_THIS_SETTING), FileBaseline)
+    assert isinstance(
+        find_baseline(options("made-up"), IN_THIS_SETTING, stored_baseline), FileBaseline
+    )
 
 
 @pytest.mark.parametrize(

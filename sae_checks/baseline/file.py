@@ -24,10 +24,9 @@ A check has its definition's version, its parameters and the selectors that name
 has its check, the values of these selectors, its value, how many texts (or items), tokens and
 independent units it rests on, what `texts` counts, and after that an object of what few cells have:
 "reason" of a value that is null, "parameters" and "selectors" that are not those of its check,
-"grouped" where influences are of groups. The n-th
-influences are the n-th cell's: an exponent of 2, and in base64 little-endian whole numbers of 16
-bits, which are to be multiplied by 2^exponent. The checksum is over all else, whatever white space
-lies between.
+"grouped" where influences are of groups. The n-th influences are the n-th cell's: an exponent of 2,
+and in base64 little-endian whole numbers of 16 bits, which are to be multiplied by 2^exponent. The
+checksum is over all else, whatever white space lies between.
 """
 
 from __future__ import annotations
@@ -105,7 +104,7 @@ def checksum_of(content: Mapping[str, object]) -> str:
 
 def _as_json(baseline: Baseline) -> dict[str, Any]:
     cells = sorted(baseline.cells.items())
-    checks, selectors = _usual_terms(baseline.cells), _usual_selectors(baseline.cells)
+    checks, named_by = _usual_terms(baseline.cells), _usual_selectors(baseline.cells)
     return {
         "format": FORMAT,
         "release": baseline.release,
@@ -113,10 +112,10 @@ def _as_json(baseline: Baseline) -> dict[str, Any]:
         "setting": dict(sorted(baseline.setting.items())),
         "saes": [[sae.sae_id, sae.hook_point, sae.weights_key] for sae in baseline.saes],
         "checks": [
-            [name, of.definition, dict(of.parameters), list(selectors[name])]
+            [name, of.definition, dict(of.parameters), list(named_by[name])]
             for name, of in checks.items()
         ],
-        "cells": [_row(key, cell, checks[key.check], selectors[key.check]) for key, cell in cells],
+        "cells": [_row(key, cell, checks[key.check], named_by[key.check]) for key, cell in cells],
         "influences": [_packed(cell.influences) for _, cell in cells],
     }
 
@@ -134,16 +133,16 @@ def _usual_selectors(cells: Iterable[CellKey]) -> dict[str, tuple[str, ...]]:
     by_check: dict[str, Counter[tuple[str, ...]]] = {}
     for key in sorted(cells):
         by_check.setdefault(key.check, Counter())[_selectors_of(key)] += 1
-    return {name: selectors.most_common(1)[0][0] for name, selectors in by_check.items()}
+    return {name: counts.most_common(1)[0][0] for name, counts in by_check.items()}
 
 
 def _selectors_of(key: CellKey) -> tuple[str, ...]:
     return tuple(name for name, _ in key.place)
 
 
-def _row(key: CellKey, cell: CellValue, usual: Terms, selectors: tuple[str, ...]) -> list[object]:
+def _row(key: CellKey, cell: CellValue, usual: Terms, named_by: tuple[str, ...]) -> list[object]:
     more: dict[str, object] = {}
-    if _selectors_of(key) != selectors:
+    if _selectors_of(key) != named_by:
         more["selectors"] = list(_selectors_of(key))
     if cell.reason:
         more["reason"] = cell.reason
@@ -179,8 +178,8 @@ def _each(parts: Iterable[str]) -> str:
 
 def _from_json(content: Mapping[str, Any]) -> Baseline:
     checks = {
-        name: (Terms(int(of), _parameters(given)), tuple(selectors))
-        for name, of, given, selectors in content["checks"]
+        name: (Terms(int(of), _parameters(given)), tuple(named_by))
+        for name, of, given, named_by in content["checks"]
     }
     pairs = zip(content["cells"], content["influences"], strict=True)
     return Baseline(
@@ -204,8 +203,8 @@ def _cell(
     check, place, value, texts, tokens, units, unit_name, *rest = row
     more = rest[0] if rest else {}
     exponent, steps = packed
-    usual, selectors = checks[check]
-    named = zip(more.get("selectors", selectors), map(str, place), strict=True)
+    usual, named_by = checks[check]
+    named = zip(more.get("selectors", named_by), map(str, place), strict=True)
     parameters = _parameters(more["parameters"]) if "parameters" in more else usual.parameters
     return CellKey(check, tuple(named)), CellValue(
         value=math.nan if value is None else float(value),
@@ -253,6 +252,7 @@ def _refuse_broken(path: Path, baseline: Baseline) -> None:
 
 
 def _dataset_of(key: CellKey) -> str:
+    """The data set that a cell was measured on."""
     named = [key.get(each.name) for each in selectors() if each.dataset]
     return " ".join(filter(None, named)) or "texts"
 

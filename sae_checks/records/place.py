@@ -72,6 +72,15 @@ class Place:
         """What of it names SAEs; "" for the whole release."""
         return " ".join(str(value) for selector, value in self.parts if selector.renamed)
 
+    @property
+    def within_saes(self) -> tuple[tuple[Selector, Any], ...]:
+        """What of it names neither the release nor SAEs, but a part of what was measured."""
+        return tuple(
+            (selector, value)
+            for selector, value in self.parts
+            if selector.names_cell and selector != RELEASE and not selector.renamed
+        )
+
     def __str__(self) -> str:
         return " ".join(self.told)
 

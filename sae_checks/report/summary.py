@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from sae_checks.records.selectors import POSITIONS
 from sae_checks.report import text
 from sae_checks.report.budget import budget_lines
 from sae_checks.report.tasks import task_lines
@@ -109,8 +110,8 @@ def name_of(check: Check) -> str:
 
 def _worst_line(outcome: Outcome) -> str:
     verdict, cell = outcome.verdict, outcome.cell
-    where = f"at {cell['positions']}" if "positions" in cell else ""
-    where = f"on {cell['task']}" if "task" in cell else where
+    parts = [(f"at {of}" if s == POSITIONS else f"on {of}") for s, of in cell.place.within_saes]
+    where = ", ".join(parts)
     if verdict is None:
         return f"  {name_of(outcome.check):<27} not measured"
     value = (

@@ -159,11 +159,11 @@ def failure(check: Check, cell: CellRef, verdict: Verdict) -> str:
 def _where(place: Place) -> str:
     """A place in the words of a sentence."""
     told = place.of_saes or f"release {place['release']}"
-    for selector, value in place.parts:
+    for selector, value in place.within_saes:
         if selector == POSITIONS:
             told += f", positions {value.first} to {value.last}"
-        elif selector.dataset:
-            told += f" on {selector.name} {value}"
+        else:
+            told += f"{' on' if selector.dataset else ','} {selector.name} {value}"
     return told
 
 

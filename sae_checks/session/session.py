@@ -191,7 +191,7 @@ class Session:
                 stale.append(
                     f"{text.known_failure(entry)}: all of its {len(matched)} cells pass; remove it"
                 )
-            elif not matched and full and self._could_match(entry):
+            elif not matched and full and self._could_match(entry, [cell for _, cell in cells]):
                 stale.append(
                     f"{text.known_failure(entry)}: matches no cell of "
                     f"{self.gate.release.name}; mend or remove it"
@@ -263,7 +263,7 @@ class Session:
         compared = [o for o in self.outcomes if o.check.compared is not None]
         return [o for o in compared if o.verdict is not None and improved(o.verdict)]
 
-    def _could_match(self, entry: KnownFailure) -> bool:
+    def _could_match(self, entry: KnownFailure, cells: Sequence[CellRef]) -> bool:
         """Whether an entry is of this release, and of a data set and a check that this run has."""
         if not entry.where[RELEASE.name].matches(self.gate.release.name):
             return False
@@ -275,7 +275,6 @@ class Session:
         if check is not None and not self.gate.cells(check):
             return False
         datasets = {each.name: entry.where.get(each.name) for each in selectors() if each.dataset}
-        cells = [cell for _, cell in self._all_cells()]
         return all(
             any(name in cell and pattern.matches(cell[name]) for cell in cells)
             for name, pattern in datasets.items()

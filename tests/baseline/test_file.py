@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sae_checks.baseline.file import checksum_of, read_baseline, write_baseline
 from sae_checks.baseline.identity import Baseline, BaselineSae
 from sae_checks.baseline.paired import NO_INFLUENCES, CellValue, Influences, Terms
+from sae_checks.records.place import CellKey
 from tests.places import cell_key
 
 SAE = "blocks.3.hook_resid_pre"
@@ -150,6 +151,34 @@ def test_cells_come_back_to_the_last_bit(tmp_path_factory, value, influences):
     cell = CellValue(value, Influences.of(influences), 1, 3104, 1)
     write_baseline(path, replace(BASELINE, cells={A: cell}))
     assert same(read_baseline(path).cells[A], cell)
+
+
+def test_cells_of_a_check_may_be_named_by_other_selectors_than_most(tmp_path: Path):
+    """As where a kind of cells was given another selector: then the cell's row says which."""
+    of_pair = CellKey("delta_ce_growth", (("pair", "a->b"), ("positions", "4:7")))
+    cells = {**BASELINE.cells, of_pair: BASELINE.cells[A]}
+    text = written(tmp_path / "base.json", replace(BASELINE, cells=cells))
+    row = (
+        '  ["delta_ce_growth", ["a->b", "4:7"], 0.30000000000000004, 3, 3104, 3, "text", '
+        '{"selectors": ["pair", "positions"]}]'
+    )
+    assert row in text.replace("],\n", "]\n").splitlines()
+    assert [line for line in TEXT.splitlines() if "checksum" not in line and line not in text] == []
+    assert read_baseline(tmp_path / "base.json").cells.keys() == cells.keys()
+
+
+written_values = st.text(min_size=1, max_size=3)
+named_places = st.dictionaries(
+    st.sampled_from(["sae", "pair", "positions", "task"]), written_values
+).map(lambda values: tuple(values.items()))
+
+
+@given(st.sets(st.builds(CellKey, st.sampled_from(["kl", "l0"]), named_places), max_size=6))
+def test_keys_of_any_selectors_come_back(tmp_path_factory, keys):
+    path = tmp_path_factory.mktemp("baseline") / "base.json"
+    cell = CellValue(0.5, INFLUENCES, 3, 99, 3, grouped=True)
+    write_baseline(path, replace(BASELINE, cells=dict.fromkeys(keys, cell)))
+    assert read_baseline(path).cells.keys() == keys
 
 
 def test_folders_are_made_and_nothing_else_is_left(tmp_path: Path):

@@ -437,6 +437,14 @@ def test_known_failures() -> None:
     assert everywhere.matches("l0", place("any", task="ioi"))
 
 
+def test_a_known_failure_of_all_saes_is_of_the_release_too() -> None:
+    for sae, covers in (('sae = "*"\n', True), ("", True), ('sae = "?*"\n', False)):
+        text = f'[[known_failure]]\ncheck = "l0"\nrelease = "*"\nreason = "r"\n{sae}'
+        (entry,) = parse_thresholds(text, CHECKS).known_failures
+        assert entry.matches("l0", place("any", "blocks.1.hook"))
+        assert entry.matches("l0", place("any")) is covers
+
+
 def test_known_failures_of_tasks() -> None:
     thresholds = parse_thresholds(EXAMPLE, CHECKS)
     known = thresholds.known_failures[1]

@@ -58,6 +58,8 @@ def test_what_a_place_has():
         place["positions"]
     assert (place.of_saes, OF_PAIR.of_saes) == (SAE_ID, "a->b")
     assert Place.of_release("made-up").of_saes == ""
+    assert place.within_saes == ((TASK, "ioi"),)
+    assert OF_PAIR.at(POSITIONS, RANGE).within_saes == ((POSITIONS, RANGE),)
 
 
 def test_a_place_has_one_value_of_each_selector():

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from sae_checks.evals.context.cells import Cell, ReleaseCell
-from sae_checks.evals.registry import kind_named, own_needs
+from sae_checks.evals.registry import kind_named
 from sae_checks.evals.tasks.cells import TaskCell
 from sae_checks.evals.tasks.release import TaskReleaseCell
 from sae_checks.judge.check import Check
@@ -57,7 +57,7 @@ def check(
 
     def mark(function: _Function) -> _Function:
         kind = kind_named(cells)
-        refuse_unknown(frozenset(needs) - own_needs())  # here and now, not when measuring
+        refuse_unknown(frozenset(needs))  # here and now, not when measuring
         if not function.__name__.startswith(_PREFIX):
             raise ValueError(f"a check's name begins with {_PREFIX!r}, got {function.__name__!r}")
         name = function.__name__.removeprefix(_PREFIX)

@@ -42,18 +42,19 @@ class CellKind:
         refs: the cells that a check has, in their order: claims before the ranges within them.
         given: what a check's function gets to see of a measurement; raises `UnmeasuredError` where
             what the check needs could not be measured.
-        reads: names of the evaluations whose tables a check needs.
+        evaluations: names of those whose tables a check needs.
         whole_release: whether the cells are about all SAEs of a release together.
         of_positions: whether a cell that names no positions is about all that were measured.
-        parts: into how many equal parts a check's share of an SAE's error (of the release's, where
-            the cells are of the whole release) is cut; given the gate, and how many SAEs there are.
+        parts: how many equal parts of an SAE's error (of the release's, where the cells are of the
+            whole release) a check takes: as many as it may have cells there; given the gate, and
+            how many SAEs the release has.
         ranges: those of an SAE's position ranges that stand beside a claim.
     """
 
     name: str
     refs: Callable[[CellCollector, Check], Iterable[CellRef]] = field(repr=False)
     given: Callable[[CellSelector, Check, CellRef], AnyCell] = field(repr=False)
-    reads: Callable[[Check], frozenset[str]] = field(repr=False)
+    evaluations: Callable[[Check], frozenset[str]] = field(repr=False)
     whole_release: bool = False
     of_positions: bool = True
     parts: Callable[[Gate, int], int] = field(default=_once, repr=False)
@@ -63,20 +64,18 @@ class CellKind:
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """What `evals/registry.py` lists.
+class Registration:
+    """An evaluation as `evals/registry.py` lists it.
 
     Attributes:
-        name: in `CellKind.reads`.
+        evaluation: its name, as in `CellKind.evaluations`.
         kinds: of the cells that are cut from its tables.
         selectors: which the places of these cells have beside those of `records/selectors.py`.
-        needs: the columns and tables that a check may name, beside those of `measure/plan.py`.
     """
 
-    name: str
+    evaluation: str
     kinds: tuple[CellKind, ...]
     selectors: tuple[Selector, ...] = ()
-    needs: frozenset[str] = frozenset()
 
 
 def kind_of(kind: Kind) -> CellKind:
@@ -85,6 +84,6 @@ def kind_of(kind: Kind) -> CellKind:
     return kind
 
 
-def reads(check: Check) -> frozenset[str]:
+def evaluations_of(check: Check) -> frozenset[str]:
     """Names of the evaluations whose tables a check needs."""
-    return kind_of(check.cells).reads(check)
+    return kind_of(check.cells).evaluations(check)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from sae_checks.evals.context.kinds import CONTEXT
-from sae_checks.evals.kind import CellKind, Evaluation
+from sae_checks.evals.kind import CellKind, Registration
 from sae_checks.evals.tasks.kinds import TASKS
 from sae_checks.records.selectors import SELECTORS, Selector
 
-EVALUATIONS: tuple[Evaluation, ...] = (CONTEXT, TASKS)
+EVALUATIONS: tuple[Registration, ...] = (CONTEXT, TASKS)
 
 
 def kinds() -> dict[str, CellKind]:
@@ -25,11 +25,6 @@ def kind_named(name: str) -> CellKind:
     if name not in known:
         raise ValueError(f"no such kind of cells: {name!r}; there are {', '.join(known)}")
     return known[name]
-
-
-def own_needs() -> frozenset[str]:
-    """The columns and tables that evaluations add to those of `measure/plan.py`."""
-    return frozenset().union(*(each.needs for each in EVALUATIONS))
 
 
 def selectors() -> tuple[Selector, ...]:

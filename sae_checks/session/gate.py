@@ -15,7 +15,7 @@ from sae_checks.baseline.source import StoredBaseline, find_baseline, refuse_bas
 from sae_checks.errors import UnmeasuredError, UserError
 from sae_checks.evals.collect import CellCollector
 from sae_checks.evals.context.kinds import CONTEXT
-from sae_checks.evals.kind import reads
+from sae_checks.evals.kind import evaluations_of
 from sae_checks.evals.registry import selectors
 from sae_checks.evals.tasks.kinds import TASKS
 from sae_checks.judge.check import Check
@@ -102,7 +102,7 @@ class Gate:
     def cells(self, check: Check) -> list[CellRef]:
         """The cells a check is asked about, one test each."""
         # Only checks of tasks ask which there are.
-        tasks = self.tasks if TASKS.name in reads(check) else ()
+        tasks = self.tasks if TASKS.evaluation in evaluations_of(check) else ()
         ablated = frozenset(task.name for task in tasks if self._ablates(task.name))
         return CellCollector(self.release, self.context, self.ranges, tasks, ablated).cells(check)
 
@@ -260,8 +260,8 @@ class Gate:
         """What measuring these checks on these cells takes."""
         from sae_checks.measure.request import Request
 
-        on_texts = [cell for check, cell in wanted if CONTEXT.name in reads(check)]
-        on_tasks = [cell for check, cell in wanted if TASKS.name in reads(check)]
+        on_texts = [cell for check, cell in wanted if CONTEXT.evaluation in evaluations_of(check)]
+        on_tasks = [cell for check, cell in wanted if TASKS.evaluation in evaluations_of(check)]
         names = {cell.task for cell in on_tasks}
         assert self._provenance is not None, "what is not stored has a provenance"
         assert self.store is not None, "what is not stored has a store"

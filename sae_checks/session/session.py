@@ -10,7 +10,7 @@ from functools import cached_property
 from sae_checks.baseline.comparison import comparison_of
 from sae_checks.baseline.paired import improved
 from sae_checks.errors import UserError
-from sae_checks.evals.kind import reads
+from sae_checks.evals.kind import evaluations_of
 from sae_checks.evals.registry import selectors
 from sae_checks.evals.tasks.kinds import TASKS
 from sae_checks.judge.check import Check
@@ -283,7 +283,9 @@ class Session:
 
     def header(self) -> list[str]:
         """What is gated, on what, at what budget."""
-        with_tasks = any(TASKS.name in reads(check) for check in self._checks.values())
+        with_tasks = any(
+            TASKS.evaluation in evaluations_of(check) for check in self._checks.values()
+        )
         return text.header(self.gate, self.options, with_tasks=with_tasks)
 
     def properties(self, check: Check, cell: CellRef, verdict: Verdict | None) -> dict[str, str]:

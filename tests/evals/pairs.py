@@ -9,7 +9,7 @@ from itertools import pairwise
 from sae_checks.evals.collect import CellCollector
 from sae_checks.evals.context.cells import Cell
 from sae_checks.evals.context.kinds import text_cell
-from sae_checks.evals.kind import CellKind, Evaluation
+from sae_checks.evals.kind import CellKind, Registration
 from sae_checks.evals.selector import CellSelector
 from sae_checks.judge.check import Check
 from sae_checks.judge.statistics import Estimate
@@ -68,7 +68,7 @@ def _given(selector: CellSelector, check: Check, ref: CellRef) -> PairCell:
     return PairCell(*cells, ref.place)
 
 
-def _reads(check: Check) -> frozenset[str]:
+def _evaluations(check: Check) -> frozenset[str]:
     return frozenset({"context"})
 
 
@@ -76,5 +76,5 @@ def _per_neighbour(gate: Gate, saes: int) -> int:
     return saes - 1
 
 
-OF_PAIRS = CellKind("pair", _pairs, _given, _reads, parts=_per_neighbour)
-PAIRS = Evaluation("pairs", (OF_PAIRS,), (PAIR,))
+OF_PAIRS = CellKind("pair", _pairs, _given, _evaluations, parts=_per_neighbour)
+PAIRS = Registration("pairs", (OF_PAIRS,), (PAIR,))

@@ -17,7 +17,7 @@ from sae_checks.baseline.source import FileBaseline
 from sae_checks.checking import check, check_of
 from sae_checks.evals import registry
 from sae_checks.evals.collect import CellCollector
-from sae_checks.evals.kind import reads
+from sae_checks.evals.kind import evaluations_of
 from sae_checks.judge.check import Check
 from sae_checks.judge.statistics import Estimate
 from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
@@ -95,25 +95,10 @@ def test_an_unknown_kind_is_refused_with_those_that_there_are(monkeypatch):
         made()
 
 
-def test_columns_of_an_evaluation_may_be_named(monkeypatch):
-    def named(*needs: str) -> Check | None:
-        return check_of(check(cells="pair", needs=needs, unit="nats")(check_delta_ce_of_pair))
-
-    with pytest.raises(ValueError, match="no such column: error_norm; there are, per token, "):
-        named("error_norm")
-    own = registry.Evaluation("errors", (), needs=frozenset({"error_norm"}))
-    monkeypatch.setattr(registry, "EVALUATIONS", (*registry.EVALUATIONS, own))
-    found = named("error_norm", "l0")
-    assert found is not None
-    assert found.needs == {"error_norm", "l0"}
-    with pytest.raises(ValueError, match="no such column: nothing; "):
-        named("error_norm", "nothing")
-
-
 def test_ids():
     assert [str(each) for each in cells()] == [f"{IDS[0]}->{IDS[1]}", f"{IDS[1]}->{IDS[2]}"]
     assert [each.saes for each in cells()] == [SAES[:2], SAES[1:]]
-    assert reads(made()) == {"context"}
+    assert evaluations_of(made()) == {"context"}
 
 
 def test_overrides_and_accepted_failures():

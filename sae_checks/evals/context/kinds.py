@@ -8,7 +8,7 @@ from functools import partial
 
 from sae_checks.evals.collect import CellCollector
 from sae_checks.evals.context.cells import Cell, ReleaseCell
-from sae_checks.evals.kind import CellKind, Evaluation
+from sae_checks.evals.kind import CellKind, Registration
 from sae_checks.evals.selector import CellSelector, refuse_less
 from sae_checks.judge.check import Check
 from sae_checks.measure.plan import POSITION_SUMS, TEXT_NEEDS
@@ -98,7 +98,7 @@ def _given_release(selector: CellSelector, check: Check, ref: CellRef) -> Releas
     return ReleaseCell(on_the_same_texts(selector, check, selector.measurement.release.saes))
 
 
-def _reads(check: Check) -> frozenset[str]:
+def _evaluations(check: Check) -> frozenset[str]:
     return frozenset({NAME})
 
 
@@ -114,17 +114,17 @@ IN_CONTEXT = CellKind(
     "in_context",
     partial(_in_a_regime, in_context_range, _inside),
     _given_sae,
-    _reads,
+    _evaluations,
     ranges=_inside,
 )
 PAST_CONTEXT = CellKind(
     "past_context",
     partial(_in_a_regime, past_context_range, _past),
     _given_sae,
-    _reads,
+    _evaluations,
     ranges=_past,
 )
-WHOLE_SAE = CellKind("sae", _per_sae, _given_sae, _reads)
-WHOLE_RELEASE = CellKind("release", _one, _given_release, _reads, whole_release=True)
+WHOLE_SAE = CellKind("sae", _per_sae, _given_sae, _evaluations)
+WHOLE_RELEASE = CellKind("release", _one, _given_release, _evaluations, whole_release=True)
 
-CONTEXT = Evaluation(NAME, (IN_CONTEXT, PAST_CONTEXT, WHOLE_SAE, WHOLE_RELEASE))
+CONTEXT = Registration(NAME, (IN_CONTEXT, PAST_CONTEXT, WHOLE_SAE, WHOLE_RELEASE))

@@ -9,7 +9,7 @@ from sae_checks.errors import UnmeasuredError
 from sae_checks.evals.collect import CellCollector
 from sae_checks.evals.context.kinds import NAME as ON_TEXTS
 from sae_checks.evals.context.kinds import on_the_same_texts
-from sae_checks.evals.kind import CellKind, Evaluation
+from sae_checks.evals.kind import CellKind, Registration
 from sae_checks.evals.selector import CellSelector, refuse_less
 from sae_checks.evals.tasks.cells import TaskCell
 from sae_checks.evals.tasks.release import TaskReleaseCell
@@ -89,7 +89,7 @@ def _columns(table: TaskTable) -> set[str]:
     return {*table.columns, *(name for name, found in tables.items() if found is not None)}
 
 
-def _reads(check: Check) -> frozenset[str]:
+def _evaluations(check: Check) -> frozenset[str]:
     return frozenset({NAME, ON_TEXTS} if check.needs & TEXT_NEEDS else {NAME})
 
 
@@ -102,7 +102,7 @@ PER_SAE = CellKind(
     "task",
     _per_sae,
     _given_sae,
-    _reads,
+    _evaluations,
     of_positions=False,
     parts=_per_allowed_task,
 )
@@ -110,10 +110,10 @@ PER_RELEASE = CellKind(
     "task_release",
     _per_task,
     _given_release,
-    _reads,
+    _evaluations,
     whole_release=True,
     of_positions=False,
     parts=_per_allowed_task,
 )
 
-TASKS = Evaluation(NAME, (PER_SAE, PER_RELEASE))
+TASKS = Registration(NAME, (PER_SAE, PER_RELEASE))

@@ -25,6 +25,10 @@ class TaskError(UserError):
     """The items of a task cannot be read, or there are none."""
 
 
+class UnmeasuredError(UserError):
+    """What a check needs could not be measured."""
+
+
 class ThresholdsError(UserError):
     """thresholds.toml is malformed: names the key, the line and the legal choices."""
 

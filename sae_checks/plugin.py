@@ -17,8 +17,9 @@ from sae_checks.errors import UserError
 from sae_checks.options import FLAGS, OPTIONS, STRICT, Option, Options
 
 if TYPE_CHECKING:
-    from sae_checks.checking import CellRef, Check
+    from sae_checks.judge.check import Check
     from sae_checks.judge.verdict import Verdict
+    from sae_checks.records.place import CellRef
     from sae_checks.session.session import Session
 
 _OPTIONS: pytest.StashKey[Options] = pytest.StashKey()

@@ -13,7 +13,10 @@ import sae_checks
 
 HEAVY = ("torch", "sae_lens", "transformer_lens", "transformers", "datasets")
 LIGHT_PACKAGES = ("baseline", "judge", "records", "report", "resolve", "session", "store")
-LIGHT_MODULES = ("checking", "errors", "evals.collect", "evals.selector", "options", "plugin")
+LIGHT_MODULES = (
+    *("checking", "errors", "options", "plugin"),
+    *("evals.collect", "evals.kind", "evals.registry", "evals.selector"),
+)
 
 IMPORT_EACH = """
 import importlib, json, sys

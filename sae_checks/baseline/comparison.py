@@ -27,14 +27,17 @@ from sae_checks.baseline.paired import (
     Terms,
     influences_of_groups,
 )
-from sae_checks.checking import CellKey, CellRef, Check
 from sae_checks.errors import UserError
 from sae_checks.evals.leaving_out import groups_in, without_group
+from sae_checks.evals.registry import selectors
 from sae_checks.evals.selector import CellSelector
+from sae_checks.judge.check import Check
 from sae_checks.judge.coverage import FIXED, Coverage
 from sae_checks.judge.statistics import Estimate
 from sae_checks.judge.thresholds import QUESTIONS, Question, Thresholds
 from sae_checks.records import GROUPS, TEXTS, Measurement
+from sae_checks.records.place import CellKey, CellRef, Place
+from sae_checks.records.selectors import TASK
 
 Cells = Mapping[CellKey, CellValue]
 
@@ -128,9 +131,9 @@ class Comparison:
         if narrowed:
             return own
         return own + [
-            CellRef(check.cells, release, None, None, key.task or None, check.name, key)
+            CellRef(check.cells, _of_dataset(release, key), compared=check.name, absent=key)
             for key in self.source.keys(check)
-            if key not in known and (tasks is None or not key.task or key.task in tasks)
+            if key not in known and (tasks is None or key.get(TASK.name) in {"", *tasks})
         ]
 
     def refuse_other_terms(
@@ -184,6 +187,15 @@ class Comparison:
         baseline = self._baseline.get(key) if key is not None else None
         candidate = self._candidate.get(own) if own is not None else None
         return PairedCell(candidate, baseline, margin, check.unit, coverage)
+
+
+def _of_dataset(release: str, key: CellKey) -> Place:
+    """The place of a cell that only a baseline has, as far as it is not the baseline's alone."""
+    place = Place.of_release(release)
+    for selector in selectors():
+        if selector.dataset and key.get(selector.name):
+            place = place.at(selector, key.get(selector.name))
+    return place
 
 
 def _asked(cells: Iterable[tuple[Check, CellRef]]) -> list[tuple[Check, CellRef]]:

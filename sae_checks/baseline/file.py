@@ -1,18 +1,18 @@
 """A baseline as a text file that lives in a repository: one line per cell, so that diffs read well.
 
     {
-     "format": 2,
+     "format": 3,
      "checksum": "sha256:...",
      "release": "gpt2-small-res-jb",
      "written": "2026-12-31",
      "setting": {...},
      "saes": [...],
      "checks": [
-      ["delta_ce", 1, {}],
+      ["delta_ce", 1, {}, ["sae", "positions"]],
       ...
      ],
      "cells": [
-      ["delta_ce", "blocks.3.hook_resid_pre", "128:159", "", 0.1234, 97, 3104, 97, "text"],
+      ["delta_ce", ["blocks.3.hook_resid_pre", "128:159"], 0.1234, 97, 3104, 97, "text"],
       ...
      ],
      "influences": [
@@ -20,13 +20,13 @@
       ...
     ]}
 
-A check has its definition's version and its parameters. A cell has its check, SAE, positions and
-task, its value, how many texts (or items), tokens and independent units it rests on, what `texts`
-counts, and after that an object of what few cells have: "reason" of a value that is null,
-"parameters" that are not those of its check, "grouped" where influences are of groups. The n-th
-influences are the n-th cell's: an exponent of 2, and in base64 little-endian whole numbers of 16
-bits, which are to be multiplied by 2^exponent. The checksum is over all else, whatever white space
-lies between.
+A check has its definition's version, its parameters and the selectors that name its cells. A cell
+has its check, the values of these selectors, its value, how many texts (or items), tokens and
+independent units it rests on, what `texts` counts, and after that an object of what few cells have:
+"reason" of a value that is null, "parameters" and "selectors" that are not those of its check,
+"grouped" where influences are of groups. The n-th influences are the n-th cell's: an exponent of 2,
+and in base64 little-endian whole numbers of 16 bits, which are to be multiplied by 2^exponent. The
+checksum is over all else, whatever white space lies between.
 """
 
 from __future__ import annotations
@@ -44,11 +44,12 @@ import numpy as np
 
 from sae_checks.baseline.identity import Baseline, BaselineSae
 from sae_checks.baseline.paired import CellValue, Influences, Terms
-from sae_checks.checking import CellKey
 from sae_checks.errors import BaselineError
+from sae_checks.evals.registry import selectors
 from sae_checks.records import GROUPS
+from sae_checks.records.place import CellKey
 
-FORMAT = 2
+FORMAT = 3
 _LARGEST_EXPONENT = 1_000  # beyond it, influences are not finite, or 0
 _HINT = "restore it, or write it anew with --sae-baseline-update"
 
@@ -103,15 +104,18 @@ def checksum_of(content: Mapping[str, object]) -> str:
 
 def _as_json(baseline: Baseline) -> dict[str, Any]:
     cells = sorted(baseline.cells.items())
-    checks = _usual_terms(baseline.cells)
+    checks, named_by = _usual_terms(baseline.cells), _usual_selectors(baseline.cells)
     return {
         "format": FORMAT,
         "release": baseline.release,
         "written": baseline.written,
         "setting": dict(sorted(baseline.setting.items())),
         "saes": [[sae.sae_id, sae.hook_point, sae.weights_key] for sae in baseline.saes],
-        "checks": [[name, of.definition, dict(of.parameters)] for name, of in checks.items()],
-        "cells": [_row(key, cell, checks[key.check]) for key, cell in cells],
+        "checks": [
+            [name, of.definition, dict(of.parameters), list(named_by[name])]
+            for name, of in checks.items()
+        ],
+        "cells": [_row(key, cell, checks[key.check], named_by[key.check]) for key, cell in cells],
         "influences": [_packed(cell.influences) for _, cell in cells],
     }
 
@@ -124,8 +128,22 @@ def _usual_terms(cells: Mapping[CellKey, CellValue]) -> dict[str, Terms]:
     return {name: terms.most_common(1)[0][0] for name, terms in by_check.items()}
 
 
-def _row(key: CellKey, cell: CellValue, usual: Terms) -> list[object]:
+def _usual_selectors(cells: Iterable[CellKey]) -> dict[str, tuple[str, ...]]:
+    """The selectors that name most cells of each check; cells of one kind have the same ones."""
+    by_check: dict[str, Counter[tuple[str, ...]]] = {}
+    for key in sorted(cells):
+        by_check.setdefault(key.check, Counter())[_selectors_of(key)] += 1
+    return {name: counts.most_common(1)[0][0] for name, counts in by_check.items()}
+
+
+def _selectors_of(key: CellKey) -> tuple[str, ...]:
+    return tuple(name for name, _ in key.place)
+
+
+def _row(key: CellKey, cell: CellValue, usual: Terms, named_by: tuple[str, ...]) -> list[object]:
     more: dict[str, object] = {}
+    if _selectors_of(key) != named_by:
+        more["selectors"] = list(_selectors_of(key))
     if cell.reason:
         more["reason"] = cell.reason
     if cell.terms.parameters != usual.parameters:
@@ -134,7 +152,8 @@ def _row(key: CellKey, cell: CellValue, usual: Terms) -> list[object]:
         more["grouped"] = True
     value = None if math.isnan(cell.value) else cell.value
     counts = [cell.texts, cell.tokens, cell.units, cell.unit_name]
-    return [*key, value, *counts, *([more] if more else [])]
+    place = [written for _, written in key.place]
+    return [key.check, place, value, *counts, *([more] if more else [])]
 
 
 def _packed(influences: Influences) -> list[object]:
@@ -158,7 +177,10 @@ def _each(parts: Iterable[str]) -> str:
 
 
 def _from_json(content: Mapping[str, Any]) -> Baseline:
-    checks = {name: Terms(int(of), _parameters(given)) for name, of, given in content["checks"]}
+    checks = {
+        name: (Terms(int(of), _parameters(given)), tuple(named_by))
+        for name, of, given, named_by in content["checks"]
+    }
     pairs = zip(content["cells"], content["influences"], strict=True)
     return Baseline(
         release=content["release"],
@@ -174,14 +196,17 @@ def _parameters(given: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
 
 
 def _cell(
-    row: list[Any], packed: tuple[int, str], checks: Mapping[str, Terms]
+    row: list[Any],
+    packed: tuple[int, str],
+    checks: Mapping[str, tuple[Terms, tuple[str, ...]]],
 ) -> tuple[CellKey, CellValue]:
-    check, sae, positions, task, value, texts, tokens, units, unit_name, *rest = row
+    check, place, value, texts, tokens, units, unit_name, *rest = row
     more = rest[0] if rest else {}
     exponent, steps = packed
-    usual = checks[check]
+    usual, named_by = checks[check]
+    named = zip(more.get("selectors", named_by), map(str, place), strict=True)
     parameters = _parameters(more["parameters"]) if "parameters" in more else usual.parameters
-    return CellKey(check, sae, positions, task), CellValue(
+    return CellKey(check, tuple(named)), CellValue(
         value=math.nan if value is None else float(value),
         influences=Influences(
             np.frombuffer(base64.b64decode(steps, validate=True), "<i2").astype(np.int16),
@@ -203,7 +228,7 @@ def _refuse_broken(path: Path, baseline: Baseline) -> None:
     Raises:
         BaselineError: names the first such cell, and what is wrong with it.
     """
-    units: dict[str, int] = {}  # of the data set, by task
+    units: dict[str, int] = {}  # of each data set
     for key, cell in baseline.cells.items():
         count = len(cell.influences.steps)
         if math.isinf(cell.value) or (math.isnan(cell.value) and not cell.reason):
@@ -221,11 +246,17 @@ def _refuse_broken(path: Path, baseline: Baseline) -> None:
                 _refuse(path, key, f"it has influences of {count:,} groups of {GROUPS}")
         elif count < cell.units:
             _refuse(path, key, f"it has {count:,} influences of {cell.units:,} units")
-        elif count != units.setdefault(key.task, count):
-            others = f"others on {key.task or 'texts'} have {units[key.task]:,}"
+        elif count != units.setdefault(_dataset_of(key), count):
+            others = f"others on {_dataset_of(key)} have {units[_dataset_of(key)]:,}"
             _refuse(path, key, f"it has {count:,} influences, {others}")
 
 
+def _dataset_of(key: CellKey) -> str:
+    """The data set that a cell was measured on."""
+    named = [key.get(each.name) for each in selectors() if each.dataset]
+    return " ".join(filter(None, named)) or "texts"
+
+
 def _refuse(path: Path, key: CellKey, what: str) -> NoReturn:
-    cell = " ".join(part for part in (key.sae, key.positions, key.task) if part)
-    raise BaselineError(f"the baseline {path} is damaged at {key.check} of {cell}: {what}; {_HINT}")
+    cell = f"{key.check} of {key.where}"
+    raise BaselineError(f"the baseline {path} is damaged at {cell}: {what}; {_HINT}")

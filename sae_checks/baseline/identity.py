@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from sae_checks.baseline.paired import CellValue, Terms
-from sae_checks.checking import CellKey, CellRef, Check
 from sae_checks.errors import BaselineError
+from sae_checks.judge.check import Check
 from sae_checks.records import Measurement, SaeRef
+from sae_checks.records.place import CellKey, CellRef
 from sae_checks.wording import counted
 
 # Where tables lie and which device made them does not keep figures from being compared; what a
@@ -166,9 +167,10 @@ def refuse_other_terms(name: str, pairs: Sequence[tuple[CellKey, Terms, Terms]])
     cells = Counter(key.check for key, _, _ in pairs)
     parts = []
     for (check, told), keys in found.items():
-        where = " ".join(part for part in keys[0][1:] if part)
         some = len(keys) < cells[check]
-        parts.append(f"{check} was written with {told}" + (f" (at {where})" if some else ""))
+        parts.append(
+            f"{check} was written with {told}" + (f" (at {keys[0].where})" if some else "")
+        )
     raise BaselineError(
         f"the baseline {name} was judged otherwise than this run, so that figures cannot be "
         f"compared: {'; '.join(parts)}; judge by the same, or make a new one with "
@@ -226,9 +228,5 @@ def match(
 
 def key_of(check: Check, ref: CellRef, matches: Mapping[str, str] | None = None) -> CellKey | None:
     """A cell's key; in the baseline's own terms where matches are given. None if unmatched."""
-    sae = ref.sae.sae_id if ref.sae is not None else ""
-    if sae and matches is not None:
-        if sae not in matches:
-            return None
-        sae = matches[sae]
-    return CellKey(check.name, sae, str(ref.positions or ""), ref.task or "")
+    place = ref.place.key(matches)
+    return None if place is None else CellKey(check.name, place)

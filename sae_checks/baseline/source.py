@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sae_checks.baseline.comparison import Cells, Source, make_baseline
 from sae_checks.baseline.file import read_baseline
@@ -21,16 +20,14 @@ from sae_checks.baseline.identity import (
 )
 from sae_checks.baseline.measured_before import Asked, find_measured, refuse_own
 from sae_checks.baseline.paired import Terms
-from sae_checks.checking import CellKey, CellRef, Check
 from sae_checks.errors import BaselineError
+from sae_checks.judge.check import Check
 from sae_checks.judge.thresholds import Thresholds
 from sae_checks.options import Options
 from sae_checks.records import Measurement
+from sae_checks.records.place import CellKey, CellRef
 from sae_checks.store.files import MANIFEST
 from sae_checks.wording import counted
-
-if TYPE_CHECKING:
-    from sae_checks.session.gate import Gate
 
 FOLDER = "baselines"  # where names are looked for, seen from where pytest was started
 
@@ -43,12 +40,15 @@ def baseline_file(name: str) -> Path:
     return Path(FOLDER) / f"{Path(name).name if Path(name).is_dir() else name}.json"
 
 
-def find_baseline(options: Options, asked: Asked) -> Source:
+def find_baseline(
+    options: Options, asked: Asked, stored: Callable[[Path], StoredBaseline]
+) -> Source:
     """The baseline that is asked for.
 
     Args:
         options: of the run; `baseline` names it.
         asked: what the run measures, and where to; for releases that were measured before.
+        stored: the baseline that a stored measurement makes, by its folder.
 
     Raises:
         BaselineError: there is none of that name, or it is the very measurement that the run makes.
@@ -58,7 +58,7 @@ def find_baseline(options: Options, asked: Asked) -> Source:
     path = Path(name)
     if path.is_dir() and (path / MANIFEST).is_file():
         refuse_own(name, path, asked)
-        return _stored(options, path)
+        return stored(path)
     file = baseline_file(name)
     if file.is_file():
         return FileBaseline(name, read_baseline(file), str(file))
@@ -66,16 +66,7 @@ def find_baseline(options: Options, asked: Asked) -> Source:
         raise BaselineError(
             f"--sae-baseline {name}: there is no such file; write it with --sae-baseline-update"
         )
-    return _stored(options, find_measured(options.store, name, asked, file))
-
-
-def _stored(options: Options, folder: Path) -> Source:
-    from sae_checks.session.gate import Gate
-
-    stored = replace(
-        Options(), measurements=folder, thresholds=options.thresholds, ranges=options.ranges
-    )
-    return StoredBaseline(Gate(stored))
+    return stored(find_measured(options.store, name, asked, file))
 
 
 @dataclass(frozen=True)
@@ -122,40 +113,45 @@ class StoredBaseline:
     Its tables and its manifest are read when it is made: what a run stores later does not change
     it.
 
+    Args:
+        folder: of the measurement.
+        measurement: as it is stored.
+        cells: the cells of a check on it.
+
     Raises:
         BaselineError: it stopped where verdicts were clear, at other texts than the run's.
     """
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
-        self.name = gate.release.name
-        assert gate.stored is not None, "a stored measurement"
-        if not gate.stored.complete:
+    def __init__(
+        self, folder: Path, measurement: Measurement, cells: Callable[[Check], Sequence[CellRef]]
+    ) -> None:
+        self.name = measurement.release.name
+        self._folder, self._measurement, self._cells = folder, measurement, cells
+        if not measurement.complete:
             raise BaselineError(
-                f"the baseline {gate.options.measurements} was measured only until its verdicts "
-                "were clear, so that texts are missing to compare on; measure it with --sae-fixed"
+                f"the baseline {folder} was measured only until its verdicts were clear, so that "
+                "texts are missing to compare on; measure it with --sae-fixed"
             )
 
     @property
     def identity(self) -> Identity:
         """What it is; when it was measured is not recorded."""
-        return _identity(self.name, f"measurement {self._gate.options.measurements}", self.saes)
+        return _identity(self.name, f"measurement {self._folder}", self.saes)
 
     @property
     def saes(self) -> Sequence[BaselineSae]:
         """Its SAEs."""
-        saes = self._gate.release.saes
+        saes = self._measurement.release.saes
         return [BaselineSae(sae.sae_id, sae.hook_point, sae.weights_key) for sae in saes]
 
     @cached_property
     def setting(self) -> dict[str, object]:
         """What the candidate must agree with."""
-        assert self._gate.stored is not None, "a stored measurement"
-        return setting_of(self._gate.stored)
+        return setting_of(self._measurement)
 
     def keys(self, check: Check) -> Sequence[CellKey]:
         """The cells of a check that it has."""
-        found = (key_of(check, ref) for ref in self._gate.cells(check))
+        found = (key_of(check, ref) for ref in self._cells(check))
         return [key for key in found if key is not None]
 
     def terms(self, key: CellKey) -> Terms | None:
@@ -164,9 +160,8 @@ class StoredBaseline:
 
     def values(self, thresholds: Thresholds, checks: Sequence[Check]) -> Cells:
         """Their values, with this run's definitions of what is judged."""
-        assert self._gate.stored is not None, "a stored measurement"
-        cells = [(check, ref) for check in checks for ref in self._gate.cells(check)]
-        return make_baseline(self._gate.stored, thresholds, cells).cells
+        cells = [(check, ref) for check in checks for ref in self._cells(check)]
+        return make_baseline(self._measurement, thresholds, cells).cells
 
 
 def _identity(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sae_checks.errors import UserError
 from sae_checks.judge.coverage import Coverage
-from sae_checks.judge.thresholds import Limit, Place, Thresholds
+from sae_checks.judge.thresholds import Limit, Thresholds
+from sae_checks.records.place import Place
 
 
 class LimitedCell:
@@ -13,11 +14,7 @@ class LimitedCell:
     check: str  # whose limit and parameters apply
     thresholds: Thresholds
     coverage: Coverage  # of the intervals of its estimates
-
-    @property
-    def place(self) -> Place:
-        """Where it lies, as far as limits ask."""
-        raise NotImplementedError
+    place: Place  # where it lies
 
     def limit(self, check: str | None = None) -> Limit:
         """What this cell is held to by its own check, or by another one."""

@@ -12,10 +12,11 @@ from sae_checks.baseline.comparison import Comparison, comparison_of
 from sae_checks.baseline.file import read_baseline, write_baseline
 from sae_checks.baseline.identity import Baseline
 from sae_checks.baseline.source import FileBaseline
-from sae_checks.checking import CellRef, Check
 from sae_checks.errors import BaselineError, UserError
+from sae_checks.judge.check import Check
 from sae_checks.judge.thresholds import Question
 from sae_checks.records import Measurement
+from sae_checks.records.place import CellRef
 from sae_checks.report.sentence import sentence
 from sae_checks.session.decision import DecisionRule
 
@@ -91,5 +92,5 @@ def through_a_file(baseline: Baseline) -> FileBaseline:
 def sae_of(ref: CellRef) -> str:
     """The SAE that a cell is about; "" for the whole release."""
     if ref.absent is not None:
-        return ref.absent.sae
-    return ref.sae.sae_id if ref.sae is not None else ""
+        return ref.absent.get("sae")
+    return ref.place.of_saes

@@ -8,9 +8,9 @@ from functools import cached_property
 
 import torch
 
-from sae_checks.checking import CellRef, Check, bundled_checks
 from sae_checks.evals.context.table import ContextTable
 from sae_checks.faults import Sample, sample_of
+from sae_checks.judge.check import Check
 from sae_checks.judge.thresholds import Thresholds
 from sae_checks.load.language_model import LanguageModel
 from sae_checks.load.sae import LoadedSae
@@ -26,7 +26,9 @@ from sae_checks.measure.request import WantedDataset
 from sae_checks.measure.texts import TextDataset
 from sae_checks.options import Options
 from sae_checks.records import Measurement, SaeRef, Table
+from sae_checks.records.place import CellRef
 from sae_checks.session.gate import Gate
+from sae_checks.session.suite import bundled_checks
 
 SAMPLE_TEXTS = 16  # whose activations tell what planting a fault has to know
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sae_checks.baseline.comparison import make_baseline
-from sae_checks.checking import bundled_checks
 from sae_checks.faults.findings import Cells, Finding, differences, failures, through_a_file
 from sae_checks.faults.injection import Injection
 from sae_checks.judge.thresholds import Thresholds
@@ -16,6 +15,7 @@ from sae_checks.measure.progress import Progress
 from sae_checks.options import Options
 from sae_checks.report.budget import passes, total
 from sae_checks.session.gate import Gate
+from sae_checks.session.suite import bundled_checks
 
 # A release is measured a second time in batches of another size, as on another machine.
 OTHER_BATCH_TOKENS = 1_000

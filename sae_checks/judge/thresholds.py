@@ -6,16 +6,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from fnmatch import fnmatchcase
 from typing import Literal, get_args
 
 from sae_checks.errors import ThresholdsError
-from sae_checks.records import PositionRange
+from sae_checks.records.place import CellFamily, Place
+from sae_checks.records.selectors import Pattern
 
 UndecidedPolicy = Literal["fail", "pass"]
-CellFamily = Literal["claim", "range"]
 Direction = Literal["higher", "lower", "either"]
 # What a comparison with a baseline asks: whether a release got worse, as one that was trained anew
 # may; or whether it is still the same one, however it was saved, converted or loaded.
@@ -49,22 +49,6 @@ class Gate:
     def undecided(self, family: CellFamily) -> UndecidedPolicy:
         """What an undecided verdict means for the run."""
         return self.undecided_claims if family == "claim" else self.undecided_ranges
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a cell lies, as far as limits ask; what the cell lacks is None."""
-
-    release: str
-    sae: str | None = None  # None: the whole release
-    layer: int | None = None
-    site: str | None = None
-    positions: PositionRange | None = None  # None: all that was measured, or a task
-    task: str | None = None
-
-    def __str__(self) -> str:
-        parts = (self.sae or self.release, self.positions, self.task)
-        return " ".join(str(part) for part in parts if part is not None)
 
 
 @dataclass(frozen=True)
@@ -116,14 +100,9 @@ class Limit:
 
 @dataclass(frozen=True)
 class Override:
-    """Other numbers for the cells it matches; a selector that is None matches every cell."""
+    """Other numbers for the cells whose place it matches."""
 
-    release: str | None = None  # glob
-    sae: str | None = None  # glob
-    layer: tuple[int, ...] | None = None
-    site: str | None = None  # glob
-    positions: PositionRange | None = None  # matches cells that lie wholly inside
-    task: str | None = None  # glob
+    where: Mapping[str, Pattern]  # by the name of the selector; all of them have to match
     min: float | None = None  # None leaves the number as it was
     max: float | None = None
     report_only: bool | None = None
@@ -135,14 +114,7 @@ class Override:
 
     def matches(self, place: Place) -> bool:
         """Whether the cell is one this override is for; what a cell lacks matches no selector."""
-        return (
-            _matches(self.release, place.release)
-            and _matches(self.sae, place.sae)
-            and (self.layer is None or place.layer in self.layer)
-            and _matches(self.site, place.site)
-            and _inside(place.positions, self.positions)
-            and _matches(self.task, place.task)
-        )
+        return place.matched_by(self.where)
 
     def apply(self, limit: Limit) -> Limit:
         """The limit with this override's numbers; a number makes a report-only limit a gate."""
@@ -196,17 +168,14 @@ class KnownFailure:
     """A failure that is known and accepted, and why."""
 
     check: str
-    release: str  # glob
+    where: Mapping[str, Pattern]  # by the name of the selector; all of them have to match
     reason: str
-    sae: str = "*"  # glob
-    positions: PositionRange | None = None  # covers cells that lie wholly inside
-    task: str | None = None  # glob; None: cells of all tasks and of none
     expires: date | None = None  # the last day on which it accepts anything
     bound: float | None = None  # it accepts no value further beyond the limit than this
 
     def breadth(self) -> float:
         """How many positions it covers; infinite for all."""
-        return math.inf if self.positions is None else self.positions.last - self.positions.first
+        return min((pattern.positions for pattern in self.where.values()), default=math.inf)
 
     def expired(self, today: date) -> bool:
         """Whether its last day has passed."""
@@ -221,18 +190,13 @@ class KnownFailure:
         return limit.min is not None and value < min(self.bound, limit.min)
 
     def matches(self, check: str, place: Place) -> bool:
-        """Whether a cell is covered. A cell of the whole release has no SAE: only "*" covers it.
+        """Whether a cell is covered; what it lacks matches no selector.
 
         Comparisons with a baseline are called "regression of delta_ce", or "equivalence of
         delta_ce"; "regression" and "equivalence" cover all of them.
         """
-        return (
-            (check == self.check or check.startswith(f"{self.check} of "))
-            and fnmatchcase(place.release, self.release)
-            and (self.sae == "*" or _matches(self.sae, place.sae))
-            and _inside(place.positions, self.positions)
-            and _matches(self.task, place.task)
-        )
+        named = check == self.check or check.startswith(f"{self.check} of ")
+        return named and place.matched_by(self.where)
 
 
 @dataclass(frozen=True)
@@ -280,13 +244,3 @@ class Thresholds:
             if each.matches(check, place) and not (today and each.expired(today))
         ]
         return min(covering, key=KnownFailure.breadth, default=None)
-
-
-def _matches(pattern: str | None, name: str | None) -> bool:
-    return pattern is None or (name is not None and fnmatchcase(name, pattern))
-
-
-def _inside(inner: PositionRange | None, outer: PositionRange | None) -> bool:
-    if outer is None:
-        return True
-    return inner is not None and outer.first <= inner.first and inner.last <= outer.last

@@ -6,25 +6,39 @@ The file is refused before anything is loaded. docs/thresholds.md describes its 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import cast, get_args
 
 from sae_checks.errors import ThresholdsError
+from sae_checks.judge.limits_table import (
+    bounds,
+    equivalence_margin,
+    excess,
+    refuse_no_margin,
+    regression_margin,
+)
 from sae_checks.judge.thresholds import (
     QUESTIONS,
     CheckLimits,
-    Direction,
     Gate,
     KnownFailure,
     Limit,
-    Margin,
     Override,
     Thresholds,
     UndecidedPolicy,
 )
 from sae_checks.judge.toml_table import TomlTable, must_be_one_of
+from sae_checks.records.selectors import (
+    SAE,
+    SELECTORS,
+    Glob,
+    Inside,
+    OneOf,
+    Pattern,
+    Selector,
+)
 
 
 @dataclass(frozen=True)
@@ -35,17 +49,31 @@ class CheckRules:
     parameters: tuple[str, ...] = ()
 
 
-def read_thresholds(path: Path, checks: Mapping[str, CheckRules]) -> Thresholds:
-    """The thresholds in a file; `checks` are all checks there are, by name."""
+def read_thresholds(
+    path: Path, checks: Mapping[str, CheckRules], selectors: Sequence[Selector] = SELECTORS
+) -> Thresholds:
+    """The thresholds in a file.
+
+    Args:
+        path: of the file.
+        checks: all checks there are, by name.
+        selectors: all that the place of a cell may have.
+
+    Raises:
+        ThresholdsError: it cannot be read, or is malformed.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ThresholdsError(f"{path} cannot be read: {error}") from error
-    return parse_thresholds(text, checks, str(path))
+    return parse_thresholds(text, checks, str(path), selectors)
 
 
 def parse_thresholds(
-    text: str, checks: Mapping[str, CheckRules], name: str = "thresholds.toml"
+    text: str,
+    checks: Mapping[str, CheckRules],
+    name: str = "thresholds.toml",
+    selectors: Sequence[Selector] = SELECTORS,
 ) -> Thresholds:
     """The thresholds in a TOML text; `name` is what messages call it."""
     try:
@@ -59,8 +87,12 @@ def parse_thresholds(
         tables.known(check, checks, "check")
     return Thresholds(
         gate=_gate(root.table("gate")),
-        checks={check: _check(tables.table(check), checks[check]) for check in tables.values},
-        known_failures=tuple(_known_failure(each, checks) for each in root.tables("known_failure")),
+        checks={
+            check: _check(tables.table(check), checks[check], selectors) for check in tables.values
+        },
+        known_failures=tuple(
+            _known_failure(each, checks, selectors) for each in root.tables("known_failure")
+        ),
     )
 
 
@@ -108,14 +140,14 @@ def _policy(table: TomlTable, key: str, default: UndecidedPolicy) -> UndecidedPo
     return default
 
 
-def _check(table: TomlTable, rules: CheckRules) -> CheckLimits:
+def _check(table: TomlTable, rules: CheckRules, selectors: Sequence[Selector]) -> CheckLimits:
     legal = ("min", "max", "margin", "unit", "source", "report_only", "override")
     table.allow(*legal, *QUESTIONS, *rules.parameters)
     unit = table.text("unit")
     if unit != rules.unit:
         found = "is missing" if unit is None else f'is "{unit}"'
         table.refuse("unit", f'{found}, but this check measures in "{rules.unit}"')
-    minimum, maximum, report_only = _bounds(table)
+    minimum, maximum, report_only = bounds(table)
     if minimum is None and maximum is None and not report_only:
         table.refuse(None, "limits nothing: give it a min or a max, or report_only = true")
     for name in rules.parameters:
@@ -128,69 +160,51 @@ def _check(table: TomlTable, rules: CheckRules) -> CheckLimits:
         report_only=bool(report_only),
         parameters=_parameters(table, rules),
         source=table.text("source") or "",
-        margin=_excess(table) or 0.0,
-        regression=_regression(table, minimum, maximum),
-        equivalence=_equivalence(table),
+        margin=excess(table) or 0.0,
+        regression=regression_margin(table, minimum, maximum),
+        equivalence=equivalence_margin(table),
     )
-    _refuse_no_margin(table, limit)
-    overrides = tuple(_override(each, limit, rules) for each in table.tables("override"))
+    refuse_no_margin(table, limit)
+    overrides = tuple(_override(each, limit, rules, selectors) for each in table.tables("override"))
     return CheckLimits(limit, overrides)
 
 
-def _override(table: TomlTable, limit: Limit, rules: CheckRules) -> Override:
-    selectors = ("release", "sae", "layer", "site", "positions", "task")
+def _override(
+    table: TomlTable, limit: Limit, rules: CheckRules, selectors: Sequence[Selector]
+) -> Override:
+    legal = [each.name for each in selectors if each.pattern is not None]
     settings = ("min", "max", "margin", "report_only", *QUESTIONS, *rules.parameters)
-    table.allow(*selectors, *settings, "reason")
-    if not set(selectors) & set(table.values):
-        table.refuse(None, f"selects nothing: give it {_either(selectors)}")
+    table.allow(*legal, *settings, "reason")
+    if not set(legal) & set(table.values):
+        table.refuse(None, f"selects nothing: give it {_either(legal)}")
     if not set(settings) & set(table.values):
         table.refuse(None, f"sets nothing: give it {_either(settings)}")
-    minimum, maximum, report_only = _bounds(table)
+    minimum, maximum, report_only = bounds(table)
     override = Override(
-        release=table.text("release"),
-        sae=table.text("sae"),
-        layer=table.integers("layer"),
-        site=table.text("site"),
-        positions=table.positions("positions"),
-        task=table.text("task"),
+        _patterns(table, selectors),
         min=minimum,
         max=maximum,
         report_only=report_only,
         parameters=_parameters(table, rules),
         reason=table.text("reason") or "",
-        margin=_excess(table),
-        regression=_regression(table, limit.min, limit.max),
-        equivalence=_equivalence(table),
+        margin=excess(table),
+        regression=regression_margin(table, limit.min, limit.max),
+        equivalence=equivalence_margin(table),
     )
     result = override.apply(limit)
     if result.min is not None and result.max is not None and result.min > result.max:
         table.refuse(None, f"leaves min {result.min:g} above max {result.max:g}")
     if result.min is None and result.max is None and not result.report_only:
         table.refuse("report_only", "is false, but there is no min or max to judge by")
-    _refuse_no_margin(table, result)
+    refuse_no_margin(table, result)
     return override
 
 
-def _excess(table: TomlTable) -> float | None:
-    """The margin: how far beyond its limit a value may lie before it matters."""
-    margin = table.number("margin")
-    if margin is not None and margin <= 0:
-        table.refuse("margin", f"must be above 0, got {margin:g}")
-    return margin
-
-
-def _refuse_no_margin(table: TomlTable, limit: Limit) -> None:
-    """A limit without a margin could be shown to hold by no sample that lies near it."""
-    if not limit.report_only and not limit.margin:
-        table.refuse(
-            None,
-            "lacks margin: every limit says, in its own unit, the smallest excess over it that "
-            "would matter; a cell passes when it is shown to lie within limit and margin",
-        )
-
-
-def _known_failure(table: TomlTable, checks: Mapping[str, CheckRules]) -> KnownFailure:
-    table.allow("check", "release", "sae", "positions", "task", "reason", "expires", "bound")
+def _known_failure(
+    table: TomlTable, checks: Mapping[str, CheckRules], selectors: Sequence[Selector]
+) -> KnownFailure:
+    naming = [each for each in selectors if each.names_cell]
+    table.allow("check", *(each.name for each in naming), "reason", "expires", "bound")
     check, release, reason = (table.text(key) for key in ("check", "release", "reason"))
     if not check or not release or not reason:
         missing = [key for key in ("check", "release", "reason") if not table.values.get(key)]
@@ -199,65 +213,33 @@ def _known_failure(table: TomlTable, checks: Mapping[str, CheckRules]) -> KnownF
     named = next((check.removeprefix(each) for each in asked if check.startswith(each)), check)
     if check not in QUESTIONS and named not in checks:
         table.refuse("check", must_be_one_of(check, (*checks, *QUESTIONS)))
-    sae = table.text("sae")
+    where = _patterns(table, naming)
+    if where.get(SAE.name) == Glob("*"):  # as without it, the release as a whole too
+        del where[SAE.name]
     return KnownFailure(
-        check=check,
-        release=release,
-        reason=reason,
-        sae="*" if sae is None else sae,
-        positions=table.positions("positions"),
-        task=table.text("task"),
+        check,
+        where,
+        reason,
         expires=table.date("expires"),
         bound=table.number("bound"),
     )
 
 
-def _regression(table: TomlTable, minimum: float | None, maximum: float | None) -> Margin | None:
-    """What `regression = {...}` allows; a single limit says in which direction worse is."""
-    if "regression" not in table.values:
-        return None
-    inner = table.table("regression")
-    inner.allow("worse", "by", "share")
-    by, share = _by_and_share(inner)
-    worse = inner.text("worse")
-    if worse is None and (minimum is None) == (maximum is None):
-        inner.refuse(None, "lacks worse, which no single limit tells: higher, lower or either")
-    if worse is None:
-        worse = "lower" if maximum is None else "higher"
-    direction: Direction | None = next((d for d in get_args(Direction) if d == worse), None)
-    if direction is None:
-        inner.refuse("worse", must_be_one_of(worse, get_args(Direction)))
-    return Margin(direction, by, share)
+def _patterns(table: TomlTable, selectors: Iterable[Selector]) -> dict[str, Pattern]:
+    """The patterns of a table, by the names of their selectors."""
+    found = {each.name: _pattern(table, each) for each in selectors}
+    return {name: pattern for name, pattern in found.items() if pattern is not None}
 
 
-def _equivalence(table: TomlTable) -> Margin | None:
-    """What `equivalence = {...}` allows: what is to be the same may change in no direction."""
-    if "equivalence" not in table.values:
-        return None
-    inner = table.table("equivalence")
-    inner.allow("by", "share")
-    return Margin("either", *_by_and_share(inner))
-
-
-def _by_and_share(table: TomlTable) -> tuple[float, float]:
-    by, share = table.number("by"), table.number("share")
-    if by is None and share is None:
-        table.refuse(None, "allows nothing: give it by, share or both")
-    for key, value in (("by", by), ("share", share)):
-        if value is not None and value < 0:
-            table.refuse(key, f"must be 0 or more, got {value:g}")
-    return by or 0.0, share or 0.0
-
-
-def _bounds(table: TomlTable) -> tuple[float | None, float | None, bool | None]:
-    """min, max and report_only of a check or an override, which must not contradict each other."""
-    minimum, maximum = table.number("min"), table.number("max")
-    report_only = table.flag("report_only")
-    if minimum is not None and maximum is not None and minimum > maximum:
-        table.refuse("min", f"is {minimum:g}, above max, which is {maximum:g}")
-    if report_only and (minimum is not None or maximum is not None):
-        table.refuse("report_only", "is true, but there is also a limit: keep one of the two")
-    return minimum, maximum, report_only
+def _pattern(table: TomlTable, selector: Selector) -> Pattern | None:
+    name = selector.name
+    if selector.pattern is Glob and (text := table.text(name)) is not None:
+        return Glob(text)
+    if selector.pattern is OneOf and (numbers := table.integers(name)) is not None:
+        return OneOf(numbers)
+    if selector.pattern is Inside and (positions := table.positions(name)) is not None:
+        return Inside(positions)
+    return None
 
 
 def _parameters(table: TomlTable, rules: CheckRules) -> tuple[tuple[str, float], ...]:

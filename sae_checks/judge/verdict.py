@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sae_checks.judge.statistics import Estimate
-from sae_checks.judge.thresholds import CellFamily, Limit
+from sae_checks.judge.thresholds import Limit
+from sae_checks.records.place import CellFamily
 
 Status = Literal["pass", "fail", "undecided", "undefined", "not_applicable", "reported"]
 

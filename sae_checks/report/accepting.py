@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from sae_checks.judge.verdict import Verdict
+from sae_checks.records.selectors import toml_text
 from sae_checks.report.sentence import sentence
 
 if TYPE_CHECKING:
@@ -31,20 +31,15 @@ def known_failure_entries(outcomes: Iterable[Outcome], today: date) -> str:
 def _entry(outcome: Outcome, today: date) -> str:
     cell, verdict = outcome.cell, outcome.verdict
     assert verdict is not None, "a failure has a verdict"
-    lines = ["[[known_failure]]", f"check = {json.dumps(outcome.check.title)}"]
-    lines.append(f"release = {json.dumps(_literally(cell.release))}")
-    if cell.sae is not None:
-        lines.append(f"sae = {json.dumps(_literally(cell.sae.sae_id))}")
-    if cell.positions is not None:
-        lines.append(f'positions = "{cell.positions}"')
-    if cell.task is not None:
-        lines.append(f"task = {json.dumps(_literally(cell.task))}")
+    lines = ["[[known_failure]]", f"check = {toml_text(outcome.check.title)}"]
+    where = cell.place.patterns(naming=True)
+    lines += [f"{name} = {pattern.toml}" for name, pattern in where.items()]
     bound = _bound(verdict)
     if math.isfinite(bound):
         lines.append(f"bound = {bound!r}")
     lines.append(f"expires = {today + LASTS}")
     said = f"to be reviewed: {sentence(verdict)}"
-    lines.append(f"reason = {json.dumps(said, ensure_ascii=False)}")
+    lines.append(f"reason = {toml_text(said)}")
     return "\n".join(lines) + "\n"
 
 
@@ -64,8 +59,3 @@ def _four_digits(value: float, towards: Callable[[float], int]) -> float:
         return value
     step = 10.0 ** (math.floor(math.log10(abs(value))) - 3)
     return float(f"{towards(value / step) * step:.4g}")
-
-
-def _literally(name: str) -> str:
-    """A glob that matches a name and no other."""
-    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in name)

@@ -13,7 +13,8 @@ from sae_checks.report.budget import Passes, passes
 from sae_checks.wording import counted
 
 if TYPE_CHECKING:
-    from sae_checks.checking import CellRef, Check
+    from sae_checks.judge.check import Check
+    from sae_checks.records.place import CellRef
     from sae_checks.session.session import Session
 
 
@@ -66,7 +67,7 @@ def _at_budget(session: Session, check: Check, cell: CellRef, budget: int) -> tu
 
     A cell that the pilot fails leaves nothing to be noticed, and its spread is often vast.
     """
-    from sae_checks.evals.selector import UnmeasuredError
+    from sae_checks.errors import UnmeasuredError
 
     try:
         verdict = session.judge(check, cell)

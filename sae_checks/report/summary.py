@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from sae_checks.records.selectors import POSITIONS
 from sae_checks.report import text
 from sae_checks.report.budget import budget_lines
 from sae_checks.report.tasks import task_lines
@@ -14,7 +15,7 @@ from sae_checks.report.texts import text_lines
 from sae_checks.wording import counted
 
 if TYPE_CHECKING:
-    from sae_checks.checking import Check
+    from sae_checks.judge.check import Check
     from sae_checks.judge.verdict import Verdict
     from sae_checks.session.session import Outcome, Session
 
@@ -39,15 +40,19 @@ def summary_lines(session: Session, junit: str | None) -> list[str]:
     lines = []
     by_sae: dict[str, list[Outcome]] = {}
     for outcome in session.outcomes:
-        by_sae.setdefault(outcome.cell.sae.sae_id if outcome.cell.sae else "", []).append(outcome)
-    tasks = dict.fromkeys(o.cell.task for o in session.outcomes if o.cell.task is not None)
+        by_sae.setdefault(outcome.cell.place.of_saes, []).append(outcome)
+    tasks = dict.fromkeys(o.cell["task"] for o in session.outcomes if "task" in o.cell)
+    whole = by_sae.pop("", [])
     for sae in session.gate.release.saes:
         if sae.sae_id in by_sae:
-            lines += _block(sae.sae_id, by_sae[sae.sae_id], session.not_measured(sae.sae_id))
+            own = by_sae.pop(sae.sae_id)
+            lines += _block(sae.sae_id, own, session.not_measured(sae.sae_id))
             for task in tasks:
                 lines += session.feature_lines(session.task_table(task, sae.sae_id))
-    if "" in by_sae:
-        lines += _block("whole release", by_sae[""], None)
+    for several, of_several in by_sae.items():
+        lines += _block(several, of_several, None)
+    if whole:
+        lines += _block("whole release", whole, None)
     if session.gate.measurement is not None:
         lines += text_lines(session.gate.measurement.manifest)
         lines += task_lines(session.gate.measurement.manifest, tasks)
@@ -105,8 +110,8 @@ def name_of(check: Check) -> str:
 
 def _worst_line(outcome: Outcome) -> str:
     verdict, cell = outcome.verdict, outcome.cell
-    where = f"at {cell.positions}" if cell.positions is not None else ""
-    where = f"on {cell.task}" if cell.task is not None else where
+    parts = [(f"at {of}" if s == POSITIONS else f"on {of}") for s, of in cell.place.within_saes]
+    where = ", ".join(parts)
     if verdict is None:
         return f"  {name_of(outcome.check):<27} not measured"
     value = (

@@ -6,11 +6,15 @@ import math
 from typing import TYPE_CHECKING
 
 from sae_checks.baseline.identity import same_weights
-from sae_checks.checking import BUNDLED_THRESHOLDS, CellRef, Check
+from sae_checks.evals.registry import selectors
+from sae_checks.judge.check import Check
 from sae_checks.judge.thresholds import KnownFailure
 from sae_checks.judge.verdict import Verdict
+from sae_checks.records.place import CellRef, Place
+from sae_checks.records.selectors import POSITIONS, RELEASE, SAE, property_names
 from sae_checks.report.sentence import sentence
 from sae_checks.report.texts import text_lines
+from sae_checks.session.suite import BUNDLED_THRESHOLDS
 from sae_checks.wording import counted
 
 if TYPE_CHECKING:
@@ -74,19 +78,14 @@ def properties(
     check: Check, cell: CellRef, verdict: Verdict | None, context: int
 ) -> dict[str, str]:
     """What the JUnit report says of a test; what was not measured is "nan", its verdict "error"."""
-    sae, positions = cell.sae, cell.positions
     # A task's items have no range of positions in common.
-    first, last = ("", "") if cell.task else ("1", str(context - 2))
+    every = {"first_position": "1", "last_position": str(context - 2)}
     made = {
-        "release": cell.release,
-        "sae": sae.sae_id if sae else "",
-        "layer": str(sae.layer) if sae else "",
-        "hook": sae.hook_point if sae else "",
+        **dict.fromkeys(property_names(selectors()), ""),
+        **(every if cell.kind.of_positions else {}),
+        **cell.place.properties(),
         "metric": check.name,
         "compared": cell.compared,
-        "task": cell.task or "",
-        "first_position": str(positions.first) if positions else first,
-        "last_position": str(positions.last) if positions else last,
         "value": "nan",
         "family": cell.family,
         "limit": "",
@@ -135,13 +134,9 @@ def limit(verdict: Verdict) -> str:
 
 def failure(check: Check, cell: CellRef, verdict: Verdict) -> str:
     """Measured value, limit, interval, texts and tokens, and what to look at."""
-    where = f"{cell.sae.sae_id}" if cell.sae else f"release {cell.release}"
-    if cell.positions is not None:
-        where += f", positions {cell.positions.first} to {cell.positions.last}"
-    if cell.task is not None:
-        where += f" on task {cell.task}"
+    where = _where(cell.place)
     if cell.absent is not None:
-        where = " ".join(part for part in cell.absent[1:] if part) or where
+        where = cell.absent.where or where
     lines = [f"{check.title} of {where}: {sentence(verdict)}"]
     if verdict.estimate.notes:
         notes = ", ".join(
@@ -153,16 +148,31 @@ def failure(check: Check, cell: CellRef, verdict: Verdict) -> str:
         lines.append(f"asked: {check.summary}")
     if verdict.limit.source:
         lines.append(f"limit: {verdict.limit.source}")
-    if cell.sae is not None and cell.sae.neuronpedia_id:
-        lines.append(f"features: https://www.neuronpedia.org/{cell.sae.neuronpedia_id}")
+    lines += [
+        f"features: https://www.neuronpedia.org/{sae.neuronpedia_id}"
+        for sae in cell.saes
+        if sae.neuronpedia_id
+    ]
     return "\n".join(lines)
+
+
+def _where(place: Place) -> str:
+    """A place in the words of a sentence."""
+    told = place.of_saes or f"release {place['release']}"
+    for selector, value in place.within_saes:
+        if selector == POSITIONS:
+            told += f", positions {value.first} to {value.last}"
+        else:
+            told += f"{' on' if selector.dataset else ','} {selector.name} {value}"
+    return told
 
 
 def known_failure(entry: KnownFailure) -> str:
     """An accepted failure's own identity, for messages about it."""
-    positions = f", positions {entry.positions}" if entry.positions else ""
-    task = f", task {entry.task}" if entry.task else ""
-    return f"[[known_failure]] {entry.check} of {entry.release} ({entry.sae}{positions}{task})"
+    where = dict(entry.where)
+    release, sae = where.pop(RELEASE.name), where.pop(SAE.name, "*")
+    told = "".join(f", {name} {pattern}" for name, pattern in where.items())
+    return f"[[known_failure]] {entry.check} of {release} ({sae}{told})"
 
 
 def _figure(value: float) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from sae_checks.evals.kind import evaluations_of
+from sae_checks.evals.registry import EVALUATIONS
 from sae_checks.evals.tasks.table import ABLATIONS
+from sae_checks.judge.check import Check
 from sae_checks.measure.blocks import FIRST_ITEMS, FIRST_TEXTS
-from sae_checks.measure.evaluation import Evaluation
+from sae_checks.measure.evaluation import Evaluation, Units
 from sae_checks.measure.request import WantedDataset
 from sae_checks.records import TEXTS, ModelLoading, SaeRef, TaskRef
 from sae_checks.records.dataset import DatasetRef
@@ -17,6 +20,18 @@ if TYPE_CHECKING:
     from sae_checks.load.language_model import LanguageModel
     from sae_checks.load.tasks.task import Task
     from sae_checks.measure.dataset import Dataset
+
+
+def asked_evaluations(checks: Iterable[Check], units: Units) -> tuple[Evaluation, ...]:
+    """The evaluations that checks need, of those that read texts, or items."""
+    names = frozenset().union(*(evaluations_of(check) for check in checks))
+    every = (each.evaluation for each in EVALUATIONS)
+    return tuple(each for each in every if each.reads == units and each.name in names)
+
+
+def reads(check: Check, units: Units) -> bool:
+    """Whether texts, or items, have to be measured on for a check."""
+    return bool(asked_evaluations([check], units))
 
 
 def wanted_texts(

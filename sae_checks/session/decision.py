@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 
 from sae_checks.baseline.comparison import Comparison
 from sae_checks.baseline.paired import PairedCell
-from sae_checks.checking import CellRef, Check
-from sae_checks.evals.selector import AnyCell, CellSelector
+from sae_checks.evals.kind import AnyCell
+from sae_checks.evals.selector import CellSelector
+from sae_checks.judge.check import Check
 from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.statistics import Estimate
 from sae_checks.judge.thresholds import Thresholds
 from sae_checks.judge.verdict import FEWEST_UNITS, FEWEST_UNITS_TO_STOP, Verdict, judge
 from sae_checks.records import TEXTS, Measurement
+from sae_checks.records.place import CellRef
 from sae_checks.session.family import Family
 
 
@@ -77,11 +79,11 @@ class DecisionRule:
     @staticmethod
     def complete(measurement: Measurement, ref: CellRef) -> bool:
         """Whether all tables that a cell is cut from have the whole budget."""
-        dataset, sae = ref.task or TEXTS, ref.sae
+        dataset, saes = ref.place.get("task", TEXTS), set(ref.saes)
         return all(
             table.complete
             for key, table in measurement.tables.items()
-            if key.dataset == dataset and (sae is None or table.sae.sae_id == sae.sae_id)
+            if key.dataset == dataset and (ref.kind.whole_release or table.sae in saes)
         )
 
     def _cell(

@@ -21,12 +21,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sae_checks.checking import CellRef, Check
+from sae_checks.evals.kind import kind_of
+from sae_checks.judge.check import Check
 from sae_checks.judge.thresholds import CheckLimits, Thresholds
+from sae_checks.records.place import CellRef
 from sae_checks.records.ranges import PositionRanges
-
-_OF_TASKS = ("task", "task_release")
-_OF_RELEASE = ("release", "task_release")
 
 
 @dataclass(frozen=True)
@@ -49,13 +48,13 @@ class Family:
         """With which probability the cell may fail if it lies exactly at its limit."""
         gate = self.thresholds.gate
         counted = list(self._counted(check))
-        if ref.family == "range" and ref.sae is not None:
-            ranges = self.ranges[ref.sae.sae_id]
-            cells = sum(len(_of_regime(ranges, each)) for each in counted)
+        if ref.family == "range":
+            ranges = self.ranges[ref["sae"]]
+            cells = sum(len(kind_of(each.cells).ranges(ranges)) for each in counted)
             return gate.ranges_error / self.saes / max(cells, 1)
-        whole = ref.sae is None
-        alike = [each for each in counted if (each.cells in _OF_RELEASE) == whole]
-        cells = sum(gate.tasks if each.cells in _OF_TASKS else 1 for each in alike)
+        whole = ref.kind.whole_release
+        alike = [each for each in counted if each.cells.whole_release == whole]
+        cells = sum(kind_of(each.cells).parts(gate, self.saes) for each in alike)
         return gate.claims_error / (self.saes + 1) / max(cells, 1)
 
     def _counted(self, check: Check) -> Iterable[Check]:
@@ -67,10 +66,3 @@ class Family:
 
 def _counts(check: Check, limits: CheckLimits) -> bool:
     return limits.gates if check.compared is None else check.name in limits.compared
-
-
-def _of_regime(ranges: PositionRanges, check: Check) -> tuple[object, ...]:
-    """The ranges that a check is asked about beside its claim; none where the claim is the only."""
-    if check.cells == "in_context":
-        return ranges.in_context
-    return ranges.past_context if check.cells == "past_context" else ()

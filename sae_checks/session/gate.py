@@ -4,32 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sae_checks.baseline.comparison import Comparison
 from sae_checks.baseline.identity import match, refuse_unpaired, setting_of_provenance
 from sae_checks.baseline.measured_before import Asked
-from sae_checks.baseline.source import find_baseline, refuse_baseline_options
-from sae_checks.checking import BUNDLED_THRESHOLDS, CellRef, Check, bundled_checks
-from sae_checks.errors import UserError
+from sae_checks.baseline.source import StoredBaseline, find_baseline, refuse_baseline_options
+from sae_checks.errors import UnmeasuredError, UserError
 from sae_checks.evals.collect import CellCollector
-from sae_checks.evals.context import EVALUATION as CONTEXT
-from sae_checks.evals.selector import UnmeasuredError
-from sae_checks.evals.tasks import EVALUATION as TASKS
+from sae_checks.evals.registry import selectors
 from sae_checks.evals.tasks.table import TaskTable
+from sae_checks.judge.check import Check
 from sae_checks.judge.thresholds import CheckLimits, Thresholds
 from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
 from sae_checks.judge.verdict import Verdict
 from sae_checks.measure.progress import Progress
 from sae_checks.options import Options
 from sae_checks.records import Measurement, PositionRange, Release, SaeRef, TaskRef
+from sae_checks.records.place import CellRef
 from sae_checks.records.ranges import PositionRanges, place_ranges, position_ranges
-from sae_checks.session.datasets import wanted_task, wanted_texts
+from sae_checks.session.datasets import asked_evaluations, reads, wanted_task, wanted_texts
 from sae_checks.session.decision import DecisionRule
 from sae_checks.session.family import Family
 from sae_checks.session.setup import read_stored, resolve_setting
 from sae_checks.session.stopping import Adaptive, FirstBlock
+from sae_checks.session.suite import BUNDLED_THRESHOLDS, bundled_checks
 from sae_checks.store import Provenance, Store
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Gate:
     def cells(self, check: Check) -> list[CellRef]:
         """The cells a check is asked about, one test each."""
         # Only checks of tasks ask which there are.
-        tasks = self.tasks if check.of_tasks else ()
+        tasks = self.tasks if reads(check, "item") else ()
         ablated = frozenset(task.name for task in tasks if self._ablates(task.name))
         return CellCollector(self.release, self.context, self.ranges, tasks, ablated).cells(check)
 
@@ -145,7 +146,9 @@ class Gate:
         if self.options.baseline is None or self.options.baseline_update:
             return None
         asked = self._asked()
-        source = find_baseline(self.options, asked)
+        source = find_baseline(
+            self.options, asked, partial(stored_baseline, ranges=self.options.ranges)
+        )
         if self.stored is None:  # told before anything is measured in vain
             refuse_unpaired(asked.setting, source.name, source.setting)
         matches = match(self.release.saes, source.saes, dict(self.options.match))
@@ -194,7 +197,7 @@ class Gate:
         checks = {**bundled, **own}
         self._collected = own
         rules = {name: CheckRules(c.unit, c.parameters) for name, c in checks.items()}
-        read = read_thresholds(self.options.thresholds or BUNDLED_THRESHOLDS, rules)
+        read = read_thresholds(self.options.thresholds or BUNDLED_THRESHOLDS, rules, selectors())
         # The suite's own checks have no limits but those of the file: one that is left out there
         # must be noticed, not reported without a limit.
         defaults = {
@@ -256,19 +259,21 @@ class Gate:
         """What measuring these checks on these cells takes."""
         from sae_checks.measure.request import Request
 
-        on_texts = [cell for check, cell in wanted if check.of_texts]
-        on_tasks = [cell for check, cell in wanted if check.of_tasks]
-        names = {cell.task for cell in on_tasks}
         assert self._provenance is not None, "what is not stored has a provenance"
         assert self.store is not None, "what is not stored has a store"
         loading, datasets = self.release.loading, []
+        on_texts = [cell for check, cell in wanted if reads(check, "text")]
         if on_texts:
+            evaluations = asked_evaluations((check for check, _ in wanted), "text")
             saes = self._saes_of(on_texts)
-            datasets.append(wanted_texts(self._provenance, loading, saes, (CONTEXT,)))
+            datasets.append(wanted_texts(self._provenance, loading, saes, evaluations))
+        on_tasks = [cell for check, cell in wanted if reads(check, "item")]
+        names = {cell.task for cell in on_tasks}
         for task, ref in self._tasks if on_tasks else ():
             if ref.name in names:
+                evaluations = asked_evaluations((check for check, _ in wanted), "item")
                 saes, ablates = self._saes_of(on_tasks), self.options.ablate > 0
-                datasets.append(wanted_task(task, ref, loading, saes, (TASKS,), ablates=ablates))
+                datasets.append(wanted_task(task, ref, loading, saes, evaluations, ablates=ablates))
         return Request(
             release=self.release,
             provenance=self._provenance,
@@ -290,8 +295,8 @@ class Gate:
 
     def _saes_of(self, cells: list[CellRef]) -> tuple[SaeRef, ...]:
         """The SAEs that cells are about; all of them if one is about the whole release."""
-        ids = {cell.sae.sae_id for cell in cells if cell.sae is not None}
-        whole = any(cell.sae is None for cell in cells)
+        ids = {sae.sae_id for cell in cells for sae in cell.saes}
+        whole = any(cell.kind.whole_release or cell.absent is not None for cell in cells)
         return tuple(sae for sae in self.release.saes if whole or sae.sae_id in ids)
 
     def verdict(self, check: Check, ref: CellRef, thresholds: Thresholds) -> Verdict:
@@ -310,6 +315,17 @@ class Gate:
         checks = {**self._collected, **bundled_checks()}
         family = Family(thresholds, checks, self.release.size, self._family_ranges)
         return DecisionRule(thresholds, family, self.adaptive, self.comparison)
+
+
+def stored_baseline(folder: Path, ranges: tuple[PositionRange, ...] = ()) -> StoredBaseline:
+    """The baseline that a stored measurement makes; in these ranges, else in the default ones.
+
+    Raises:
+        UserError: it cannot be read, or is not whole.
+    """
+    gate = Gate(Options(measurements=folder, ranges=ranges))
+    assert gate.stored is not None, "a stored measurement"
+    return StoredBaseline(folder, gate.stored, gate.cells)
 
 
 def _meets(positions: PositionRange, ranges: PositionRanges) -> bool:

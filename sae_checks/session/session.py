@@ -9,22 +9,26 @@ from functools import cached_property
 
 from sae_checks.baseline.comparison import comparison_of
 from sae_checks.baseline.paired import improved
-from sae_checks.checking import CellRef, Check, bundled_checks
 from sae_checks.errors import UserError
 from sae_checks.evals.context.table import ContextTable
-from sae_checks.evals.selector import UnmeasuredError
+from sae_checks.evals.registry import selectors
 from sae_checks.evals.tasks.table import TaskTable
+from sae_checks.judge.check import Check
 from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.thresholds import QUESTIONS, KnownFailure, Thresholds
 from sae_checks.judge.verdict import Verdict
 from sae_checks.measure.progress import Progress, Stopwatch
 from sae_checks.options import Options
+from sae_checks.records.place import CellRef
+from sae_checks.records.selectors import RELEASE
 from sae_checks.report import text
 from sae_checks.report.accepting import known_failure_entries
 from sae_checks.report.features import feature_lines
 from sae_checks.report.sentence import sentence
 from sae_checks.report.worst import document_lines, item_lines, worst_ranges, worst_units
+from sae_checks.session.datasets import reads
 from sae_checks.session.gate import Gate
+from sae_checks.session.suite import bundled_checks
 from sae_checks.wording import counted
 
 
@@ -103,7 +107,7 @@ class Session:
         # Overrides that contradict each other show only where a cell matches both.
         for check, cell in collected:
             self.thresholds.limit((check.compared or check).name, cell.place)
-        tasks = {cell.task for _, cell in collected if cell.task is not None}
+        tasks = {cell["task"] for _, cell in collected if "task" in cell}
         self.gate.refuse_many_tasks(self.thresholds, tasks)
 
     def known_failure(self, check: Check, cell: CellRef) -> KnownFailure | None:
@@ -187,7 +191,7 @@ class Session:
                 stale.append(
                     f"{text.known_failure(entry)}: all of its {len(matched)} cells pass; remove it"
                 )
-            elif not matched and full and self._could_match(entry):
+            elif not matched and full and self._could_match(entry, [cell for _, cell in cells]):
                 stale.append(
                     f"{text.known_failure(entry)}: matches no cell of "
                     f"{self.gate.release.name}; mend or remove it"
@@ -259,11 +263,9 @@ class Session:
         compared = [o for o in self.outcomes if o.check.compared is not None]
         return [o for o in compared if o.verdict is not None and improved(o.verdict)]
 
-    def _could_match(self, entry: KnownFailure) -> bool:
-        """Whether an entry is of this release, and of a task and a check that this run has."""
-        from fnmatch import fnmatchcase
-
-        if not fnmatchcase(self.gate.release.name, entry.release):
+    def _could_match(self, entry: KnownFailure, cells: Sequence[CellRef]) -> bool:
+        """Whether an entry is of this release, and of a data set and a check that this run has."""
+        if not entry.where[RELEASE.name].matches(self.gate.release.name):
             return False
         question = entry.check.partition(" of ")[0]
         asked = None if self.gate.comparison is None else self.options.question
@@ -272,12 +274,16 @@ class Session:
         check = self._checks.get(entry.check)
         if check is not None and not self.gate.cells(check):
             return False
-        tasks = [task.name for task in self.gate.tasks] if entry.task else []
-        return not entry.task or any(fnmatchcase(name, entry.task) for name in tasks)
+        datasets = {each.name: entry.where.get(each.name) for each in selectors() if each.dataset}
+        return all(
+            any(name in cell and pattern.matches(cell[name]) for cell in cells)
+            for name, pattern in datasets.items()
+            if pattern is not None
+        )
 
     def header(self) -> list[str]:
         """What is gated, on what, at what budget."""
-        with_tasks = any(check.of_tasks for check in self._checks.values())
+        with_tasks = any(reads(check, "item") for check in self._checks.values())
         return text.header(self.gate, self.options, with_tasks=with_tasks)
 
     def properties(self, check: Check, cell: CellRef, verdict: Verdict | None) -> dict[str, str]:
@@ -304,7 +310,7 @@ class Session:
             return []
         lines = []
         if cell.positions is not None:
-            refs = [r for r in self.gate.cells(check.compared or check) if r.sae == cell.sae]
+            refs = [r for r in self.gate.cells(check.compared or check) if r.saes == cell.saes]
             ranges = [replace(r, compared=cell.compared) for r in refs if r.family == "range"]
             lines.append(worst_ranges((str(r.positions), self.judge(check, r)) for r in ranges))
         units = worst_units(verdict)
@@ -326,6 +332,3 @@ class Session:
         """What was measured of an SAE on a task, if anything was."""
         measurement = self.gate.measurement
         return None if measurement is None else measurement.find(TaskTable, task, sae_id)
-
-
-__all__ = ["Outcome", "Session", "UnmeasuredError"]

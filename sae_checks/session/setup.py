@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sae_checks.errors import CorpusError, ReleaseError, UserError
-from sae_checks.evals.needs import MEASURED
+from sae_checks.evals.registry import tables
 from sae_checks.options import DEFAULT_CONTEXT, Options
 from sae_checks.records import Measurement, Release
 from sae_checks.store import Provenance, read_measurement
@@ -28,9 +28,7 @@ def read_stored(options: Options, folder: Path) -> Measurement:
         UserError: it cannot be read, is of another release, or options say how to measure.
     """
     _refuse_measuring_options(options)
-    stored = _choose_stored(
-        read_measurement(folder, {each.name: each.table for each in MEASURED}), options.ids
-    )
+    stored = _choose_stored(read_measurement(folder, tables()), options.ids)
     if options.release not in (None, stored.release.name):
         raise UserError(
             f"--sae {options.release} is not what --sae-measurements "

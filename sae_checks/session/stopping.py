@@ -16,11 +16,12 @@ import math
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
-from sae_checks.checking import CellRef, Check
-from sae_checks.evals.selector import UnmeasuredError
+from sae_checks.errors import UnmeasuredError
+from sae_checks.judge.check import Check
 from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.verdict import Verdict
 from sae_checks.records import TEXTS, Measurement
+from sae_checks.records.place import CellRef
 from sae_checks.session.decision import DecisionRule
 
 # A cell is given up where the whole budget would not decide it even if its value moved by so many
@@ -70,7 +71,8 @@ class Adaptive:
         free = {i for i in ids if not {(dataset, i), (dataset, None)} & gated}
         unsettled = (ids - measured) | free
         for asked in self._open.get(dataset, []):
-            sae_ids = {asked.cell.sae.sae_id} if asked.cell.sae else ids
+            whole = asked.cell.kind.whole_release
+            sae_ids = ids if whole else {sae.sae_id for sae in asked.cell.saes}
             if sae_ids <= unsettled or not sae_ids <= measured:
                 continue
             # Those that were decided are asked again at every look: they may be so no longer.

@@ -12,7 +12,6 @@ from sae_checks.baseline.comparison import Comparison, cell_values, comparison_o
 from sae_checks.baseline.identity import Baseline, BaselineSae
 from sae_checks.baseline.paired import CellValue, Influences, Terms
 from sae_checks.baseline.source import FileBaseline
-from sae_checks.checking import CellKey, CellRef, bundled_checks
 from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.judge.coverage import Coverage
@@ -25,8 +24,18 @@ from sae_checks.judge.thresholds import (
     Question,
     Thresholds,
 )
-from sae_checks.records import GROUPS, Manifest, Measurement, PositionRange, Release, by_key
+from sae_checks.records import (
+    GROUPS,
+    Manifest,
+    Measurement,
+    PositionRange,
+    Release,
+    by_key,
+)
+from sae_checks.records.place import CellKey, CellRef
+from sae_checks.session.suite import bundled_checks
 from tests import stored
+from tests.places import cell_key, cell_ref, where
 from tests.tables import changed
 
 DELTA_CE, DELTA_LN_P = (bundled_checks()[name] for name in ("delta_ce", "delta_ln_p"))
@@ -36,7 +45,7 @@ THRESHOLDS = Thresholds(
         "delta_ln_p": CheckLimits(Limit("nats", min=-1.0, regression=Margin("lower", by=0.01))),
         "kl": CheckLimits(
             Limit("nats", max=0.4),
-            (Override(sae="blocks.1.*", regression=Margin("higher", by=0.01)),),
+            (Override(where(sae="blocks.1.*"), regression=Margin("higher", by=0.01)),),
         ),
     }
 )
@@ -54,11 +63,11 @@ def measurement(*tables: ContextTable) -> Measurement:
 
 
 def on_texts(layer: int = 0, positions: PositionRange = RANGE) -> CellRef:
-    return CellRef("in_context", "made-up", stored.sae_ref(layer), positions)
+    return cell_ref("in_context", "made-up", stored.sae_ref(layer), positions)
 
 
 def key(check: str = "delta_ce", layer: int = 0, positions: str = "4:7") -> CellKey:
-    return CellKey(check, stored.sae_ref(layer).sae_id, positions, "")
+    return cell_key(check, stored.sae_ref(layer).sae_id, positions, "")
 
 
 def valued(made: Measurement, ref: CellRef, check=DELTA_CE, thresholds=THRESHOLDS) -> CellValue:
@@ -94,7 +103,7 @@ def with_task(table: TaskTable) -> Measurement:
 
 
 def on_words(table: TaskTable) -> CellRef:
-    return CellRef("task", "made-up", table.sae, None, "words")
+    return cell_ref("task", "made-up", table.sae, None, "words")
 
 
 def test_items_of_a_document_are_one_unit():
@@ -141,7 +150,7 @@ def test_fewer_texts_than_groups_are_a_group_each():
         usable_context=Limit("training contexts", parameters=(("window", 16.0),)),
         delta_ce=Limit("nats", max=0.35),
     )
-    ref = CellRef("sae", "made-up", stored.sae_ref(0), None)
+    ref = cell_ref("sae", "made-up", stored.sae_ref(0), None)
     found = valued(measurement(stored.sae_table(0, texts=12)), ref, usable, thresholds)
     assert found.grouped
     assert found.influences.steps.tolist() == [0] * 12  # it holds its limit throughout
@@ -186,7 +195,7 @@ def test_a_baseline_has_the_cells_that_have_a_margin():
 
 def beside(*keys: CellKey, matches: dict[str, str] | None = None) -> Comparison:
     cells = {each: CellValue(0.1, Influences.of(np.zeros(12)), 12, 48, 12) for each in keys}
-    ids = dict.fromkeys(each.sae for each in keys)
+    ids = dict.fromkeys(each.get("sae") for each in keys)
     saes = tuple(BaselineSae(sae_id, sae_id, "") for sae_id in ids)
     baseline = Baseline("old", {}, saes, cells)
     found = {sae_id: sae_id for sae_id in ids} if matches is None else matches
@@ -203,7 +212,7 @@ def test_own_cells_come_first_and_then_what_only_the_baseline_has():
     ]
     assert [cell.absent for cell in cells] == [None, key(positions="8:15"), key(layer=1)]
     # What only the baseline has has no place in the release but the release itself.
-    assert cells[1].place.sae is None
+    assert "sae" not in cells[1]
 
 
 def test_an_unmatched_sae_has_cells_that_find_nothing():

@@ -8,12 +8,14 @@ import pytest
 
 from sae_checks.baseline.comparison import Comparison, comparison_of, make_baseline
 from sae_checks.baseline.source import FileBaseline
-from sae_checks.checking import CellRef, Check, bundled_checks
 from sae_checks.errors import BaselineError
+from sae_checks.judge.check import Check
 from sae_checks.judge.thresholds import CheckLimits, Limit, Margin, Override, Thresholds
 from sae_checks.records import PositionRange
+from sae_checks.session.suite import bundled_checks
 from tests import stored
 from tests.baseline.test_comparison import measurement
+from tests.places import cell_ref, where
 
 GROWTH = bundled_checks()["delta_ce_growth"]
 PAST = PositionRange(16, 31)
@@ -28,8 +30,8 @@ def growth_at(floor: float, **more: object) -> Thresholds:
 def growth_beside(written: Thresholds, run: Thresholds, check: Check = GROWTH) -> Comparison:
     """Judge a release by some thresholds against the file that others wrote of it."""
     made = measurement(stored.sae_table(0))
-    ref = CellRef("past_context", "made-up", stored.sae_ref(0), PAST)
-    other = replace(ref, positions=PositionRange(32, 62))
+    ref = cell_ref("past_context", "made-up", stored.sae_ref(0), PAST)
+    other = cell_ref("past_context", "made-up", stored.sae_ref(0), PositionRange(32, 62))
     baseline = make_baseline(made, written, [(GROWTH, ref), (GROWTH, other)])
     sae_id = stored.sae_ref(0).sae_id
     comparison = Comparison(FileBaseline("v1.json", baseline), {sae_id: sae_id})
@@ -56,7 +58,7 @@ def test_a_baseline_of_another_parameter_is_refused(was: float, now: float):
 
 
 def test_an_override_of_a_parameter_is_refused_where_it_is():
-    override = Override(positions=PositionRange(32, 62), parameters=(("floor", 0.3),))
+    override = Override(where(positions=PositionRange(32, 62)), parameters=(("floor", 0.3),))
     with pytest.raises(BaselineError) as caught:
         growth_beside(growth_at(0.02), growth_at(0.02, overrides=(override,)))
     assert str(caught.value) == TOLD.format(
@@ -87,7 +89,7 @@ def test_a_limit_of_another_check_that_a_figure_is_made_of_is_refused_where_it_d
 
     def compare(was: float, now: float) -> None:
         made = measurement(stored.sae_table(0))
-        ref = CellRef("sae", "made-up", stored.sae_ref(0), None)
+        ref = cell_ref("sae", "made-up", stored.sae_ref(0), None)
         baseline = make_baseline(made, limits(was), [(check, ref)])
         sae_id = stored.sae_ref(0).sae_id
         comparison = Comparison(FileBaseline("v1.json", baseline), {sae_id: sae_id})

@@ -14,14 +14,15 @@ from hypothesis import strategies as st
 from sae_checks.baseline.file import checksum_of, read_baseline, write_baseline
 from sae_checks.baseline.identity import Baseline, BaselineSae
 from sae_checks.baseline.paired import NO_INFLUENCES, CellValue, Influences, Terms
-from sae_checks.checking import CellKey
+from sae_checks.records.place import CellKey
+from tests.places import cell_key
 
 SAE = "blocks.3.hook_resid_pre"
-A = CellKey("delta_ce_growth", SAE, "128:159", "")
-A2 = CellKey("delta_ce_growth", SAE, "160:191", "")
-A3 = CellKey("delta_ce_growth", SAE, "192:255", "")
-B = CellKey("accuracy_drop", SAE, "", "lambada")
-BROKEN = CellKey("kl", SAE, "128:159", "")
+A = cell_key("delta_ce_growth", SAE, "128:159", "")
+A2 = cell_key("delta_ce_growth", SAE, "160:191", "")
+A3 = cell_key("delta_ce_growth", SAE, "192:255", "")
+B = cell_key("accuracy_drop", SAE, "", "lambada")
+BROKEN = cell_key("kl", SAE, "128:159", "")
 FLOOR = Terms(2, (("floor", 0.02),))
 INFLUENCES = Influences.of([0.25, -0.125, 0.0])
 BASELINE = Baseline(
@@ -43,7 +44,7 @@ BASELINE = Baseline(
     },
 )
 TEXT = """{
- "format": 2,
+ "format": 3,
  "checksum": "CHECKSUM",
  "release": "gpt2-small-res-jb",
  "written": "2026-12-31",
@@ -57,19 +58,19 @@ TEXT = """{
   ["blocks.3.hook_resid_pre", "blocks.3.hook_resid_pre", "abc"]
  ],
  "checks": [
-  ["accuracy_drop", 1, {}],
-  ["delta_ce_growth", 2, {"floor": 0.02}],
-  ["kl", 1, {}]
+  ["accuracy_drop", 1, {}, ["sae", "task"]],
+  ["delta_ce_growth", 2, {"floor": 0.02}, ["sae", "positions"]],
+  ["kl", 1, {}, ["sae", "positions"]]
  ],
  "cells": [
-  ["accuracy_drop", "blocks.3.hook_resid_pre", "", "lambada", -2.5, 1000, 12000, 90, "item", \
+  ["accuracy_drop", ["blocks.3.hook_resid_pre", "lambada"], -2.5, 1000, 12000, 90, "item", \
 {"grouped": true}],
-  ["delta_ce_growth", "blocks.3.hook_resid_pre", "128:159", "", 0.30000000000000004, 3, 3104, 3, \
+  ["delta_ce_growth", ["blocks.3.hook_resid_pre", "128:159"], 0.30000000000000004, 3, 3104, 3, \
 "text"],
-  ["delta_ce_growth", "blocks.3.hook_resid_pre", "160:191", "", 1.5, 2, 99, 2, "text"],
-  ["delta_ce_growth", "blocks.3.hook_resid_pre", "192:255", "", 1.5, 3, 99, 3, "text", \
+  ["delta_ce_growth", ["blocks.3.hook_resid_pre", "160:191"], 1.5, 2, 99, 2, "text"],
+  ["delta_ce_growth", ["blocks.3.hook_resid_pre", "192:255"], 1.5, 3, 99, 3, "text", \
 {"parameters": {"floor": 0.3}}],
-  ["kl", "blocks.3.hook_resid_pre", "128:159", "", null, 97, 3104, 97, "text", \
+  ["kl", ["blocks.3.hook_resid_pre", "128:159"], null, 97, 3104, 97, "text", \
 {"reason": "kl is not finite"}]
  ],
  "influences": [
@@ -152,6 +153,34 @@ def test_cells_come_back_to_the_last_bit(tmp_path_factory, value, influences):
     assert same(read_baseline(path).cells[A], cell)
 
 
+def test_cells_of_a_check_may_be_named_by_other_selectors_than_most(tmp_path: Path):
+    """As where a kind of cells was given another selector: then the cell's row says which."""
+    of_pair = CellKey("delta_ce_growth", (("pair", "a->b"), ("positions", "4:7")))
+    cells = {**BASELINE.cells, of_pair: BASELINE.cells[A]}
+    text = written(tmp_path / "base.json", replace(BASELINE, cells=cells))
+    row = (
+        '  ["delta_ce_growth", ["a->b", "4:7"], 0.30000000000000004, 3, 3104, 3, "text", '
+        '{"selectors": ["pair", "positions"]}]'
+    )
+    assert row in text.replace("],\n", "]\n").splitlines()
+    assert [line for line in TEXT.splitlines() if "checksum" not in line and line not in text] == []
+    assert read_baseline(tmp_path / "base.json").cells.keys() == cells.keys()
+
+
+written_values = st.text(min_size=1, max_size=3)
+named_places = st.dictionaries(
+    st.sampled_from(["sae", "pair", "positions", "task"]), written_values
+).map(lambda values: tuple(values.items()))
+
+
+@given(st.sets(st.builds(CellKey, st.sampled_from(["kl", "l0"]), named_places), max_size=6))
+def test_keys_of_any_selectors_come_back(tmp_path_factory, keys):
+    path = tmp_path_factory.mktemp("baseline") / "base.json"
+    cell = CellValue(0.5, INFLUENCES, 3, 99, 3, grouped=True)
+    write_baseline(path, replace(BASELINE, cells=dict.fromkeys(keys, cell)))
+    assert read_baseline(path).cells.keys() == keys
+
+
 def test_folders_are_made_and_nothing_else_is_left(tmp_path: Path):
     path = tmp_path / "baselines" / "deep" / "base.json"
     written(path)
@@ -175,7 +204,7 @@ def test_a_large_release_takes_less_than_a_megabyte(tmp_path: Path):
         for number in range(100):
             units = 97 if number < 90 else 1_000
             name, task = ("text", "") if number < 90 else ("item", "lambada")
-            key = CellKey(f"explained_variance_{number}", sae, "512:1022", task)
+            key = cell_key(f"explained_variance_{number}", sae, "512:1022", task)
             influences = Influences.of(generator.normal(0, 1e-3, units))
             value = float(generator.normal())
             cells[key] = CellValue(value, influences, units, 49_567, units, name)

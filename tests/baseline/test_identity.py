@@ -16,11 +16,15 @@ from sae_checks.baseline.identity import (
     setting_of,
     setting_of_provenance,
 )
-from sae_checks.checking import CellKey, CellRef, Check, bundled_checks
 from sae_checks.errors import BaselineError
+from sae_checks.evals.registry import kind_named
+from sae_checks.judge.check import Check
 from sae_checks.records import Manifest, Measurement, ModelLoading, PositionRange, Release, SaeRef
+from sae_checks.records.place import CellKey, CellRef
+from sae_checks.session.suite import bundled_checks
 from sae_checks.store.provenance import DEFINITIONS_VERSION
 from tests import stored
+from tests.places import cell_key, cell_ref
 
 
 def ours(sae_id: str, hook_point: str = "") -> SaeRef:
@@ -134,21 +138,22 @@ POSITIONS = PositionRange(4, 7)
     ("ref", "key"),
     [
         (
-            CellRef("in_context", "r", ours("a"), POSITIONS),
-            CellKey("delta_ce", "a", "4:7", ""),
+            cell_ref("in_context", "r", ours("a"), POSITIONS),
+            cell_key("delta_ce", "a", "4:7", ""),
         ),
-        (CellRef("sae", "r", ours("a"), None), CellKey("delta_ce", "a", "", "")),
-        (CellRef("task", "r", ours("a"), None, "ioi"), CellKey("delta_ce", "a", "", "ioi")),
-        (CellRef("release", "r", None, None), CellKey("delta_ce", "", "", "")),
-        (CellRef("task_release", "r", None, None, "ioi"), CellKey("delta_ce", "", "", "ioi")),
+        (cell_ref("sae", "r", ours("a"), None), cell_key("delta_ce", "a", "", "")),
+        (cell_ref("task", "r", ours("a"), None, "ioi"), cell_key("delta_ce", "a", "", "ioi")),
+        (cell_ref("release", "r", None, None), cell_key("delta_ce", "", "", "")),
+        (cell_ref("task_release", "r", None, None, "ioi"), cell_key("delta_ce", "", "", "ioi")),
     ],
 )
 def test_the_key_of_a_cell(ref: CellRef, key: CellKey):
     assert key_of(DELTA_CE, ref) == key
     # In the baseline's own terms; the whole release needs no match.
     matched = key_of(DELTA_CE, ref, {"a": "x"})
-    assert matched == key._replace(sae="x" if key.sae else "")
-    assert key_of(DELTA_CE, ref, {}) == (None if key.sae else key)
+    renamed = tuple((name, "x" if name == "sae" else of) for name, of in key.place)
+    assert matched == key._replace(place=renamed)
+    assert key_of(DELTA_CE, ref, {}) == (None if key.get("sae") else key)
 
 
 def measurement(manifest: Manifest) -> Measurement:
@@ -244,6 +249,6 @@ def test_before_measuring_only_what_is_known_is_held_against_a_baseline():
 
 
 def test_a_comparison_is_keyed_as_the_check_it_compares():
-    check = Check("kl", DELTA_CE.function, "in_context", frozenset(), "nats")
-    ref = CellRef("in_context", "r", ours("a"), POSITIONS, compared="kl")
-    assert key_of(check, ref) == CellKey("kl", "a", "4:7", "")
+    check = Check("kl", DELTA_CE.function, kind_named("in_context"), frozenset(), "nats")
+    ref = cell_ref("in_context", "r", ours("a"), POSITIONS, compared="kl")
+    assert key_of(check, ref) == cell_key("kl", "a", "4:7", "")

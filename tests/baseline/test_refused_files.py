@@ -25,9 +25,9 @@ def refusal(path: Path) -> str:
 
 def test_another_format_is_refused(tmp_path: Path):
     path = tmp_path / "base.json"
-    path.write_text(TEXT.replace('"format": 2', '"format": 1'), encoding="utf-8")
+    path.write_text(TEXT.replace('"format": 3', '"format": 2'), encoding="utf-8")
     assert refusal(path) == (
-        f"the baseline {path} is of format 1, this is format 2; write it anew with "
+        f"the baseline {path} is of format 2, this is format 3; write it anew with "
         "--sae-baseline-update"
     )
 
@@ -118,7 +118,10 @@ def resigned(path: Path, change: Callable[[dict[str, Any]], None]) -> Path:
     [
         (lambda content: content.pop("cells"), "KeyError: 'cells'"),
         (lambda content: content["saes"][0].pop(), "TypeError: "),
-        (lambda content: content["cells"][0].pop(4), "ValueError: invalid literal for int()"),
+        (lambda content: content["cells"][0].pop(2), "ValueError: invalid literal for int()"),
+        (lambda content: content["cells"][0][1].pop(), "ValueError: zip() argument 2 is shorter"),
+        (lambda content: content["checks"][0][3].pop(), "ValueError: zip() argument 2 is longer"),
+        (lambda content: content["checks"][0].pop(), "ValueError: not enough values"),
         (lambda content: content["influences"].pop(), "ValueError: zip() argument 2 is shorter"),
         (lambda content: content["influences"][0].pop(), "ValueError: not enough values"),
         (lambda content: content["influences"].__setitem__(0, [0, "?"]), "Error: "),
@@ -138,7 +141,7 @@ def test_what_has_another_form_is_told(
 
 def with_cell(number: int, **changes: object) -> Callable[[dict[str, Any]], None]:
     """Change parts of a cell's row, or its influences."""
-    names = ("check", "sae", "positions", "task", "value", "texts", "tokens", "units")
+    names = ("check", "place", "value", "texts", "tokens", "units")
 
     def change(content: dict[str, Any]) -> None:
         for name, value in changes.items():

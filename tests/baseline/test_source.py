@@ -17,10 +17,12 @@ from sae_checks.baseline.source import (
     find_baseline,
     refuse_baseline_options,
 )
-from sae_checks.checking import CellKey, bundled_checks
 from sae_checks.errors import BaselineError
 from sae_checks.options import Options
+from sae_checks.session.gate import stored_baseline
+from sae_checks.session.suite import bundled_checks
 from tests import stored
+from tests.places import cell_key
 
 EMPTY = Baseline("made-up", {}, (), {})
 DELTA_CE = bundled_checks()["delta_ce"]
@@ -42,7 +44,7 @@ IN_THIS_SETTING = Asked(setting_of_provenance(stored.provenance().as_dict()))
 
 def refusal(asked: Options, run: Asked = ELSEWHERE) -> str:
     with pytest.raises(BaselineError) as caught:
-        find_baseline(asked, run)
+        find_baseline(asked, run, stored_baseline)
     return str(caught.value)
 
 
@@ -51,7 +53,7 @@ def test_a_name_is_a_file_in_the_folder_of_baselines():
     assert baseline_file("here/gpt2.json") == Path("here/gpt2.json")
     write_baseline(Path("baselines/gpt2.json"), EMPTY)
     for name in ("gpt2", "baselines/gpt2.json"):
-        found = find_baseline(options(name), ELSEWHERE)
+        found = find_baseline(options(name), ELSEWHERE, stored_baseline)
         assert isinstance(found, FileBaseline)
         assert (found.name, found.baseline.release) == (name, "made-up")
 
@@ -60,7 +62,9 @@ def test_a_file_counts_for_more_than_a_folder_of_its_name():
     """Such as the folder of the release itself."""
     Path("gpt2").mkdir()
     write_baseline(Path("baselines/gpt2.json"), EMPTY)
-    assert isinstance(find_baseline(options(Path("gpt2").resolve()), ELSEWHERE), FileBaseline)
+    assert isinstance(
+        find_baseline(options(Path("gpt2").resolve()), ELSEWHERE, stored_baseline), FileBaseline
+    )
 
 
 SAES = (BaselineSae("a", "h", "w"), BaselineSae("b", "h", "v"))
@@ -83,21 +87,21 @@ def test_a_file_says_what_it_is():
 
 
 def test_a_file_has_the_cells_that_were_written():
-    cells = {CellKey(check, "a", "", ""): None for check in ("kl", "delta_ce")}
+    cells = {cell_key(check, "a", "", ""): None for check in ("kl", "delta_ce")}
     source = FileBaseline("gpt2", replace(EMPTY, saes=(BaselineSae("a", "h", "w"),), cells=cells))
-    assert source.keys(DELTA_CE) == [CellKey("delta_ce", "a", "", "")]
+    assert source.keys(DELTA_CE) == [cell_key("delta_ce", "a", "", "")]
     assert source.saes == (BaselineSae("a", "h", "w"),)
 
 
 def test_a_folder_is_a_stored_measurement():
     folder = stored.write_measurement(Path("store"))
-    found = find_baseline(options(folder), ELSEWHERE)
+    found = find_baseline(options(folder), ELSEWHERE, stored_baseline)
     assert isinstance(found, StoredBaseline)
     assert found.name == "made-up"
     assert str(found.identity).startswith(f"made-up from measurement {folder}: 2 SAEs, weights ")
     assert [sae.sae_id for sae in found.saes] == [stored.sae_ref(layer).sae_id for layer in (0, 1)]
     assert found.setting["provenance.seed"] == 0
-    assert CellKey("delta_ce", found.saes[0].sae_id, "8:15", "") in found.keys(DELTA_CE)
+    assert cell_key("delta_ce", found.saes[0].sae_id, "8:15", "") in found.keys(DELTA_CE)
 
 
 def test_a_file_that_is_not_there():
@@ -109,7 +113,9 @@ def test_a_file_that_is_not_there():
 def test_a_file_counts_for_more_than_a_measurement_of_that_name():
     stored.write_measurement(Path("store"))
     write_baseline(Path("baselines/made-up.json"), EMPTY)
-    assert isinstance(find_baseline(options("made-up"), IN_THIS_SETTING), FileBaseline)
+    assert isinstance(
+        find_baseline(options("made-up"), IN_THIS_SETTING, stored_baseline), FileBaseline
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,14 @@ from typing import get_args
 
 import pytest
 
-from sae_checks.checking import bundled_checks
 from sae_checks.errors import ThresholdsError
-from sae_checks.judge.thresholds import Gate, KnownFailure, Limit, Margin, Place, Thresholds
+from sae_checks.judge.thresholds import Gate, KnownFailure, Limit, Margin, Thresholds
 from sae_checks.judge.thresholds_file import CheckRules, parse_thresholds
 from sae_checks.judge.verdict import FEWEST_UNITS, FEWEST_UNITS_TO_STOP, Status
 from sae_checks.records import PositionRange
+from sae_checks.session.suite import bundled_checks
 from tests.docs.pages import example, in_code, page, rows
+from tests.places import place, where
 
 PAGE = page("thresholds.md")
 RULES = {name: CheckRules(each.unit, each.parameters) for name, each in bundled_checks().items()}
@@ -29,7 +30,7 @@ def read(text: str) -> Thresholds:
 def test_the_example_is_read_as_the_page_says():
     thresholds = read(example(PAGE, "toml"))
     assert thresholds.gate == Gate()  # it spells out the defaults
-    late = Place("gpt2-small-res-jb", "blocks.9.hook_resid_pre", 9, "hook_resid_pre")
+    late = place("gpt2-small-res-jb", "blocks.9.hook_resid_pre", 9, "hook_resid_pre")
     assert thresholds.limit("delta_ce", late) == Limit(
         "nats",
         max=0.4,
@@ -41,13 +42,13 @@ def test_the_example_is_read_as_the_page_says():
     assert thresholds.limit("mse", late) == Limit("activation²", report_only=True)
     assert thresholds.known_failures == (
         KnownFailure(
-            check="delta_ce_growth",
-            release="gpt2-small-res-jb",
-            sae="blocks.0.*",
-            positions=PositionRange(160, 1022),
+            "delta_ce_growth",
+            where(
+                release="gpt2-small-res-jb", sae="blocks.0.*", positions=PositionRange(160, 1022)
+            ),
+            "trained at 128 tokens; use it there",
             bound=400,
             expires=date(2027, 3, 1),
-            reason="trained at 128 tokens; use it there",
         ),
     )
 
@@ -114,7 +115,7 @@ def test_accepted_failures_of_comparisons(question):
         covered[check] = [
             asked
             for asked in ("delta_ce", of_one, f"{question} of l0")
-            if thresholds.known_failure(asked, Place("mine")) is not None
+            if thresholds.known_failure(asked, place("mine")) is not None
         ]
     assert covered == {
         of_one: [of_one],

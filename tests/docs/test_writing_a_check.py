@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 import re
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
 import sae_checks
-from sae_checks.evals.context.cells import Cell, CellKind
+from sae_checks.evals.context.cells import Cell
+from sae_checks.evals.registry import kinds
 from sae_checks.evals.tasks.cells import TaskCell
 from sae_checks.evals.tasks.release import TaskReleaseCell
 from sae_checks.judge.statistics import Estimate
@@ -115,7 +115,7 @@ def test_every_argument_is_told():
 
 def test_every_kind_of_cell_is_told_with_what_the_function_gets():
     table = rows(PAGE, "| `cells` | tests")
-    assert [in_code(row[0])[0].strip('"') for row in table] == list(get_args(CellKind))
+    assert [in_code(row[0])[0].strip('"') for row in table] == list(kinds())
     assert all(hasattr(sae_checks, in_code(row[2])[0]) for row in table)
 
 

@@ -6,11 +6,11 @@ On texts there are two per quantity, one in context, one past it; on tasks, one 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from sae_checks.checking import BUNDLED_THRESHOLDS, bundled_checks
 from sae_checks.errors import UserError
 from sae_checks.evals.context.cells import Cell, ReleaseCell
 from sae_checks.evals.context.table import ContextTable, PositionSums
@@ -19,8 +19,15 @@ from sae_checks.evals.tasks.release import TaskReleaseCell
 from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.judge.ranks import rank_association, rank_effect
 from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
-from sae_checks.records import ModelLoading, PositionRange, SaeRef, TaskRef
+from sae_checks.records import (
+    ModelLoading,
+    PositionRange,
+    SaeRef,
+    TaskRef,
+)
+from sae_checks.session.suite import BUNDLED_THRESHOLDS, bundled_checks
 from tests.measuring import TEXT_NEEDS
+from tests.places import cell_on_items, cell_on_texts
 from tests.stored import ablation_table, feature_table
 
 CHECKS = bundled_checks()
@@ -154,14 +161,14 @@ EXPECTED = {
 
 def task_cell(name: str, layer: int = 0, needs: frozenset[str] | None = None) -> TaskCell:
     needs = CHECKS[name].needs if needs is None else needs
-    return TaskCell("tiny-release", task_table(layer, needs), name, THRESHOLDS)
+    return cell_on_items("tiny-release", task_table(layer, needs), name, THRESHOLDS)
 
 
 def task_release(name: str, needs: frozenset[str] | None = None) -> TaskReleaseCell:
     needs = CHECKS[name].needs if needs is None else needs
     positions = PositionRange(*POSITIONS["release"])
     texts = (
-        Cell("tiny-release", table(layer, needs), "sae", positions, name, THRESHOLDS)
+        cell_on_texts("tiny-release", table(layer, needs), "sae", positions, name, THRESHOLDS)
         for layer in range(4)
     )
     cells = tuple(task_cell(name, layer, needs) for layer in range(4))
@@ -170,19 +177,21 @@ def task_release(name: str, needs: frozenset[str] | None = None) -> TaskReleaseC
 
 def cell(name: str, layer: int = 0) -> Cell:
     check = CHECKS[name]
-    kind = "sae" if check.cells == "release" else check.cells
-    positions = PositionRange(*POSITIONS[check.cells])
-    return Cell("tiny-release", table(layer, check.needs), kind, positions, name, THRESHOLDS)
+    kind = "sae" if check.cells.whole_release else check.cells.name
+    positions = PositionRange(*POSITIONS[check.cells.name])
+    return cell_on_texts(
+        "tiny-release", table(layer, check.needs), kind, positions, name, THRESHOLDS
+    )
 
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_check_measures_what_it_says(name) -> None:
     check = CHECKS[name]
-    if check.cells == "release":
+    if check.cells.name == "release":
         estimate = check.function(ReleaseCell(tuple(cell(name, layer) for layer in range(4))))
-    elif check.cells == "task":
+    elif check.cells.name == "task":
         estimate = check.function(task_cell(name))
-    elif check.cells == "task_release":
+    elif check.cells.name == "task_release":
         estimate = check.function(task_release(name))
     else:
         estimate = check.function(cell(name))
@@ -195,11 +204,11 @@ def test_check_measures_what_it_says(name) -> None:
 def test_check_needs_no_less_than_it_names(name) -> None:
     """Were a column in `needs` unused, it would be measured for nothing."""
     check = CHECKS[name]
-    if check.cells == "release":
+    if check.cells.name == "release":
         return
     for column in check.needs:
-        if check.cells.startswith("task"):
-            make = task_cell if check.cells == "task" else task_release
+        if check.cells.name.startswith("task"):
+            make = task_cell if check.cells.name == "task" else task_release
             poorer = make(name, needs=check.needs - {column})
             with pytest.raises(UserError, match=f"{column} was not measured"):
                 check.function(poorer)
@@ -208,7 +217,7 @@ def test_check_needs_no_less_than_it_names(name) -> None:
         columns = {key: values for key, values in full.table.columns.items() if key != column}
         sums = None if column == "position_sums" else full.table.position_sums
         less = ContextTable.of(full.table.sae, columns, full.table.massive, sums)
-        poorer = Cell("tiny-release", less, full.kind, full.positions, name, THRESHOLDS)
+        poorer = replace(full, table=less)
         with pytest.raises(UserError, match=f"{column} was not measured"):
             check.function(poorer)
 
@@ -217,4 +226,4 @@ def test_figures_without_massive_tokens_tell_those_with_them() -> None:
     for name in ("explained_variance", "mse", "mse_growth", "l1_growth", "norm_growth"):
         notes = dict(CHECKS[name].function(cell(name)).notes)
         assert set(notes) == {"value_all_tokens", "massive_tokens"}
-        assert notes["massive_tokens"] == (1 if CHECKS[name].cells == "in_context" else 0)
+        assert notes["massive_tokens"] == (1 if CHECKS[name].cells.name == "in_context" else 0)

@@ -13,16 +13,15 @@ import math
 import numpy as np
 import pytest
 
-from sae_checks.checking import BUNDLED_THRESHOLDS, bundled_checks
-from sae_checks.evals.context.cells import Cell
 from sae_checks.evals.context.table import ContextTable
 from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.statistics import Estimate, difference_of_shares
-from sae_checks.judge.thresholds import Place
 from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
 from sae_checks.judge.verdict import judge
 from sae_checks.records import ModelLoading, PositionRange, SaeRef
 from sae_checks.records.ranges import position_ranges
+from sae_checks.session.suite import BUNDLED_THRESHOLDS, bundled_checks
+from tests.places import cell_on_texts, place
 
 CHECKS = {name: CheckRules(c.unit, c.parameters) for name, c in bundled_checks().items()}
 THRESHOLDS = read_thresholds(BUNDLED_THRESHOLDS, CHECKS)
@@ -214,7 +213,7 @@ def sae(layer: int) -> SaeRef:
 def holds(check: str, layer: int, positions: PositionRange | None, value: float) -> bool:
     ref = sae(layer)
     release = "gpt2-small-res-jb"
-    limit = THRESHOLDS.limit(check, Place(release, ref.sae_id, layer, ref.site, positions))
+    limit = THRESHOLDS.limit(check, place(release, ref.sae_id, layer, ref.site, positions))
     point = Estimate(value, value, value, 0.0, 100, 100)
     return judge(point, limit).holds
 
@@ -244,7 +243,7 @@ def usable_context(windows: list[float], layer: int) -> Estimate:
     columns = {"norm": np.ones_like(delta), "ce_clean": delta * 0, "ce_sae": delta}
     table = ContextTable.of(sae(layer), columns, np.zeros(delta.shape, dtype=bool))
     every = PositionRange(1, delta.shape[1] - 2)
-    cell = Cell("gpt2-small-res-jb", table, "sae", every, "usable_context", THRESHOLDS)
+    cell = cell_on_texts("gpt2-small-res-jb", table, "sae", every, "usable_context", THRESHOLDS)
     return cell.usable_context(cell.limit("delta_ce").max, int(cell.parameter("window")))
 
 

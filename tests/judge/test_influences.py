@@ -15,6 +15,7 @@ from sae_checks.judge.statistics import Estimate
 from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
 from sae_checks.records import PositionRange
 from tests import stored
+from tests.places import cell_on_items, cell_on_texts
 from tests.tables import changed
 
 TEXTS, ITEMS = 120, 400
@@ -41,7 +42,7 @@ def varied(layer: int = 0) -> ContextTable:
 
 
 def on_texts(table: ContextTable, positions: PositionRange) -> Cell:
-    return Cell("made-up", table, "in_context", positions, "any", THRESHOLDS)
+    return cell_on_texts("made-up", table, "in_context", positions, "any", THRESHOLDS)
 
 
 OF_TEXTS: dict[str, tuple[PositionRange, Callable[[Cell], Estimate]]] = {
@@ -122,7 +123,7 @@ def varied_task(clusters: np.ndarray | None = None) -> TaskTable:
 
 
 def on_items(table: TaskTable) -> TaskCell:
-    return TaskCell("made-up", table, "any", THRESHOLDS)
+    return cell_on_items("made-up", table, "any", THRESHOLDS)
 
 
 OF_ITEMS: dict[str, Callable[[TaskCell], Estimate]] = {

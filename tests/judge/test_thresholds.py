@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import replace
 from datetime import date
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sae_checks.checking import CellRef
 from sae_checks.errors import ThresholdsError
 from sae_checks.judge.thresholds import (
     CheckLimits,
@@ -17,12 +15,12 @@ from sae_checks.judge.thresholds import (
     Limit,
     Margin,
     Override,
-    Place,
     Thresholds,
 )
 from sae_checks.judge.thresholds_file import CheckRules, parse_thresholds, read_thresholds
 from sae_checks.judge.toml_table import line_of
 from sae_checks.records import ModelLoading, PositionRange, SaeRef
+from tests.places import cell_ref, place, where
 
 CHECKS = {
     "delta_ce": CheckRules("nats"),
@@ -101,13 +99,12 @@ def test_example() -> None:
                 Limit("nats", max=0.3, source="a paper", margin=0.05),
                 (
                     Override(
-                        release="gpt2-small-*",
-                        layer=(9, 10, 11),
+                        where(release="gpt2-small-*", layer=(9, 10, 11)),
                         max=0.4,
                         margin=0.1,
                         reason="late layers",
                     ),
-                    Override(positions=PositionRange(1, 3), report_only=True),
+                    Override(where(positions=PositionRange(1, 3)), report_only=True),
                 ),
             ),
             "delta_ce_growth": CheckLimits(
@@ -115,18 +112,16 @@ def test_example() -> None:
             ),
             "depth_trend": CheckLimits(Limit("correlation", report_only=True)),
             "accuracy_drop": CheckLimits(
-                Limit("points", max=5, margin=3), (Override(task="ioi*", max=2.0),)
+                Limit("points", max=5, margin=3), (Override(where(task="ioi*"), max=2.0),)
             ),
         },
         known_failures=(
             KnownFailure(
-                check="delta_ce_growth",
-                release="tales",
-                sae="blocks.0.*",
-                positions=PositionRange(64, 255),
-                reason="trained at 64 tokens",
+                "delta_ce_growth",
+                where(release="tales", sae="blocks.0.*", positions=PositionRange(64, 255)),
+                "trained at 64 tokens",
             ),
-            KnownFailure("accuracy_drop", "tales", "long prompts", task="cbt-*"),
+            KnownFailure("accuracy_drop", where(release="tales", task="cbt-*"), "long prompts"),
         ),
     )
 
@@ -342,7 +337,7 @@ def test_lines_of_values(path, line, newline) -> None:
 
 
 def limit(thresholds: Thresholds, **cell) -> Limit:
-    return thresholds.limit("delta_ce", Place(cell.pop("release", "gpt2-small-res-jb"), **cell))
+    return thresholds.limit("delta_ce", place(cell.pop("release", "gpt2-small-res-jb"), **cell))
 
 
 def test_limits_of_cells() -> None:
@@ -354,13 +349,13 @@ def test_limits_of_cells() -> None:
     assert limit(thresholds, layer=9, positions=PositionRange(2, 3)).report_only
     assert limit(thresholds, layer=9, positions=PositionRange(2, 3)).max is None
     assert limit(thresholds, layer=9, positions=PositionRange(2, 4)).max == 0.4
-    assert thresholds.limit("delta_ce_growth", Place("any")).parameters == (("floor", 0.02),)
+    assert thresholds.limit("delta_ce_growth", place("any")).parameters == (("floor", 0.02),)
 
 
 def test_limits_of_tasks() -> None:
     thresholds = parse_thresholds(EXAMPLE, CHECKS)
     of = {
-        task: thresholds.limit("accuracy_drop", Place("any", task=task)).max
+        task: thresholds.limit("accuracy_drop", place("any", task=task)).max
         for task in ("ioi", "ioi-long", "lambada", None)
     }
     assert of == {"ioi": 2, "ioi-long": 2, "lambada": 5, None: 5}
@@ -368,18 +363,18 @@ def test_limits_of_tasks() -> None:
 
 def test_a_check_without_a_limit_is_refused() -> None:
     with pytest.raises(ThresholdsError) as error:
-        Thresholds().limit("l0", Place("any"))
+        Thresholds().limit("l0", place("any"))
     assert str(error.value) == (
         "the thresholds have no table [checks.l0]: give it a min or a max, or report_only = true"
     )
 
 
 def test_overrides_that_contradict_each_other_are_refused() -> None:
-    overrides = (Override(layer=(1,), min=2.0), Override(site="mlp*", max=1.0))
+    overrides = (Override(where(layer=(1,)), min=2.0), Override(where(site="mlp*"), max=1.0))
     thresholds = Thresholds(checks={"l0": CheckLimits(Limit("features", min=0.0), overrides)})
-    assert thresholds.limit("l0", Place("any", layer=1, site="attn")).min == 2
+    assert thresholds.limit("l0", place("any", layer=1, site="attn")).min == 2
     with pytest.raises(ThresholdsError) as error:
-        thresholds.limit("l0", Place("any", "blocks.1.mlp", 1, "mlp", PositionRange(1, 3), "ioi"))
+        thresholds.limit("l0", place("any", "blocks.1.mlp", 1, "mlp", PositionRange(1, 3), "ioi"))
     assert str(error.value) == (
         "the overrides of l0 that match blocks.1.mlp 1:3 ioi leave min 2 above max 1: "
         "change one of them"
@@ -402,23 +397,23 @@ def test_margins_by_what_is_asked() -> None:
 
 @pytest.mark.parametrize("question", ["regression", "equivalence"])
 def test_known_failures_of_comparisons(question) -> None:
-    place = Place("any", "blocks.1.hook")
+    at = place("any", "blocks.1.hook")
     for check, covers in ((question, True), (f"{question} of l0", True), ("l0", False)):
         text = f"[[known_failure]]\ncheck = '{check}'\nrelease = '*'\nreason = 'r'"
         thresholds = parse_thresholds(text, CHECKS)
-        found = thresholds.known_failure(f"{question} of l0", place)
+        found = thresholds.known_failure(f"{question} of l0", at)
         assert (found is not None) is covers
-        assert thresholds.known_failure("regressions of l0", place) is None
+        assert thresholds.known_failure("regressions of l0", at) is None
 
 
 def test_an_overrides_limit_makes_a_report_a_gate() -> None:
-    override = Override(sae="blocks.1.*", max=3.0)
+    override = Override(where(sae="blocks.1.*"), max=3.0)
     thresholds = Thresholds(
         checks={"l0": CheckLimits(Limit("features", report_only=True), (override,))}
     )
-    assert not thresholds.limit("l0", Place("any", "blocks.1.hook")).report_only
-    assert thresholds.limit("l0", Place("any", "blocks.2.hook")).report_only
-    assert thresholds.limit("l0", Place("any")).report_only  # a release is no SAE that matches
+    assert not thresholds.limit("l0", place("any", "blocks.1.hook")).report_only
+    assert thresholds.limit("l0", place("any", "blocks.2.hook")).report_only
+    assert thresholds.limit("l0", place("any")).report_only  # a release is no SAE that matches
 
 
 def test_known_failures() -> None:
@@ -426,32 +421,40 @@ def test_known_failures() -> None:
     known = thresholds.known_failures[0]
     inside, outside = PositionRange(64, 79), PositionRange(32, 64)
     sae = "blocks.0.hook_resid_pre"
-    covered = Place("tales", sae, positions=inside)
-    assert thresholds.known_failure("delta_ce_growth", covered) is known
-    assert thresholds.known_failure("l0", covered) is None
+    covered = {"release": "tales", "sae": sae, "positions": inside}
+    assert thresholds.known_failure("delta_ce_growth", place(**covered)) is known
+    assert thresholds.known_failure("l0", place(**covered)) is None
     for change in (
         {"positions": outside},
         {"positions": None},
         {"release": "Tales"},
         {"sae": None},
     ):
-        assert thresholds.known_failure("delta_ce_growth", replace(covered, **change)) is None
-    everywhere = KnownFailure("l0", "*", "why")
-    assert everywhere.matches("l0", Place("any"))
-    assert everywhere.matches("l0", covered)
-    assert everywhere.matches("l0", Place("any", task="ioi"))
+        assert thresholds.known_failure("delta_ce_growth", place(**covered | change)) is None
+    everywhere = KnownFailure("l0", where(release="*"), "why")
+    assert everywhere.matches("l0", place("any"))
+    assert everywhere.matches("l0", place(**covered))
+    assert everywhere.matches("l0", place("any", task="ioi"))
+
+
+def test_a_known_failure_of_all_saes_is_of_the_release_too() -> None:
+    for sae, covers in (('sae = "*"\n', True), ("", True), ('sae = "?*"\n', False)):
+        text = f'[[known_failure]]\ncheck = "l0"\nrelease = "*"\nreason = "r"\n{sae}'
+        (entry,) = parse_thresholds(text, CHECKS).known_failures
+        assert entry.matches("l0", place("any", "blocks.1.hook"))
+        assert entry.matches("l0", place("any")) is covers
 
 
 def test_known_failures_of_tasks() -> None:
     thresholds = parse_thresholds(EXAMPLE, CHECKS)
     known = thresholds.known_failures[1]
-    for place, covers in [
-        (Place("tales", "blocks.0.hook_resid_pre", task="cbt-common-nouns"), True),
-        (Place("tales", task="cbt-common-nouns"), True),
-        (Place("tales", task="lambada"), False),
-        (Place("tales"), False),
+    for at, covers in [
+        (place("tales", "blocks.0.hook_resid_pre", task="cbt-common-nouns"), True),
+        (place("tales", task="cbt-common-nouns"), True),
+        (place("tales", task="lambada"), False),
+        (place("tales"), False),
     ]:
-        assert thresholds.known_failure("accuracy_drop", place) is (known if covers else None)
+        assert thresholds.known_failure("accuracy_drop", at) is (known if covers else None)
 
 
 @pytest.mark.parametrize(
@@ -465,12 +468,12 @@ def test_known_failures_of_tasks() -> None:
 def test_a_cells_place(positions, task, shown) -> None:
     loading = ModelLoading("tiny")
     sae = SaeRef("blocks.1.mlp", "blocks.1.mlp", 1, "mlp", 4, 2, 8, "standard", loading, "", "")
-    cell = CellRef("sae", "any", sae, positions, task)
+    cell = cell_ref("sae", "any", sae, positions, task)
     assert str(cell) == shown
-    assert cell.place == Place("any", "blocks.1.mlp", 1, "mlp", positions, task)
-    whole = CellRef("release", "any", None, positions, task)
+    assert cell.place == place("any", "blocks.1.mlp", 1, "mlp", positions, task, "blocks.1.mlp")
+    whole = cell_ref("release", "any", None, positions, task)
     assert str(whole) == shown.replace("blocks.1.mlp", "any")
-    assert whole.place == Place("any", positions=positions, task=task)
+    assert whole.place == place("any", positions=positions, task=task)
 
 
 # --- Laws --------------------------------------------------------------------------------------
@@ -503,12 +506,14 @@ def limits(draw, rules: CheckRules) -> Limit:
 def overrides(draw, limit: Limit) -> Override:
     low, high = draw(st.one_of(st.just((None, None)), bounds()))
     override = Override(
-        release=draw(st.none() | strings),
-        sae=draw(st.none() | strings),
-        layer=draw(st.none() | st.lists(st.integers(0, 40), min_size=1).map(tuple)),
-        site=draw(st.none() | strings),
-        positions=draw(ranges),
-        task=draw(st.none() | strings),
+        where(
+            release=draw(st.none() | strings),
+            sae=draw(st.none() | strings),
+            layer=draw(st.none() | st.lists(st.integers(0, 40), min_size=1).map(tuple)),
+            site=draw(st.none() | strings),
+            positions=draw(ranges),
+            task=draw(st.none() | strings),
+        ),
         min=low,
         max=high,
         report_only=True if low is None and high is None else draw(st.sampled_from([None, False])),
@@ -530,11 +535,14 @@ def thresholds_of(draw) -> Thresholds:
     known = st.builds(
         KnownFailure,
         check=st.sampled_from(sorted(CHECKS)),
-        release=strings.filter(bool),
+        where=st.builds(
+            where,
+            release=strings.filter(bool),
+            sae=st.none() | strings.filter(lambda text: text != "*"),  # which is as without
+            positions=st.none() | ranges,
+            task=st.none() | strings,
+        ),
         reason=strings.filter(bool),
-        sae=strings,
-        positions=st.none() | ranges,
-        task=st.none() | strings,
     )
     gate = st.builds(
         Gate,
@@ -554,18 +562,17 @@ def written(value: object) -> str:
         return str(value).lower()
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(str, value))}]"
-    return f'"{value}"' if isinstance(value, PositionRange) else repr(value)
+    return repr(value)
 
 
 def rendered(header: str, record: object) -> str:
     """A record as a TOML table: its fields are the table's keys."""
     fields = dict(vars(record))
     fields.update(fields.pop("parameters", ()))
+    lines = [f"{name} = {pattern.toml}" for name, pattern in fields.pop("where", {}).items()]
     if fields.get("margin") == 0:  # of what is only reported
         del fields["margin"]
-    lines = [f"{key} = {written(value)}" for key, value in fields.items() if value is not None]
+    lines += [f"{key} = {written(value)}" for key, value in fields.items() if value is not None]
     return "\n".join([header, *lines, ""])
 
 
@@ -601,12 +608,12 @@ def test_a_junk_key_is_named_with_its_line(thresholds, junk, data) -> None:
 @given(st.lists(numbers, min_size=1, max_size=6), st.lists(st.booleans(), min_size=6, max_size=6))
 def test_the_last_override_that_matches_wins(values, matching) -> None:
     each = tuple(
-        Override(layer=(3 if matches else 4,), max=value)
+        Override(where(layer=(3 if matches else 4,)), max=value)
         for value, matches in zip(values, matching, strict=False)
     )
     thresholds = Thresholds(checks={"l0": CheckLimits(Limit("features", max=7.5), each)})
     winners = [value for value, matches in zip(values, matching, strict=False) if matches]
-    assert thresholds.limit("l0", Place("any", layer=3)).max == (winners[-1] if winners else 7.5)
+    assert thresholds.limit("l0", place("any", layer=3)).max == (winners[-1] if winners else 7.5)
 
 
 @given(thresholds_of(), st.data())
@@ -620,14 +627,18 @@ def test_every_line_is_found(thresholds, data) -> None:
 
 def test_of_several_accepted_failures_the_narrowest_counts() -> None:
     """A claim's entry covers the ranges within it too: theirs have bounds of their own."""
-    claim = KnownFailure("l0", "*", "claim", positions=PositionRange(64, 254), bound=2.0)
-    part = KnownFailure("l0", "*", "range", positions=PositionRange(128, 254), bound=3.0)
-    every = KnownFailure("l0", "*", "all")
+    claim = KnownFailure(
+        "l0", where(release="*", positions=PositionRange(64, 254)), "claim", bound=2.0
+    )
+    part = KnownFailure(
+        "l0", where(release="*", positions=PositionRange(128, 254)), "range", bound=3.0
+    )
+    every = KnownFailure("l0", where(release="*"), "all")
     thresholds = Thresholds(known_failures=(every, claim, part))
     for positions, found in (((128, 254), part), ((64, 254), claim), ((1, 63), every)):
-        place = Place("any", "sae", positions=PositionRange(*positions))
-        assert thresholds.known_failure("l0", place) is found
-    at = Place("any", "sae", positions=PositionRange(128, 254))
+        at = place("any", "sae", positions=PositionRange(*positions))
+        assert thresholds.known_failure("l0", at) is found
+    at = place("any", "sae", positions=PositionRange(128, 254))
     limit = Limit("features", max=1.0, margin=0.1)
     assert thresholds.accepts("l0", at, 2.5, limit, date(2026, 1, 1))
     assert not thresholds.accepts("l0", at, 3.5, limit, date(2026, 1, 1))

@@ -4,7 +4,7 @@ import pytest
 
 from sae_checks.evals.context.columns import COLUMNS, FLOORS, context_plan
 from sae_checks.evals.context.table import POSITION_SUMS
-from sae_checks.evals.needs import refuse_unknown
+from sae_checks.evals.registry import refuse_unknown
 from sae_checks.evals.tasks.columns import offered_columns, task_plan
 from sae_checks.measure.plan import Plan
 

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from sae_checks.baseline.comparison import Comparison
-from sae_checks.checking import CellKey, bundled_checks
+from sae_checks.session.suite import bundled_checks
 from tests import stored
+from tests.places import cell_key
 from tests.plugin.gate_run import CHECKOUT, GateRun, run_gate
 
 LAYER_0, LAYER_1, LAYER_2 = (f"blocks.{layer}.hook_resid_pre" for layer in range(3))
@@ -226,7 +227,7 @@ def test_a_part_of_a_run_writes_no_baseline(tmp_path, baseline):
 
 def test_comparisons_of_some_tasks_keep_the_cells_of_texts():
     """Which an SAE that was lost would else take with it."""
-    keys = [CellKey("delta_ce", "a", "1:15", ""), CellKey("delta_ce", "a", "", "ioi")]
+    keys = [cell_key("delta_ce", "a", "1:15", ""), cell_key("delta_ce", "a", "", "ioi")]
 
     class Lost:
         name = "v1"

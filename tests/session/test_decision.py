@@ -9,23 +9,27 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sae_checks.checking import Cell, CellRef, Check
+from sae_checks.errors import UnmeasuredError
+from sae_checks.evals.context.cells import Cell
 from sae_checks.evals.context.table import ContextTable
-from sae_checks.evals.selector import UnmeasuredError
+from sae_checks.evals.registry import kind_named
+from sae_checks.judge.check import Check
 from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.statistics import Estimate, undefined
 from sae_checks.judge.thresholds import CheckLimits, Gate, Limit, Thresholds
 from sae_checks.judge.verdict import Verdict
 from sae_checks.records import Measurement, PositionRange, Release, by_key
+from sae_checks.records.place import CellRef
 from sae_checks.records.ranges import PositionRanges
 from sae_checks.session.decision import DecisionRule
 from sae_checks.session.family import Family
 from tests import stored
+from tests.places import cell_ref
 
 INSIDE, PART = PositionRange(1, 15), PositionRange(8, 15)
 SAE = stored.sae_ref(0)
-CLAIM = CellRef("in_context", "made-up", SAE, INSIDE)
-RANGE = replace(CLAIM, positions=PART, family="range")
+CLAIM = cell_ref("in_context", "made-up", SAE, INSIDE)
+RANGE = cell_ref("in_context", "made-up", SAE, PART, family="range")
 LIMITS = {"delta_ce": CheckLimits(Limit("nats", max=0.35, margin=0.05))}
 
 
@@ -34,7 +38,9 @@ def _mean(cell: Cell) -> Estimate:
 
 
 def checking(function: Callable[[Cell], Estimate] = _mean) -> Check:
-    return Check("delta_ce", function, "in_context", frozenset({"ce_sae", "ce_clean"}), "nats")
+    return Check(
+        "delta_ce", function, kind_named("in_context"), frozenset({"ce_sae", "ce_clean"}), "nats"
+    )
 
 
 def rule(check: Check, *, adaptive: bool = False, **gate: object) -> DecisionRule:

@@ -7,13 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sae_checks.baseline.comparison import comparison_of
-from sae_checks.checking import BUNDLED_THRESHOLDS, CellRef, Check, bundled_checks
+from sae_checks.judge.check import Check
 from sae_checks.judge.thresholds import CheckLimits, Limit, Margin, Thresholds
 from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
 from sae_checks.records import PositionRange, SaeRef
+from sae_checks.records.place import CellRef
 from sae_checks.records.ranges import PositionRanges, position_ranges
 from sae_checks.session.family import Family
+from sae_checks.session.suite import BUNDLED_THRESHOLDS, bundled_checks
 from tests import stored
+from tests.places import cell_ref
 
 CHECKS = bundled_checks()
 RULES = {name: CheckRules(check.unit, check.parameters) for name, check in CHECKS.items()}
@@ -27,8 +30,8 @@ def family(saes: int = 5, ranges: PositionRanges = RANGES) -> Family:
 
 
 def ref(check: Check, **more: object) -> CellRef:
-    sae: SaeRef | None = None if check.cells in ("release", "task_release") else SAE
-    return CellRef(check.cells, "made-up", sae, None, **more)  # type: ignore[arg-type]
+    sae: SaeRef | None = None if check.cells.whole_release else SAE
+    return cell_ref(check.cells.name, "made-up", sae, **more)
 
 
 def test_by_hand() -> None:
@@ -61,15 +64,15 @@ def test_all_claims_together_spend_no_more_than_their_error() -> None:
     tasks = {"task": THRESHOLDS.gate.tasks, "task_release": THRESHOLDS.gate.tasks}
     spent = sum(
         of.error(check, ref(check))
-        * tasks.get(check.cells, 1)
-        * (1 if check.cells in ("release", "task_release") else saes)
+        * tasks.get(check.cells.name, 1)
+        * (1 if check.cells.whole_release else saes)
         for check in gating
     )
     assert spent == pytest.approx(THRESHOLDS.gate.claims_error)
     of_ranges = sum(
-        of.error(check, ref(check, family="range")) * len(getattr(RANGES, check.cells)) * saes
+        of.error(check, ref(check, family="range")) * len(getattr(RANGES, check.cells.name)) * saes
         for check in gating
-        if check.cells in ("in_context", "past_context")
+        if check.cells.name in ("in_context", "past_context")
     )
     assert of_ranges == pytest.approx(THRESHOLDS.gate.ranges_error)
 

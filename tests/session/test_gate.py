@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from sae_checks.checking import bundled_checks
 from sae_checks.errors import UserError
 from sae_checks.judge.thresholds import Thresholds
 from sae_checks.options import Options
 from sae_checks.records import PositionRange
 from sae_checks.session.gate import Gate
+from sae_checks.session.suite import bundled_checks
 from tests import stored
 
 CHECKS = bundled_checks()

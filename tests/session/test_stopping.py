@@ -8,16 +8,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sae_checks.checking import Cell, CellRef, Check, ReleaseCell, bundled_checks
+from sae_checks.evals.context.cells import Cell, ReleaseCell
 from sae_checks.evals.context.table import ContextTable
+from sae_checks.evals.registry import kind_named
+from sae_checks.judge.check import Check
 from sae_checks.judge.statistics import Estimate
 from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
 from sae_checks.records import TEXTS, Measurement, PositionRange, Release, by_key
+from sae_checks.records.place import CellRef
 from sae_checks.records.ranges import PositionRanges
 from sae_checks.session.decision import DecisionRule
 from sae_checks.session.family import Family
 from sae_checks.session.stopping import Adaptive
+from sae_checks.session.suite import bundled_checks
 from tests import stored
+from tests.places import cell_ref
 from tests.tables import changed
 
 BUDGET = 10_000
@@ -42,9 +47,9 @@ def _largest_mean(cell: ReleaseCell) -> Estimate:
 
 
 NEEDS = frozenset({"ce_sae", "ce_clean"})
-DELTA_CE = Check("delta_ce", _mean, "in_context", NEEDS, "nats")
-REPORTED = Check("reported", _mean, "in_context", NEEDS, "nats")
-GAP = Check("gap", _largest_mean, "release", NEEDS, "nats")
+DELTA_CE = Check("delta_ce", _mean, kind_named("in_context"), NEEDS, "nats")
+REPORTED = Check("reported", _mean, kind_named("in_context"), NEEDS, "nats")
+GAP = Check("gap", _largest_mean, kind_named("release"), NEEDS, "nats")
 
 
 def table(layer: int, delta_ce: float, texts: int = 64, spread: float = 0.01) -> ContextTable:
@@ -65,12 +70,12 @@ def measurement(*tables: ContextTable, saes: int = 2) -> Measurement:
 
 def cells(check: Check, layers: Sequence[int] = (0, 1)) -> list[tuple[Check, CellRef]]:
     return [
-        (check, CellRef("in_context", "made-up", stored.sae_ref(layer), RANGE)) for layer in layers
+        (check, cell_ref("in_context", "made-up", stored.sae_ref(layer), RANGE)) for layer in layers
     ]
 
 
 def of_release(check: Check = GAP) -> tuple[Check, CellRef]:
-    return (check, CellRef("release", "made-up", None, None))
+    return (check, cell_ref("release", "made-up", None, None))
 
 
 def rule(
@@ -110,7 +115,7 @@ def test_one_open_cell_of_several_keeps_an_sae():
     near = table(0, 0.1)
     near.columns["ce_sae"][:, 8:16] += 0.27 + 0.1 * np.where(np.arange(64) % 2, 1, -1)[:, None]
     wanted = [
-        (DELTA_CE, CellRef("in_context", "made-up", stored.sae_ref(0), positions))
+        (DELTA_CE, cell_ref("in_context", "made-up", stored.sae_ref(0), positions))
         for positions in (PositionRange(1, 7), PositionRange(8, 15))
     ]
     asked = stopping(wanted)
@@ -197,7 +202,8 @@ def test_ranges_say_where_and_keep_nobody_waiting():
     near = table(0, 0.1)
     near.columns["ce_sae"][:, 8:10] += 0.27 + 0.1 * np.where(np.arange(64) % 2, 1, -1)[:, None]
     claim, at = cells(DELTA_CE, [0]), PositionRange(8, 9)
-    part = [(DELTA_CE, replace(claim[0][1], positions=at, family="range"))]
+    within = cell_ref("in_context", "made-up", stored.sae_ref(0), at, family="range")
+    part = [(DELTA_CE, within)]
     so_far = measurement(near, saes=1)
     assert stopping([*claim, *part]).unsettled(so_far, TEXTS, BUDGET) == set()
     assert stopping(part).unsettled(so_far, TEXTS, BUDGET) == {A}
@@ -211,8 +217,8 @@ def test_what_is_not_applicable_so_far_is_measured_further():
     noise = np.where(np.arange(100) % 2 == 0, 1.0, -1.0)
     columns = {"clean_logit_difference": 0.01 + noise, "sae_logit_difference": 0.01 + noise}
     task = replace(task, columns={**task.columns, **columns}, complete=False)
-    wanted = [(check, CellRef("task", "made-up", stored.sae_ref(0), None, "words"))]
-    so_far = measurement(saes=1).with_tables(task)
+    wanted = [(check, cell_ref("task", "made-up", stored.sae_ref(0), None, "words"))]
+    so_far = replace(measurement(saes=1), tasks={"words": {A: task}})
     verdict = rule(limits).verdict(so_far, *wanted[0])
     assert (verdict.status, verdict.holds) == ("not_applicable", True)
     assert verdict.estimate.reason == (
@@ -261,7 +267,7 @@ def with_limits(**limits: Limit) -> Thresholds:
 
 def on_task(name: str) -> tuple[Check, CellRef]:
     sae = stored.sae_ref(0)
-    return bundled_checks()[name], CellRef("task", "made-up", sae, None, "words")
+    return bundled_checks()[name], cell_ref("task", "made-up", sae, None, "words")
 
 
 @pytest.mark.parametrize("check", ["delta_ce", "delta_ln_p"])

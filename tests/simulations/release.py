@@ -6,13 +6,15 @@ from typing import Literal
 
 import numpy as np
 
-from sae_checks.checking import CellRef, Check
+from sae_checks.evals.registry import kind_named
+from sae_checks.judge.check import Check
 from sae_checks.judge.statistics import undefined
 from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
 from sae_checks.records import FloatArray, PositionRange
 from sae_checks.records.ranges import PositionRanges
 from sae_checks.session.family import Family
 from tests import stored
+from tests.places import cell_ref
 
 SAES, CHECKS, RANGES = 5, 8, 5
 CLAIMS = SAES * CHECKS
@@ -24,7 +26,7 @@ def _check(name: str) -> Check:
     def function(cell: object) -> object:
         return undefined("never measured")
 
-    return Check(name, function, "in_context", frozenset(), "nats")
+    return Check(name, function, kind_named("in_context"), frozenset(), "nats")
 
 
 CHECK = {name: _check(name) for name in (f"check_{k}" for k in range(CHECKS))}
@@ -38,7 +40,7 @@ FAMILY = Family(
 def error(family: Literal["claim", "range"]) -> float:
     """Of a claim, or of a range."""
     positions = IN_CONTEXT[0] if family == "range" else None
-    ref = CellRef("in_context", "made-up", SAE_REFS[0], positions, family=family)
+    ref = cell_ref("in_context", "made-up", SAE_REFS[0], positions, family=family)
     return FAMILY.error(CHECK["check_0"], ref)
 
 

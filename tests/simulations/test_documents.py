@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from sae_checks.evals.context.cells import Cell
 from sae_checks.evals.context.table import ContextTable
 from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
 from sae_checks.load.packing import STRETCH, Packed, draw_evenly, pack, stack
 from sae_checks.records import FloatArray, IntArray, PositionRange
+from tests.places import cell_on_texts
 from tests.stored import sae_ref
 from tests.tables import changed
 
@@ -58,7 +58,7 @@ def coverages(name: str, correlation: float, documents: int, texts: int) -> tupl
     for run in range(RUNS):
         by_document = measured(rng, packed[run % len(packed)], correlation)
         for row, table in enumerate((by_document, changed(by_document, documents=None))):
-            cell = Cell("made-up", table, "sae", positions, "delta_ce", THRESHOLDS)
+            cell = cell_on_texts("made-up", table, "sae", positions, "delta_ce", THRESHOLDS)
             estimate = cell.mean("kl")
             held[row] += estimate.low <= 1 <= estimate.high
         fewest = min(fewest, by_document.units.count)

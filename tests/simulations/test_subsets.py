@@ -12,13 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sae_checks.checking import CellRef, bundled_checks
 from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
 from sae_checks.records import Measurement, Release, by_key
+from sae_checks.records.place import CellRef
 from sae_checks.records.ranges import position_ranges
 from sae_checks.session.decision import DecisionRule
 from sae_checks.session.family import Family
+from sae_checks.session.suite import bundled_checks
 from tests import stored
+from tests.places import cell_ref
 
 SAES, TASKS = 4, ("one", "two", "three")
 NAMES = ("delta_ce", "kl", "l0", "delta_ln_p", "layer_agreement")
@@ -48,13 +50,13 @@ def cells() -> list[tuple[str, CellRef]]:
     for ref in REFS:
         inside = position_ranges(ref.training_context, stored.CONTEXT).in_context
         for name in ("delta_ce", "kl", "l0"):
-            made.append((name, CellRef("in_context", "made-up", ref, None)))
+            made.append((name, cell_ref("in_context", "made-up", ref, None)))
             for each in inside:
-                made.append((name, CellRef("in_context", "made-up", ref, each, family="range")))
+                made.append((name, cell_ref("in_context", "made-up", ref, each, family="range")))
         for task in TASKS:
-            made.append(("delta_ln_p", CellRef("task", "made-up", ref, None, task)))
+            made.append(("delta_ln_p", cell_ref("task", "made-up", ref, None, task)))
     for task in TASKS:
-        made.append(("layer_agreement", CellRef("task_release", "made-up", None, None, task)))
+        made.append(("layer_agreement", cell_ref("task_release", "made-up", None, None, task)))
     return made
 
 

@@ -33,11 +33,11 @@ from sae_checks.judge.statistics import (
     ratio_of_sums,
     undefined,
 )
-from sae_checks.judge.thresholds import Limit, Place, Thresholds
+from sae_checks.judge.thresholds import Limit, Thresholds
 from sae_checks.records import BoolArray, FloatArray, PositionRange
+from sae_checks.records.place import Place
 from sae_checks.records.ranges import in_context_range, past_context_range
 
-CellKind = Literal["in_context", "past_context", "sae", "release", "task", "task_release"]
 Regime = Literal["in_context", "past_context"]
 
 
@@ -45,20 +45,12 @@ Regime = Literal["in_context", "past_context"]
 class Cell(LimitedCell):
     """One SAE × position range, as a check sees it."""
 
-    release: str
+    place: Place  # names positions where the cell is of a range: overrides for ranges ask
     table: ContextTable
-    kind: CellKind
-    positions: PositionRange
+    positions: PositionRange  # those of its place, or all that were measured
     check: str  # whose limit and parameters apply
     thresholds: Thresholds
     coverage: Coverage = FIXED
-
-    @property
-    def place(self) -> Place:
-        """Its SAE and positions; a whole SAE lies in no range, so overrides for ranges miss it."""
-        sae = self.table.sae
-        positions = None if self.kind == "sae" else self.positions
-        return Place(self.release, sae.sae_id, sae.layer, sae.site, positions)
 
     @property
     def in_context(self) -> PositionRange:
@@ -244,12 +236,12 @@ class Cell(LimitedCell):
 class ReleaseCell:
     """All SAEs of a release, as a check of the whole release sees them."""
 
-    cells: tuple[Cell, ...]  # one per SAE, of kind "sae"; at least one
+    cells: tuple[Cell, ...]  # one per SAE, over all positions; at least one
 
     def limit(self) -> Limit:
         """What the release is held to by its check."""
         first = self.cells[0]
-        return first.thresholds.limit(first.check, Place(first.release))
+        return first.thresholds.limit(first.check, Place.of_release(first.place["release"]))
 
     def depth_trend(self, quantity: Quantity, regime: Regime) -> Estimate:
         """Spearman's rank correlation over SAEs: layer ↔ mean of the quantity in the regime.

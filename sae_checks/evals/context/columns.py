@@ -24,6 +24,8 @@ COLUMNS = (
     # Σ(x − c) per position; without the projections they tell no standard error.
     Column(POSITION_SUMS, side_table=True, brings=(OFFSET_PROJECTION,)),
 )
+# Names of those that checks may ask for.
+NEEDS = frozenset(column.name for column in COLUMNS if not column.hidden)
 # The ablations that recovered loss is measured against.
 FLOORS = ("ce_zero", "ce_mean")
 WITHOUT_LAST_POSITION = frozenset(c.name for c in COLUMNS if not c.at_last_position)

@@ -37,8 +37,9 @@ from sae_checks.judge.statistics import (
     ratio_of_sums,
     undefined,
 )
-from sae_checks.judge.thresholds import Place, Thresholds
+from sae_checks.judge.thresholds import Thresholds
 from sae_checks.records import BoolArray, FloatArray, IntArray
+from sae_checks.records.place import Place
 from sae_checks.wording import counted
 
 _EVERY = slice(None)
@@ -48,17 +49,11 @@ _EVERY = slice(None)
 class TaskCell(LimitedCell):
     """One SAE × task, as a check sees it."""
 
-    release: str
+    place: Place  # of its SAE and task
     table: TaskTable
     check: str  # whose limit and parameters apply
     thresholds: Thresholds
     coverage: Coverage = FIXED
-
-    @property
-    def place(self) -> Place:
-        """Its SAE and task."""
-        sae = self.table.sae
-        return Place(self.release, sae.sae_id, sae.layer, sae.site, task=self.table.dataset)
 
     @property
     def units(self) -> int:

@@ -37,6 +37,8 @@ SIDE_TABLES = (
     Column(ABLATIONS, splices=True, side_table=True, at_the_end=True, brings=(FEATURES,)),
 )
 COLUMNS = (*ANSWER, *CANDIDATES, *PAIR, *PROMPT, *SIDE_TABLES)
+# Names of those that checks may ask for.
+NEEDS = frozenset(column.name for column in COLUMNS if not column.hidden)
 # By how many candidates an item has, beside what every task offers.
 _OF_CANDIDATES: dict[str, tuple[Column, ...]] = {
     "none": (),

@@ -17,8 +17,10 @@ from sae_checks.judge.agreement import (
 )
 from sae_checks.judge.ranks import association_influence, rank_association
 from sae_checks.judge.statistics import Estimate
-from sae_checks.judge.thresholds import Limit, Place
+from sae_checks.judge.thresholds import Limit
 from sae_checks.records import GROUPS, FloatArray
+from sae_checks.records.place import Place
+from sae_checks.records.selectors import TASK
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,13 @@ class TaskReleaseCell:
     """All SAEs of a release on one task, as a check of the whole release sees them."""
 
     cells: tuple[TaskCell, ...]  # one per SAE; at least one
-    texts: tuple[Cell, ...] = ()  # of kind "sae": the same SAEs on texts, where a check needs them
+    texts: tuple[Cell, ...] = ()  # the same SAEs on texts, where a check needs them
 
     def limit(self) -> Limit:
         """What the release is held to on this task by its check."""
         first = self.cells[0]
-        return first.thresholds.limit(first.check, Place(first.release, task=first.table.dataset))
+        place = Place.of_release(first.place["release"]).at(TASK, first.place["task"])
+        return first.thresholds.limit(first.check, place)
 
     def layer_agreement(self) -> Estimate:
         """Mean over pairs of SAEs of Spearman's correlation of Δ ln p over items.

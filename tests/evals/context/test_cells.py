@@ -13,13 +13,17 @@ from sae_checks.evals.context.cells import Cell, ReleaseCell
 from sae_checks.evals.context.table import ContextTable, PositionSums
 from sae_checks.judge.thresholds import CheckLimits, Limit, Override, Thresholds
 from sae_checks.records import ModelLoading, PositionRange, SaeRef
+from tests.places import cell_on_texts, where
 from tests.tables import changed
 
 THRESHOLDS = Thresholds(
     checks={
         "delta_ce": CheckLimits(
             Limit("nats", max=0.5),
-            (Override(positions=PositionRange(1, 3), max=0.9), Override(layer=(7,), max=0.1)),
+            (
+                Override(where(positions=PositionRange(1, 3)), max=0.9),
+                Override(where(layer=(7,)), max=0.1),
+            ),
         ),
         "delta_ce_growth": CheckLimits(Limit("times", max=2.0, parameters=(("floor", 0.02),))),
     }
@@ -61,7 +65,9 @@ def cell(
     measured: ContextTable, positions: str = "1:3", kind="in_context", check="delta_ce"
 ) -> Cell:
     first, last = map(int, positions.split(":"))
-    return Cell("tiny-release", measured, kind, PositionRange(first, last), check, THRESHOLDS)
+    return cell_on_texts(
+        "tiny-release", measured, kind, PositionRange(first, last), check, THRESHOLDS
+    )
 
 
 def test_mean_counts_the_tokens_of_its_range() -> None:

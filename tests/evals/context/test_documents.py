@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from sae_checks.evals.context.cells import Cell, ReleaseCell
 from sae_checks.evals.context.table import ContextTable
-from sae_checks.evals.tasks.cells import TaskCell
 from sae_checks.evals.tasks.release import TaskReleaseCell
 from sae_checks.judge.coverage import FIXED
 from sae_checks.judge.statistics import Estimate, ratio_of_sums
@@ -19,6 +18,7 @@ from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
 from sae_checks.records import PositionRange
 from sae_checks.records.units import Units
 from tests import stored
+from tests.places import cell_on_items, cell_on_texts
 from tests.stored import CONTEXT, TEXTS
 from tests.tables import changed
 
@@ -46,7 +46,7 @@ def depth_trend(cell: Cell) -> Estimate:
 
 def cell_of(table: ContextTable, positions: PositionRange | None = None) -> Cell:
     positions = positions or PositionRange(20, CONTEXT - 2)
-    return Cell("made-up", table, "sae", positions, "delta_ce", THRESHOLDS)
+    return cell_on_texts("made-up", table, "sae", positions, "delta_ce", THRESHOLDS)
 
 
 def with_documents(*first_of_text: int, **columns: np.ndarray) -> ContextTable:
@@ -146,7 +146,7 @@ def rank_agreement(documents: np.ndarray | None, clusters: np.ndarray | None) ->
             layer, sae_rank=1.0 + (order < 3 * layer), clean_rank=np.ones(40)
         )
         tasks.append(
-            TaskCell("made-up", changed(of_task, clusters=clusters), "delta_ce", THRESHOLDS)
+            cell_on_items("made-up", replace(of_task, clusters=clusters), "delta_ce", THRESHOLDS)
         )
         table = stored.sae_table(layer, lambda layer, position: 0.001 * layer + 0 * position)
         texts.append(cell_of(changed(table, documents=documents)))

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sae_checks.evals.context.cells import Cell
 from sae_checks.evals.context.table import ContextTable, PositionSums
 from sae_checks.judge.coverage import FIXED
 from sae_checks.judge.statistics import Estimate, ratio_of_sums
 from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
 from sae_checks.records import FloatArray, IntArray, PositionRange
 from sae_checks.records.octaves import OFFSET_PROJECTION, octaves
+from tests.places import cell_on_texts
 from tests.stored import sae_ref
 
 TEXTS, CONTEXT, WIDTH, CALIBRATION = 400, 17, 6, 8
@@ -68,7 +68,7 @@ def table_of(
 
 
 def explained(table: ContextTable, positions: PositionRange) -> Estimate:
-    return Cell(
+    return cell_on_texts(
         "made-up", table, "in_context", positions, "delta_ce", THRESHOLDS
     ).explained_variance()
 

@@ -16,6 +16,7 @@ from sae_checks.judge.statistics import Estimate
 from sae_checks.judge.thresholds import CheckLimits, Limit, Override, Thresholds
 from sae_checks.judge.verdict import judge
 from sae_checks.report.sentence import sentence
+from tests.places import cell_on_items, where
 from tests.stored import TRAINING_CONTEXT, ablation_table, feature_table, task_table
 from tests.tables import changed
 
@@ -23,7 +24,10 @@ THRESHOLDS = Thresholds(
     checks={
         "accuracy_drop": CheckLimits(
             Limit("points", max=5.0, parameters=(("share", 0.9),)),
-            (Override(task="cbt-*", max=9.0), Override(task="cbt-*", layer=(7,), max=7.0)),
+            (
+                Override(where(task="cbt-*"), max=9.0),
+                Override(where(task="cbt-*", layer=(7,)), max=7.0),
+            ),
         )
     }
 )
@@ -36,7 +40,7 @@ def cell(table: TaskTable | None = None, **columns) -> TaskCell:
         arrays = {name: np.array(values, dtype=float) for name, values in columns.items()}
         size = {len(values) for values in arrays.values()} or {40}
         table = task_table(3, items=size.pop(), **arrays)
-    return TaskCell("tiny-release", table, "accuracy_drop", THRESHOLDS)
+    return cell_on_items("tiny-release", table, "accuracy_drop", THRESHOLDS)
 
 
 def with_features(delta, active) -> TaskCell:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from sae_checks.evals.context.cells import Cell
 from sae_checks.evals.tasks.cells import TaskCell
 from sae_checks.evals.tasks.release import TaskReleaseCell
 from sae_checks.judge.agreement import means_without_each_group
@@ -15,13 +14,14 @@ from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.resampling import jackknife
 from sae_checks.judge.thresholds import CheckLimits, Limit, Override, Thresholds
 from sae_checks.records import PositionRange
+from tests.places import cell_on_items, cell_on_texts, where
 from tests.stored import CONTEXT, sae_table, task_table
 
 THRESHOLDS = Thresholds(
     checks={
         "layer_agreement": CheckLimits(
             Limit("correlation", max=0.6),
-            (Override(task="made-up-task", max=0.7), Override(sae="*", max=0.1)),
+            (Override(where(task="made-up-task"), max=0.7), Override(where(sae="*"), max=0.1)),
         )
     }
 )
@@ -29,7 +29,7 @@ THRESHOLDS = Thresholds(
 
 def task_cell(layer: int, items: int = 40, **columns) -> TaskCell:
     table = task_table(layer, items=items, **columns)
-    return TaskCell("tiny-release", table, "layer_agreement", THRESHOLDS)
+    return cell_on_items("tiny-release", table, "layer_agreement", THRESHOLDS)
 
 
 def release(deltas) -> TaskReleaseCell:
@@ -57,7 +57,7 @@ def on_both(costs, losses, items: int = 200, texts: int = 30) -> TaskReleaseCell
         )
         positions = PositionRange(1, CONTEXT - 2)
         of_texts.append(
-            Cell("tiny-release", table, "sae", positions, "layer_agreement", THRESHOLDS)
+            cell_on_texts("tiny-release", table, "sae", positions, "layer_agreement", THRESHOLDS)
         )
     return TaskReleaseCell(tuple(cells), tuple(of_texts))
 

@@ -1,0 +1,58 @@
+"""The evaluations that there are: a new one is a folder beside this file, and a line in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Set
+
+from sae_checks.evals.context.kinds import CONTEXT
+from sae_checks.evals.kind import CellKind, Registration
+from sae_checks.evals.tasks.kinds import TASKS
+from sae_checks.measure.evaluation import Evaluation
+from sae_checks.records import Table
+from sae_checks.records.selectors import SELECTORS, Selector
+
+EVALUATIONS: tuple[Registration, ...] = (CONTEXT, TASKS)
+
+
+def kinds() -> dict[str, CellKind]:
+    """The kinds of cells by name."""
+    return {kind.name: kind for each in EVALUATIONS for kind in each.kinds}
+
+
+def kind_named(name: str) -> CellKind:
+    """A kind of cells.
+
+    Raises:
+        ValueError: there is none of this name (a mistake in a check).
+    """
+    known = kinds()
+    if name not in known:
+        raise ValueError(f"no such kind of cells: {name!r}; there are {', '.join(known)}")
+    return known[name]
+
+
+def selectors() -> tuple[Selector, ...]:
+    """All selectors that a place may have."""
+    return SELECTORS + tuple(own for each in EVALUATIONS for own in each.selectors)
+
+
+def tables() -> dict[str, type[Table]]:
+    """The classes of tables, by the names of their evaluations."""
+    return {each.evaluation.name: each.evaluation.table for each in EVALUATIONS}
+
+
+def refuse_unknown(needs: Set[str]) -> None:
+    """Raise ValueError where a check needs what does not exist (a mistake in the check)."""
+    evaluations = [each.evaluation for each in EVALUATIONS]
+    unknown = sorted(needs - {name for each in evaluations for name in each.names})
+    if unknown:
+        raise ValueError(f"no such column: {', '.join(unknown)}; there are, {_told(evaluations)}")
+
+
+def _told(evaluations: Iterable[Evaluation]) -> str:
+    """As "per token, l0, l1 and mse, and per item of a task, clean_ln_p and sae_ln_p"."""
+    parts = []
+    for each in evaluations:
+        *names, last = [column.name for column in each.columns if not column.hidden]
+        parts.append(f"per {each.each}, {', '.join(names)} and {last}")
+    return ", and ".join(parts)

@@ -221,22 +221,26 @@ def read_table(
     Raises:
         StoreError: it is damaged, another's, or of another format.
     """
-    seen = _listing(folder)
-    try:
-        groups = read_groups(standing(folder), ref, setting)
-        found = widest(groups, needs).read() if groups else None
-    except StoreError:
-        if _listing(folder) == seen:
-            raise
-        return read_table(folder, ref, setting, needs)
-    if found is None and _listing(folder) != seen:
-        return read_table(folder, ref, setting, needs)
-    return found
+    failed_with: object = None
+    while True:
+        seen = _listing(folder)
+        try:
+            groups = read_groups(standing(folder), ref, setting)
+            found = widest(groups, needs).read() if groups else None
+        except (StoreError, OSError):
+            if failed_with == seen == _listing(folder):
+                raise
+            failed_with = seen
+            continue
+        if found is not None or seen == _listing(folder):
+            return found
 
 
-def _listing(folder: Path) -> list[tuple[str, int]]:
-    """What lies in a folder, by name and time."""
+def _listing(folder: Path) -> tuple[object, ...]:
+    """Which folder is to be read, and what lies in it, by name and time."""
+    path = standing(folder)
     try:
-        return sorted((path.name, path.stat().st_mtime_ns) for path in standing(folder).iterdir())
+        files = sorted((each.name, each.stat().st_mtime_ns) for each in path.iterdir())
+        return path, path.stat().st_ino, *files
     except OSError:
-        return []
+        return (path,)

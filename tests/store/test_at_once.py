@@ -126,6 +126,28 @@ def test_what_another_process_changes_while_it_is_read_is_read_again(
     assert len(calls) == 2
 
 
+def test_a_table_that_is_put_aside_while_it_is_read_is_read_where_it_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Between the two renamings of a compaction: the same files, in another folder."""
+    store, calls = store_in(tmp_path), []
+    append(store, TEXT_REF, text_blocks())
+    folder = store.table_folder(TEXT_REF)
+
+    def groups(path: Path, *rest: object) -> object:
+        calls.append(path)
+        if len(calls) == 1:
+            folder.rename(folder.with_name(f".before-{folder.name}"))
+            raise StoreError(f"{path}/part-00000-tokens.parquet is missing; measure again")
+        return read_groups(path, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store_module, "read_groups", groups)
+    stored = store.read(TEXT_REF)
+    assert stored is not None
+    assert_same(stored.table, together(text_blocks()))
+    assert calls == [folder, folder.with_name(f".before-{folder.name}")]
+
+
 def test_the_lock_is_held_only_while_something_is_written(tmp_path: Path):
     """So that no run waits for the end of another."""
     store = store_in(tmp_path)

@@ -79,5 +79,5 @@ def cell_on_texts(
 
 def cell_on_items(release: str, table: TaskTable, check: str, thresholds: Thresholds) -> TaskCell:
     """A cell of the SAE and the task of a table."""
-    at = Place.of_sae(release, table.sae).at(TASK, table.task.name)
+    at = Place.of_sae(release, table.sae).at(TASK, table.dataset)
     return TaskCell(at, table, check, thresholds)

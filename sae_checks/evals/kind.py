@@ -69,13 +69,14 @@ class Registration:
     """An evaluation as `evals/registry.py` lists it.
 
     Attributes:
-        evaluation: what measuring knows of it; its name stands in `CellKind.evaluations`.
-        kinds: of the cells that are cut from its tables.
+        kinds: of cells.
+        evaluation: what is measured for them, whose name stands in `CellKind.evaluations`; None
+            where they are cut from the tables of other evaluations alone.
         selectors: which the places of these cells have beside those of `records/selectors.py`.
     """
 
-    evaluation: Evaluation
     kinds: tuple[CellKind, ...]
+    evaluation: Evaluation | None = None
     selectors: tuple[Selector, ...] = ()
 
 

@@ -36,23 +36,28 @@ def selectors() -> tuple[Selector, ...]:
     return SELECTORS + tuple(own for each in EVALUATIONS for own in each.selectors)
 
 
+def evaluations() -> list[Evaluation]:
+    """Those that measure something."""
+    return [each.evaluation for each in EVALUATIONS if each.evaluation is not None]
+
+
 def tables() -> dict[str, type[Table]]:
     """The classes of tables, by the names of their evaluations."""
-    return {each.evaluation.name: each.evaluation.table for each in EVALUATIONS}
+    return {each.name: each.table for each in evaluations()}
 
 
 def refuse_unknown(needs: Set[str]) -> None:
     """Raise ValueError where a check needs what does not exist (a mistake in the check)."""
-    evaluations = [each.evaluation for each in EVALUATIONS]
-    unknown = sorted(needs - {name for each in evaluations for name in each.names})
+    measured = evaluations()
+    unknown = sorted(needs - {name for each in measured for name in each.names})
     if unknown:
-        raise ValueError(f"no such column: {', '.join(unknown)}; there are, {_told(evaluations)}")
+        raise ValueError(f"no such column: {', '.join(unknown)}; there are, {_told(measured)}")
 
 
-def _told(evaluations: Iterable[Evaluation]) -> str:
+def _told(measured: Iterable[Evaluation]) -> str:
     """As "per token, l0, l1 and mse, and per item of a task, clean_ln_p and sae_ln_p"."""
     parts = []
-    for each in evaluations:
+    for each in measured:
         *names, last = [column.name for column in each.columns if not column.hidden]
         parts.append(f"per {each.each}, {', '.join(names)} and {last}")
     return ", and ".join(parts)

@@ -128,7 +128,7 @@ def _plan_evaluation(
     for intervention in evaluation.interventions(wanted.saes):
         growing[intervention] = []
         for ref in evaluation.table_refs(wanted.ref, intervention, wanted.saes):
-            stored = request.store.find(ref, progress.note)
+            stored = request.store.find(ref, progress.note, needed.grown)
             covers = stored is not None and needed.grown <= stored.table.measured
             growing[intervention].append(Growing.of(ref, stored if covers else None))
             if stored is not None and not (covers and stored.table.complete):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from sae_checks.evals.kind import evaluations_of
-from sae_checks.evals.registry import EVALUATIONS
+from sae_checks.evals.registry import evaluations
 from sae_checks.evals.tasks.table import ABLATIONS
 from sae_checks.judge.check import Check
 from sae_checks.measure.blocks import FIRST_ITEMS, FIRST_TEXTS
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 def asked_evaluations(checks: Iterable[Check], units: Units) -> tuple[Evaluation, ...]:
     """The evaluations that checks need, of those that read texts, or items."""
     names = frozenset().union(*(evaluations_of(check) for check in checks))
-    every = (each.evaluation for each in EVALUATIONS)
-    return tuple(each for each in every if each.reads == units and each.name in names)
+    return tuple(each for each in evaluations() if each.reads == units and each.name in names)
 
 
 def reads(check: Check, units: Units) -> bool:
@@ -38,7 +37,7 @@ def wanted_texts(
     provenance: Provenance,
     loading: ModelLoading,
     saes: tuple[SaeRef, ...],
-    evaluations: Sequence[Evaluation],
+    listening: Sequence[Evaluation],
 ) -> WantedDataset:
     """The texts of the run's corpus."""
 
@@ -57,7 +56,7 @@ def wanted_texts(
         first=FIRST_TEXTS,
         offered=None,
         saes=saes,
-        evaluations=tuple(evaluations),
+        evaluations=tuple(listening),
         load=load,
     )
 
@@ -67,7 +66,7 @@ def wanted_task(
     ref: TaskRef,
     loading: ModelLoading,
     saes: tuple[SaeRef, ...],
-    evaluations: Sequence[Evaluation],
+    listening: Sequence[Evaluation],
     *,
     ablates: bool,
 ) -> WantedDataset:
@@ -95,6 +94,6 @@ def wanted_task(
         first=FIRST_ITEMS,
         offered=ref.columns | ({ABLATIONS} if ablates else set()),
         saes=saes,
-        evaluations=tuple(evaluations),
+        evaluations=tuple(listening),
         load=load,
     )

@@ -77,4 +77,4 @@ def _per_neighbour(gate: Gate, saes: int) -> int:
 
 
 OF_PAIRS = CellKind("pair", _pairs, _given, _evaluations, parts=_per_neighbour)
-PAIRS = Registration("pairs", (OF_PAIRS,), (PAIR,))
+PAIRS = Registration((OF_PAIRS,), selectors=(PAIR,))

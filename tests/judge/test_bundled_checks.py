@@ -23,7 +23,6 @@ from sae_checks.records import (
     ModelLoading,
     PositionRange,
     SaeRef,
-    TaskRef,
 )
 from sae_checks.session.suite import BUNDLED_THRESHOLDS, bundled_checks
 from tests.measuring import TEXT_NEEDS
@@ -104,10 +103,9 @@ def task_table(layer: int, needs: frozenset[str]) -> TaskTable:
         "prompt_ce_sae": 4 + row / 100,
     }
     chosen = {name: values for name, values in columns.items() if name in needs}
-    ref = TaskRef("made-up", frozenset(chosen), "", ITEMS, 0, "first_token")
     return TaskTable.of(
         sae(layer),
-        ref,
+        "made-up",
         chosen,
         np.full(ITEMS, 12),
         ("",) * ITEMS,

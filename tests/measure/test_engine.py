@@ -12,7 +12,6 @@ from sae_checks.evals.context.columns import context_plan
 from sae_checks.evals.context.measuring import ContextMeasurer, measure_texts
 from sae_checks.evals.context.table import POSITION_SUMS
 from sae_checks.load.sae import LoadedSae
-from sae_checks.measure import engine
 from sae_checks.measure.engine import listen
 from sae_checks.measure.evaluation import Measuring
 from sae_checks.measure.loaded import SaeSource
@@ -79,7 +78,8 @@ def test_batch_size_changes_nothing(architecture, monkeypatch):
     single = measured(saes, texts, settings=Settings(batch_tokens=1))
     uneven = measured(saes, texts, settings=Settings(batch_tokens=4 * CONTEXT))
     # Pieces of a text, the last one shorter.
-    monkeypatch.setattr(engine, "tokens_at_once", lambda width: 7)
+    monkeypatch.setattr("sae_checks.measure.texts.tokens_at_once", lambda width: 7)
+    monkeypatch.setattr("sae_checks.evals.context.measuring.tokens_at_once", lambda width: 7)
     pieces = measured(saes, texts, settings=Settings(batch_tokens=6 * CONTEXT))
     for other in (single, uneven, pieces):
         assert_same(other["blocks.1.hook_resid_pre"], whole["blocks.1.hook_resid_pre"])

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from sae_checks.evals.context.columns import context_plan
+from sae_checks.evals.context.columns import FLOORS, context_plan
 from sae_checks.evals.context.measuring import measure_texts
+from sae_checks.load.texts import Texts
 from sae_checks.measure.calibration import calibrate
 from sae_checks.measure.floors import prepare_floors
 from tests.builders import (
@@ -29,6 +30,12 @@ HOOK_POINTS = (
     "blocks.1.hook_attn_out",
     "blocks.2.attn.hook_z",
 )
+
+
+def some_tokens(texts: Texts) -> torch.Tensor:
+    return torch.from_numpy(texts.tokens)
+
+
 PLAN = context_plan(frozenset({"ce_zero", "ce_mean"}))
 
 
@@ -65,7 +72,7 @@ def test_one_short_pass_for_a_residual_stream(architecture, monkeypatch):
     texts, model = random_texts(), language_model(architecture)
     model.bind(hook_point)
     calibrations = calibrate(model, texts, [hook_point], batch_texts=8)
-    floors = prepare_floors(model, calibrations, PLAN, texts)[hook_point]
+    floors = prepare_floors(model, calibrations, FLOORS, some_tokens(texts))[hook_point]
     clean = model.clean(torch.from_numpy(texts.tokens), [hook_point])
     for floor in floors:
         assert floor.final(clean) is None  # no pass per batch
@@ -80,7 +87,7 @@ def test_a_pass_per_batch_where_the_rest_still_sees_tokens():
     texts, model = random_texts(), language_model()
     model.bind(hook_point)
     calibrations = calibrate(model, texts, [hook_point], batch_texts=8)
-    zero, mean = prepare_floors(model, calibrations, PLAN, texts)[hook_point]
+    zero, mean = prepare_floors(model, calibrations, FLOORS, some_tokens(texts))[hook_point]
     clean = model.clean(torch.from_numpy(texts.tokens), [hook_point])
     assert (zero.column, mean.column) == ("ce_zero", "ce_mean")
     assert zero.final(clean).shape == (6, CONTEXT, 32)
@@ -93,5 +100,4 @@ def test_no_floors_unless_the_plan_wants_them():
     texts, model = random_texts(), language_model()
     model.bind("hook_embed")
     calibrations = calibrate(model, texts, ["hook_embed"], batch_texts=8)
-    plan = context_plan(frozenset({"ce_sae"}))
-    assert prepare_floors(model, calibrations, plan, texts) == {"hook_embed": []}
+    assert prepare_floors(model, calibrations, (), some_tokens(texts)) == {"hook_embed": []}

@@ -42,7 +42,7 @@ def judge(tmp_path: Path, *tasks: TaskTable, **more: object) -> GateRun:
     arguments = more.pop("arguments", ())
     if not any("--sae-thresholds" in each for each in arguments):
         arguments = (limits(tmp_path, ""), *arguments)
-    layers = {table.sae.layer for table in tasks if table.task.name == TASK}
+    layers = {table.sae.layer for table in tasks if table.dataset == TASK}
     good = [stored.task_table(layer) for layer in range(3) if layer not in layers]
     folder = stored.write_measurement(tmp_path, layers=3, tasks=[*tasks, *good], **more)
     return run_gate(tmp_path, f"--sae-measurements={folder}", "-k", "task", *arguments)

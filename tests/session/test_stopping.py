@@ -218,7 +218,7 @@ def test_what_is_not_applicable_so_far_is_measured_further():
     columns = {"clean_logit_difference": 0.01 + noise, "sae_logit_difference": 0.01 + noise}
     task = replace(task, columns={**task.columns, **columns}, complete=False)
     wanted = [(check, cell_ref("task", "made-up", stored.sae_ref(0), None, "words"))]
-    so_far = replace(measurement(saes=1), tasks={"words": {A: task}})
+    so_far = measurement(saes=1).with_tables(task)
     verdict = rule(limits).verdict(so_far, *wanted[0])
     assert (verdict.status, verdict.holds) == ("not_applicable", True)
     assert verdict.estimate.reason == (

@@ -125,4 +125,4 @@ PAST_CONTEXT = CellKind(
 WHOLE_SAE = CellKind("sae", _per_sae, _given_sae, _evaluations)
 WHOLE_RELEASE = CellKind("release", _one, _given_release, _evaluations, whole_release=True)
 
-CONTEXT = Registration(EVALUATION, (IN_CONTEXT, PAST_CONTEXT, WHOLE_SAE, WHOLE_RELEASE))
+CONTEXT = Registration((IN_CONTEXT, PAST_CONTEXT, WHOLE_SAE, WHOLE_RELEASE), EVALUATION)

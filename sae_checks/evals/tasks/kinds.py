@@ -114,4 +114,4 @@ PER_RELEASE = CellKind(
     parts=_per_allowed_task,
 )
 
-TASKS = Registration(EVALUATION, (PER_SAE, PER_RELEASE))
+TASKS = Registration((PER_SAE, PER_RELEASE), EVALUATION)

@@ -146,7 +146,7 @@ def rank_agreement(documents: np.ndarray | None, clusters: np.ndarray | None) ->
             layer, sae_rank=1.0 + (order < 3 * layer), clean_rank=np.ones(40)
         )
         tasks.append(
-            cell_on_items("made-up", replace(of_task, clusters=clusters), "delta_ce", THRESHOLDS)
+            cell_on_items("made-up", changed(of_task, clusters=clusters), "delta_ce", THRESHOLDS)
         )
         table = stored.sae_table(layer, lambda layer, position: 0.001 * layer + 0 * position)
         texts.append(cell_of(changed(table, documents=documents)))

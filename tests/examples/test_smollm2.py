@@ -63,6 +63,7 @@ def gated(release, tmp_path_factory) -> GateRun:
         "--sae-corpus", "pydoc", "--sae-tokens", "960", "--sae-context", str(CONTEXT),
         "--sae-task", "cloze,ioi", "--sae-items", "12",
         "--sae-store", folder / "store", "--tb=line",
+        preloaded=False,
     )  # fmt: skip
 
 

@@ -44,7 +44,7 @@ def test_rows_of_a_file(tmp_path, column):
 
 def test_rows_of_a_parquet_file(tmp_path, monkeypatch):
     # datasets waits five seconds for Arrow's threads after each such file.
-    monkeypatch.setattr("datasets.config.SLEEP_TIME_ON_THREADS_SHUTDOWN", 0.1)
+    monkeypatch.setattr("datasets.config.SLEEP_TIME_ON_THREADS_SHUTDOWN", 0.1, raising=False)
     path = write_parquet(tmp_path / "corpus.parquet")
     assert sorted(documents(request_of(path))) == sorted(DOCUMENTS)
 

@@ -51,6 +51,17 @@ def test_the_demo_travels_inside_the_wheel(installed, tmp_path):
     assert len(list(demo.glob("saes/*/sae_weights.safetensors"))) == 5
 
 
+def test_its_types_and_its_license_travel_inside_the_wheel(installed):
+    assert (installed / "sae_checks" / "py.typed").is_file()
+    (described,) = installed.glob("sae_checks-*.dist-info")
+    license_text = (described / "licenses" / "LICENSE").read_text(encoding="utf-8")
+    assert license_text.startswith("MIT License\n\nCopyright (c) 2026 the sae-checks authors\n")
+    metadata = (described / "METADATA").read_text(encoding="utf-8").splitlines()
+    assert "License-Expression: MIT" in metadata
+    assert "Classifier: Typing :: Typed" in metadata
+    assert "Project-URL: Repository, https://github.com/sae-checks/sae-checks" in metadata
+
+
 def test_a_check_of_the_users_own_runs_beside_it(installed, tmp_path):
     folder = stored.write_measurement(tmp_path / "store")
     check = (

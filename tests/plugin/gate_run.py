@@ -6,11 +6,23 @@ import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.plugin.preloaded import is_as_at_first, run_preloaded
+
 CHECKOUT = Path(__file__).resolve().parents[2]
+TIMEOUT = 280.0  # seconds
+# Of the tests' own environment: they take time to load, and no check uses them.
+UNUSED_PLUGINS = (
+    "hypothesispytest",
+    "benchmark",
+    "pytest_cov",
+    "timeout",
+    "jaxtyping",
+    "typeguard",
+)
 
 
 @dataclass(frozen=True)
@@ -66,20 +78,34 @@ def run_gate(
     suite: str | Path = "checks",
     cwd: Path = CHECKOUT,
     pythonpath: Path | None = None,
+    preloaded: bool = True,
 ) -> GateRun:
+    """One run, in a process that has imported torch already if it may: see preloaded.py."""
     junit = tmp_path / "junit.xml"
-    command = [sys.executable, "-m", "pytest", str(suite), "-p", "no:cacheprovider"]
-    command += ["-p", "no:hypothesispytest"]  # it takes a second to load, and no check uses it
+    command = [str(suite), "-p", "no:cacheprovider"]
+    for plugin in UNUSED_PLUGINS:
+        command += ["-p", f"no:{plugin}"]
     command += [f"--junitxml={junit}", *map(str, arguments)]
     environment = dict(os.environ)
     if pythonpath is not None:  # before what is there
         there = environment.get("PYTHONPATH")
         environment["PYTHONPATH"] = os.pathsep.join([str(pythonpath), *([there] if there else [])])
-    done = subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, timeout=280, check=False, env=environment
-    )
+    run = _run_from_the_beginning
+    if preloaded and is_as_at_first(environment):
+        run = run_preloaded
+    exit_code, output = run(command, cwd, environment, TIMEOUT)
     cases = tuple(_case(element) for element in _elements(junit))
-    return GateRun(done.returncode, done.stdout + done.stderr, cases)
+    return GateRun(exit_code, output, cases)
+
+
+def _run_from_the_beginning(
+    arguments: Sequence[str], cwd: Path, environment: Mapping[str, str], timeout: float
+) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *arguments],
+        cwd=cwd, capture_output=True, text=True, timeout=timeout, check=False, env=environment,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
 
 
 def _elements(junit: Path) -> list[ElementTree.Element]:

@@ -130,8 +130,17 @@ def test_stopped_tables_are_judged_as_what_they_are_from_their_folder(
     assert again.cases == stopped.cases
 
 
-def test_a_plan_tells_cost_and_power_and_judges_nothing(tmp_path):
-    plan = gate(tmp_path, tmp_path / "store", "--sae-plan")
+@pytest.fixture(scope="module")
+def plan_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("plan")
+
+
+@pytest.fixture(scope="module")
+def plan(plan_store: Path, tmp_path_factory: pytest.TempPathFactory) -> GateRun:
+    return gate(tmp_path_factory.mktemp("run"), plan_store, "--sae-plan")
+
+
+def test_a_plan_tells_cost_and_power_and_judges_nothing(plan, plan_store):
     assert (plan.exit_code, plan.cases) == (0, ())
     lines = plan.output.splitlines()
     begin = lines.index("cost at the whole budget, by what the pilot took:")
@@ -150,12 +159,11 @@ def test_a_plan_tells_cost_and_power_and_judges_nothing(tmp_path):
     )
     assert re.fullmatch(r"  accuracy_drop +<= 5 points: [\d.]+ with 300 items \(at \S+\)", accuracy)
     # The pilot's tables are those that a run begins with.
-    assert {pq.read_metadata(path).num_rows for path in tmp_path.rglob("items.parquet")} == {100}
+    assert {pq.read_metadata(path).num_rows for path in plan_store.rglob("items.parquet")} == {100}
 
 
-def test_what_the_plan_says_could_be_noticed_is_what_the_whole_budget_notices(tmp_path, whole):
+def test_what_the_plan_says_could_be_noticed_is_what_the_whole_budget_notices(plan, whole):
     """Of an SAE that passes, within what a pilot of 64 texts and 100 items can know of spreads."""
-    plan = gate(tmp_path, tmp_path / "store", "--sae-plan")
     for check, count in (("delta_ce_growth", TEXTS), ("accuracy_drop", ITEMS)):
         found = re.search(rf"  {check} .*: (\S+) with {count} \w+ \(at (\S+)\)", plan.output)
         assert found is not None

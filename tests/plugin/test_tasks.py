@@ -57,11 +57,11 @@ def first(store: Path, tmp_path_factory: pytest.TempPathFactory) -> GateRun:
 
 
 @pytest.fixture(scope="module")
-def without_torch(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A PYTHONPATH that lets nobody import torch."""
+def without_torch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of PYTHONPATH: nobody can import torch."""
     folder = tmp_path_factory.mktemp("without_torch")
     (folder / "torch.py").write_text("raise SystemExit('torch was imported')\n", encoding="utf-8")
-    return str(folder)
+    return folder
 
 
 def gate(tmp_path: Path, store: Path, *arguments: str, **options: Path) -> GateRun:
@@ -105,18 +105,17 @@ def test_layer_0_fails_past_its_training_context(first):
     assert past == {"tales": "0", "tales_long": "40"}
 
 
-def test_a_second_run_measures_nothing(tmp_path, monkeypatch, first, store, without_torch):
-    monkeypatch.setenv("PYTHONPATH", without_torch)
-    again = gate(tmp_path, store)
+def test_a_second_run_measures_nothing(tmp_path, first, store, without_torch):
+    again = gate(tmp_path, store, pythonpath=without_torch)
     assert measured(again) == []
     assert again.exit_code == first.exit_code
     assert again.cases == first.cases
 
 
-def test_the_stored_tasks_are_judged_alone(tmp_path, monkeypatch, first, store, without_torch):
-    monkeypatch.setenv("PYTHONPATH", without_torch)
+def test_the_stored_tasks_are_judged_alone(tmp_path, first, store, without_torch):
     (folder,) = (store / "measurements").iterdir()
-    again = run_gate(tmp_path, f"--sae-measurements={folder}", "-k", "check_task_")
+    given = (f"--sae-measurements={folder}", "-k", "check_task_")
+    again = run_gate(tmp_path, *given, pythonpath=without_torch)
     assert again.exit_code in (0, 1)
     assert_judged_alike(again.cases, of_tasks(first))
 
@@ -205,7 +204,7 @@ def write(path: Path, lines: list[dict[str, object]]) -> Path:
     return path
 
 
-def test_a_users_own_questions(tmp_path, monkeypatch, without_torch):
+def test_a_users_own_questions(tmp_path, without_torch):
     assert {word for line in MINE for word in line["prompt"].split()} <= set(VOCABULARY)
     mine = write(tmp_path / "mine.jsonl", MINE)
     few = ("-k", "accuracy_drop", f"--sae-ids={LAYER_0},{LAST}")
@@ -226,10 +225,10 @@ def test_a_users_own_questions(tmp_path, monkeypatch, without_torch):
     shutil.move(mine, elsewhere / "mine.jsonl")
     ini = elsewhere / "pytest.ini"
     ini.write_text("[pytest]\nsae_task = mine.jsonl\n", encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", without_torch)
     again = gate(
-        tmp_path, tmp_path / "store", "-c", str(ini), *few, suite=CHECKOUT / "checks", cwd=tmp_path
-    )
+        tmp_path, tmp_path / "store", "-c", str(ini), *few,
+        suite=CHECKOUT / "checks", cwd=tmp_path, pythonpath=without_torch,
+    )  # fmt: skip
     assert measured(again) == []
     assert again.cases == run.cases
 

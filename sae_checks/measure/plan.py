@@ -6,7 +6,7 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from functools import cached_property
 
-from sae_checks.records.column import Column
+from sae_checks.records.column import Column, Of
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,14 @@ class Plan:
         """Names of the columns that are no tables of their own, in alphabetical order."""
         return tuple(sorted(column.name for column in self.columns if not column.side_table))
 
+    def per_token(self, of: Of) -> tuple[Column, ...]:
+        """The columns whose metrics are computed from this alone."""
+        return tuple(column for column in self.columns if column.of == of)
+
     @property
     def encodes(self) -> bool:
         """Whether the SAEs have to be run at all."""
-        return any(column.encodes or column.splices for column in self.columns)
+        return any(column.needs_features for column in self.columns)
 
     @property
     def splices(self) -> bool:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Literal
+
+# What a figure of a token is computed from: the activation x (..., d); the features f
+# (..., d_sae); or x and its reconstruction, both (..., d).
+Of = Literal["activation", "features", "reconstruction"]
 
 
 @dataclass(frozen=True)
@@ -11,6 +17,8 @@ class Column:
 
     Attributes:
         name: as checks name it in their needs.
+        of: what a figure of each token is computed from, where that is all it takes.
+        metric: computes it, (...): a function of tensors, or its name in `measure/metrics`.
         encodes: whether the SAE has to be run on the activations.
         splices: whether its reconstructions have to be put back into the model.
         unembeds: whether the model's predictions are looked at.
@@ -23,6 +31,8 @@ class Column:
     """
 
     name: str
+    of: Of | None = None
+    metric: Callable[..., Any] | str = ""
     encodes: bool = False
     splices: bool = False
     unembeds: bool = False
@@ -32,3 +42,8 @@ class Column:
     always: bool = False
     hidden: bool = False
     brings: tuple[str, ...] = ()
+
+    @property
+    def needs_features(self) -> bool:
+        """Whether the SAE has to be run at all."""
+        return self.encodes or self.splices or self.of in ("features", "reconstruction")

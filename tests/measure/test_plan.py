@@ -51,7 +51,7 @@ def test_every_column_says_what_it_takes_or_is_of_the_activation_alone():
     """A column that needs the SAE and does not say so would silently never be computed."""
     of_the_activation = {"norm", "squared_distance", "offset_projection", POSITION_SUMS}
     for column in COLUMNS:
-        takes = column.encodes or column.splices or column.unembeds
+        takes = column.needs_features or column.unembeds
         assert takes != (column.name in of_the_activation), column.name
 
 

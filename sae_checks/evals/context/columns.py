@@ -10,9 +10,9 @@ from sae_checks.records.column import Column
 from sae_checks.records.octaves import OFFSET_PROJECTION
 
 COLUMNS = (
-    Column("l0", encodes=True),
-    Column("l1", encodes=True),
-    Column("mse", encodes=True),
+    Column("l0", of="features", metric="l0"),
+    Column("l1", of="features", metric="l1"),
+    Column("mse", of="reconstruction", metric="squared_distance"),
     Column("norm", always=True),
     Column("squared_distance"),
     Column("ce_clean", unembeds=True, at_last_position=False),

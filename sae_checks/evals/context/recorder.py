@@ -50,6 +50,8 @@ class Recorder:
                 metrics.squared_distance(x, self._calibration.mean).cpu(),
                 keep,
             )
+        for column in self._plan.per_token("activation"):
+            self._write(column.name, rows, metrics.of_column(column)(x).cpu(), keep)
         if OFFSET_PROJECTION in self._columns:
             self._write(OFFSET_PROJECTION, rows, self._calibration.along_offset(x).cpu(), keep)
         if self._sums is not None:
@@ -60,19 +62,19 @@ class Recorder:
                 self._sums[index] += torch.einsum("btd,bt->td", centred, weights).cpu()
 
     def features(self, rows: slice, piece: tuple[slice, slice], features: Tensor) -> None:
-        """Record L0 and L1 of feature activations (b, t, d_sae), a piece of the batch."""
+        """Record what feature activations (b, t, d_sae) are like, of a piece of the batch."""
         texts, positions = piece
         keep = measured_tokens(self._texts, rows)[piece].numpy()
-        for name, metric in (("l0", metrics.l0), ("l1", metrics.l1)):
-            if name in self._plan:
-                values = metric(features).double().cpu().numpy()
-                self._columns[name][rows][texts, positions] = np.where(keep, values, np.nan)
+        for column in self._plan.per_token("features"):
+            values = metrics.of_column(column)(features).double().cpu().numpy()
+            self._columns[column.name][rows][texts, positions] = np.where(keep, values, np.nan)
 
     def reconstruction(self, rows: slice, x: Tensor, reconstruction: Tensor) -> None:
-        """Record the error of reconstructions (B, T, d)."""
-        if "mse" in self._plan:
-            keep = measured_tokens(self._texts, rows)
-            self._write("mse", rows, metrics.squared_distance(x, reconstruction).cpu(), keep)
+        """Record what becomes of activations in their reconstructions, both (B, T, d)."""
+        keep = measured_tokens(self._texts, rows)
+        for column in self._plan.per_token("reconstruction"):
+            values = metrics.of_column(column)(x, reconstruction)
+            self._write(column.name, rows, values.cpu(), keep)
 
     def losses(
         self, rows: slice, text: Tensor, position: Tensor, columns: dict[str, Tensor]

@@ -1,5 +1,11 @@
 """Pure tensor functions, by topic; sums over features, width and vocabulary are one token's."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
 from sae_checks.measure.metrics.answers import margin, rank
 from sae_checks.measure.metrics.loss import (
     LossBaseline,
@@ -9,6 +15,7 @@ from sae_checks.measure.metrics.loss import (
 )
 from sae_checks.measure.metrics.reconstruction import norm, squared_distance
 from sae_checks.measure.metrics.sparsity import l0, l1
+from sae_checks.records.column import Column
 
 __all__ = [
     "LossBaseline",
@@ -19,6 +26,21 @@ __all__ = [
     "log_probabilities",
     "margin",
     "norm",
+    "of_column",
     "rank",
     "squared_distance",
 ]
+
+
+def of_column(column: Column) -> Callable[..., Tensor]:
+    """The metric of a column: its own, or the one of this package that it names.
+
+    Raises:
+        ValueError: there is none of that name (a mistake in the column).
+    """
+    if callable(column.metric):
+        return column.metric
+    if column.metric not in __all__:
+        raise ValueError(f"column {column.name} has no metric: {column.metric!r}")
+    found: Callable[..., Tensor] = globals()[column.metric]
+    return found

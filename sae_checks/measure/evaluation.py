@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from sae_checks.measure.plan import Plan
@@ -28,6 +28,7 @@ class Measuring:
 
     Attributes:
         interventions: all that it will listen to, in whatever parts.
+        observed: by intervention, the SAEs further down the model that have tables of their own.
     """
 
     model: LanguageModel
@@ -36,6 +37,7 @@ class Measuring:
     interventions: Sequence[Intervention]
     plan: Plan
     settings: Settings
+    observed: Mapping[Intervention, Sequence[SaeRef]] = field(default_factory=dict)
 
 
 class Measurer(Protocol):

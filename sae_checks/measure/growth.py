@@ -73,10 +73,22 @@ class Work:
 
     def units(self, intervention: Intervention) -> IntArray:
         """The units that all tables of an intervention have."""
-        first, *others = (one.units for one in self.growing[intervention])
-        for units in others:
-            first = np.intersect1d(first, units)
-        return first
+        found: IntArray | None = None
+        for one in self.growing[intervention]:
+            found = one.units if found is None else np.intersect1d(found, one.units)
+        return NO_UNITS if found is None else found
+
+    def observed(self, intervention: Intervention) -> list[SaeRef]:
+        """The SAEs that have tables of their own under an intervention."""
+        observed = (one.ref.observed for one in self.growing.get(intervention, ()))
+        return [sae for sae in observed if sae is not None]
+
+    def leave_out_all_but(self, saes: Sequence[SaeRef]) -> None:
+        """Forget the tables of SAEs that cannot be measured."""
+        for intervention, growing in self.growing.items():
+            self.growing[intervention] = [
+                one for one in growing if one.ref.observed is None or one.ref.observed in saes
+            ]
 
     def begin_anew(self, intervention: Intervention) -> None:
         """Forget what is there of an intervention."""

@@ -80,7 +80,11 @@ class _Job:
         """Those that something is to be done with."""
         missing = [i for work in self.works for i in work.growing if i in work.missing]
         missing += [i for of_work in self.to_follow for i in of_work]
-        return list(dict.fromkeys(sae for each in missing for sae in each.saes))
+        spliced = [sae for each in missing for sae in each.saes]
+        return list(dict.fromkeys([*spliced, *self._observed(missing)]))
+
+    def _observed(self, missing: Sequence[Intervention]) -> list[SaeRef]:
+        return [sae for work in self.works for i in missing for sae in work.observed(i)]
 
 
 def _plan(
@@ -198,6 +202,8 @@ def _grow(
     others: Sequence[Table],
     progress: Progress,
 ) -> None:
+    for work in job.works:
+        work.leave_out_all_but(saes)
     works = [work for work in job.works if work.missing]
     for work in works:  # a table with fewer columns than are measured now begins anew
         for intervention in work.missing:
@@ -224,7 +230,10 @@ def _measuring(
 ) -> Measuring:
     assert loaded.model is not None, "something is measured"
     fitting = [i for i in interventions if len(loaded.of(i.saes)) == len(i.saes)]
-    return Measuring(loaded.model, loaded.saes, dataset, fitting, work.plan, loaded.settings)
+    observed = {i: work.observed(i) for i in fitting}
+    return Measuring(
+        loaded.model, loaded.saes, dataset, fitting, work.plan, loaded.settings, observed
+    )
 
 
 def _follow(

@@ -39,7 +39,7 @@ class Measurement:
         return {
             key.intervention: table
             for key, table in self.tables.items()
-            if isinstance(table, kind) and key.dataset == dataset
+            if isinstance(table, kind) and key[:2] == (kind.EVALUATION, dataset)
         }
 
     def find(self, kind: type[_Table], dataset: str, intervention: str) -> _Table | None:

@@ -1,0 +1,124 @@
+"""docs/adding.md: its examples put where it says, in a copy of the package, and run by the gate."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import page
+from tests.plugin.gate_run import CHECKOUT, GateRun, run_gate
+
+PAGE = page("adding.md")
+PLACED = re.compile(r"`([\w/]+\.py)`[^`\n]*(?:\n[^`\n]+)*:\n\n```python\n(.*?)```", re.DOTALL)
+FILES = dict(PLACED.findall(PAGE))
+BLOCKS = re.findall(r"```(?:python|text)\n(.*?)```", PAGE, re.DOTALL)
+FUTURE = "from __future__ import annotations\n"
+IMPORTED = """
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+"""
+BUDGET = ("--sae-tokens=16384", "--sae-fixed", "--sae-task=none")
+
+
+def block(beginning: str) -> str:
+    """The one example that begins like this."""
+    (found,) = (code for code in BLOCKS if code.lstrip().startswith(beginning))
+    return found
+
+
+def lines(*codes: str) -> int:
+    """Those that are neither empty nor comments."""
+    each = (line.strip() for code in codes for line in code.splitlines())
+    return sum(bool(line) and not line.startswith("#") for line in each)
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory) -> Path:
+    """A copy of the package with everything added that the page adds."""
+    root = tmp_path_factory.mktemp("copy")
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(CHECKOUT / "sae_checks", root / "sae_checks", ignore=ignored)
+    shutil.copytree(CHECKOUT / "checks", root / "checks", ignore=ignored)
+    shutil.copy(CHECKOUT / "thresholds.toml", root)
+    shutil.copy(CHECKOUT / "conftest.py", root)
+    _add_quantity(root)
+    _add_evaluation(root)
+    return root
+
+
+def _add_quantity(root: Path) -> None:
+    path = root / "sae_checks/evals/context/columns.py"
+    before, after = path.read_text(encoding="utf-8").split("COLUMNS = (\n", 1)
+    before = before.replace(FUTURE, FUTURE + IMPORTED, 1)
+    function, column = block("def cosine"), block('Column("cosine"')
+    path.write_text(f"{before}{function}\n\nCOLUMNS = (\n{column}{after}", encoding="utf-8")
+    _write(root, "more/check_direction.py")
+
+
+def _add_evaluation(root: Path) -> None:
+    for path in ("__init__", "measuring"):
+        _write(root, f"sae_checks/evals/pairs/{path}.py")
+    _write(root, "more/check_propagation.py")
+    registry = root / "sae_checks/evals/registry.py"
+    text = registry.read_text(encoding="utf-8")
+    line = block("EVALUATIONS: tuple")
+    changed = re.sub(r"EVALUATIONS: tuple.*\n", line, text, count=1)
+    assert changed != text
+    before, beside = (
+        "from sae_checks.evals.tasks.kinds",
+        "from sae_checks.evals.pairs import PAIRS\n",
+    )
+    changed = changed.replace(before, beside + before, 1)
+    registry.write_text(changed, encoding="utf-8")
+
+
+def _write(root: Path, path: str) -> None:
+    target = root / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(FILES[path], encoding="utf-8")
+
+
+def run(copy: Path, tmp_path: Path, *suite: str, arguments: tuple[str, ...] = BUDGET) -> GateRun:
+    return run_gate(
+        tmp_path, *arguments, *suite[1:], suite=suite[0], cwd=copy, pythonpath=copy, preloaded=False
+    )
+
+
+def test_a_quantity_takes_two_files_and_twenty_lines(copy, tmp_path):
+    assert lines(block("def cosine"), block('Column("cosine"')) <= 6
+    assert lines(FILES["more/check_direction.py"]) <= 12
+    done = run(copy, tmp_path, "more/check_direction.py")
+    assert done.exit_code == 0, done.output
+    values = {float(case.properties["value"]) for case in done.cases}
+    assert len(done.cases) == 35
+    assert all(0.8 < value < 1 for value in values)
+
+
+def test_an_evaluation_is_a_folder_and_a_line(copy, tmp_path):
+    store = f"--sae-store={tmp_path / 'store'}"
+    done = run(copy, tmp_path, "more/check_propagation.py", store)
+    assert done.exit_code == 0, done.output
+    pairs = [case.properties["pair"] for case in done.cases]
+    assert len(pairs) == len(set(pairs)) == 9  # the last two SAEs are of one layer
+    assert {case.properties["sae"] for case in done.cases} == {""}
+    values = {case.properties["pair"]: float(case.properties["value"]) for case in done.cases}
+    assert all(value > 0.9 for value in values.values())
+
+    # Judged from its tables, by an override of its own selector, and against itself.
+    (folder,) = (tmp_path / "store/measurements").iterdir()
+    limits = tmp_path / "limits.toml"
+    first = pairs[0]
+    limits.write_text(
+        '[checks.mse_propagation]\nmax = 40\nmargin = 4\nunit = "times"\n'
+        f'[[checks.mse_propagation.override]]\npair = "{first}"\nmax = 0.01\nmargin = 0.01\n',
+        encoding="utf-8",
+    )
+    arguments = (f"--sae-measurements={folder}", f"--sae-thresholds={limits}")
+    again = run(copy, tmp_path, "more/check_propagation.py", arguments=arguments)
+    assert [case.properties["pair"] for case in again.with_outcome("failed")] == [first]
+    assert {c.properties["pair"]: float(c.properties["value"]) for c in again.cases} == values

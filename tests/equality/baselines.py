@@ -10,7 +10,8 @@ from typing import Any
 from tests.equality.comparison import Comparison, EqualityError, together
 
 WHAT = "baseline file"
-_KEY = 4  # a cell's check, SAE, positions and task
+_KEY = 4  # a cell's check, SAE, positions and task, where each has a column of its own
+_TERMS = 3  # a check's name, definition and parameters, whatever else its row has
 _NOT_RESULTS = ("format", "checksum", "written")
 
 
@@ -35,12 +36,23 @@ def _figures(path: Path) -> dict[tuple[str, str], str]:
             f"the baseline {path} is not one of cells with influences: {error}"
         ) from error
     figures = {("file", n): value for n, value in content.items() if n not in _NOT_RESULTS}
+    if "checks" in content:
+        figures["file", "checks"] = [row[:_TERMS] for row in content["checks"]]
     for row, influences in cells:
-        cell = " ".join(str(part) for part in row[:_KEY] if part)
-        value, *counts = row[_KEY:]
+        cell, (value, *counts) = _key(row)
         of_cell = {"value": value, "counts": counts, "influences": influences}
         figures |= {(cell, what): figure for what, figure in of_cell.items()}
     return {name: json.dumps(figure, sort_keys=True) for name, figure in figures.items()}
+
+
+def _key(row: list[Any]) -> tuple[str, list[Any]]:
+    """A cell's check and place, and the rest of its row.
+
+    A place is a list of its own since format 3; before, each of its parts was.
+    """
+    if isinstance(row[1], list):
+        return " ".join([row[0], *row[1]]), row[2:]
+    return " ".join(str(part) for part in row[:_KEY] if part), row[_KEY:]
 
 
 def _compare(

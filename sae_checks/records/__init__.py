@@ -25,6 +25,7 @@ from sae_checks.records.table import (
     SideTable,
     Table,
     TableKey,
+    dealt_out,
 )
 
 __all__ = [
@@ -52,4 +53,5 @@ __all__ = [
     "TableRef",
     "TaskRef",
     "by_key",
+    "dealt_out",
 ]

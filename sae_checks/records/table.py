@@ -191,6 +191,11 @@ class Table:
         )
 
 
+def dealt_out(units: IntArray) -> IntArray:
+    """(units,) the group, 0 .. GROUPS - 1, of independent units by their numbers."""
+    return units % GROUPS
+
+
 def _joined(
     first: Mapping[str, NDArray[Any]], second: Mapping[str, NDArray[Any]]
 ) -> dict[str, NDArray[Any]]:

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sae_checks.records import (
-    GROUPS,
     TEXTS,
     BoolArray,
     FloatArray,
@@ -20,6 +19,7 @@ from sae_checks.records import (
     SaeRef,
     SideTable,
     Table,
+    dealt_out,
 )
 from sae_checks.records.units import Units
 
@@ -140,7 +140,7 @@ class ContextTable(Table):
     @property
     def groups(self) -> IntArray:
         """(units,) the group of each document, 0 .. GROUPS - 1."""
-        return np.arange(self.units.count) % GROUPS
+        return dealt_out(np.arange(self.units.count))
 
     @property
     def texts(self) -> int:

@@ -12,7 +12,7 @@ from sae_checks.evals.tasks.table import FEATURES, TaskTable
 from sae_checks.evals.tasks.tally import FeatureTally
 from sae_checks.measure.items import ItemDataset
 from sae_checks.measure.plan import Plan
-from sae_checks.records import GROUPS, IntArray, SaeRef
+from sae_checks.records import IntArray, SaeRef, dealt_out
 
 
 class ItemRecorder:
@@ -42,7 +42,7 @@ class ItemRecorder:
     def features(self, rows: slice, strength: Tensor, delta_ln_p: Tensor) -> None:
         """Score the features that are active on some items; strength (B, d_sae), Δ ln p (B,)."""
         if self.tally is not None:
-            groups = self._dataset.clusters[self._units[rows]] % GROUPS
+            groups = dealt_out(self._dataset.clusters[self._units[rows]])
             self.tally.add(torch.from_numpy(groups), strength, delta_ln_p)
 
     def table(self) -> TaskTable:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sae_checks.records import (
-    GROUPS,
     BoolArray,
     FloatArray,
     IntArray,
@@ -18,6 +17,7 @@ from sae_checks.records import (
     SaeRef,
     SideTable,
     Table,
+    dealt_out,
 )
 
 FEATURES, ABLATIONS = "features", "ablations"
@@ -243,7 +243,7 @@ class TaskTable(Table):
     def groups(self) -> IntArray:
         """(items,) the group of each item, 0 .. GROUPS - 1; a cluster's are of one group."""
         numbers = self.labels.get("cluster")
-        return (np.arange(self.items) if numbers is None else numbers) % GROUPS
+        return dealt_out(np.arange(self.items) if numbers is None else numbers)
 
 
 def _links(sae: SaeRef, features: IntArray) -> NDArray[Any]:

@@ -27,7 +27,6 @@ from sae_checks.options import Options
 from sae_checks.records import Measurement
 from sae_checks.records.place import CellKey, CellRef
 from sae_checks.store.files import MANIFEST
-from sae_checks.wording import counted
 
 FOLDER = "baselines"  # where names are looked for, seen from where pytest was started
 
@@ -171,25 +170,29 @@ def _identity(
     return Identity(release, origin, len(saes), digest, written)
 
 
+@dataclass(frozen=True)
+class WrittenBaseline:
+    """A baseline that was written: its file, how many cells and SAEs it has, and its bytes."""
+
+    file: Path
+    cells: int
+    saes: int
+    size: int
+
+
 def write_from(
-    options: Options,
+    name: str,
     measurement: Measurement,
     thresholds: Thresholds,
     cells: Sequence[tuple[Check, CellRef]],
-) -> str:
-    """Write the baseline that a run makes; what was written, as a sentence."""
+) -> WrittenBaseline:
+    """Write the baseline that a run makes, to the file that a name or a path stands for."""
     from sae_checks.baseline.file import write_baseline
 
-    assert options.baseline is not None, "refused before anything was measured"
-    file = baseline_file(options.baseline)
-    made = make_baseline(measurement, thresholds, cells)
-    write_baseline(file, replace(made, written=date.today().isoformat()))
-    size = file.stat().st_size / 1024
-    return (
-        f"baseline {file} written: {len(made.cells):,} cells of "
-        f"{counted(len(made.saes), 'SAE')}, {size:.0f} KiB; look at what changed, keep it, and "
-        "run again without --sae-baseline-update"
-    )
+    file = baseline_file(name)
+    baseline = make_baseline(measurement, thresholds, cells)
+    write_baseline(file, replace(baseline, written=date.today().isoformat()))
+    return WrittenBaseline(file, len(baseline.cells), len(baseline.saes), file.stat().st_size)
 
 
 def refuse_baseline_options(options: Options) -> None:

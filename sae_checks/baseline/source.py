@@ -23,7 +23,7 @@ from sae_checks.baseline.paired import Terms
 from sae_checks.errors import BaselineError
 from sae_checks.judge.check import Check
 from sae_checks.judge.thresholds import Thresholds
-from sae_checks.options import Options
+from sae_checks.options import Options, given
 from sae_checks.records import Measurement
 from sae_checks.records.place import CellKey, CellRef
 from sae_checks.store.files import MANIFEST
@@ -201,24 +201,20 @@ def refuse_baseline_options(options: Options) -> None:
     Raises:
         BaselineError: an option that needs --sae-baseline stands alone, or names no file to write.
     """
-    alone = [
-        f"--sae-{name.replace('_', '-')}"
-        for name in ("baseline_update", "baseline_force", "equivalence", "match")
-        if getattr(options, name)
-    ]
-    if options.baseline is None and alone:
-        raise BaselineError(f"{alone[0]} needs --sae-baseline, which names the baseline")
+    named = [each for each in given(options, "update", "compare") if each.target != "baseline"]
+    if options.baseline is None and named:
+        raise BaselineError(f"{named[0].name} needs --sae-baseline, which names the baseline")
     if options.baseline_force and not options.baseline_update:
         raise BaselineError(
             "--sae-baseline-force changes how a run ends that writes a baseline; it needs "
             "--sae-baseline-update"
         )
-    for name in ("equivalence", "match"):
-        if options.baseline_update and getattr(options, name):
-            raise BaselineError(
-                f"--sae-{name} says how to compare, but --sae-baseline-update writes the baseline "
-                "and compares nothing; leave one of the two out"
-            )
+    comparing = [each for each in named if each.stage == "compare"]
+    if options.baseline_update and comparing:
+        raise BaselineError(
+            f"{comparing[0].name} says how to compare, but --sae-baseline-update writes the "
+            "baseline and compares nothing; leave one of the two out"
+        )
     if options.baseline_update and Path(str(options.baseline)).is_dir():
         raise BaselineError(
             f"--sae-baseline {options.baseline} is a folder; --sae-baseline-update writes a file: "

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sae_checks.options import FLAGS, OPTIONS, STRICT, Option, Options
+from sae_checks.options import FLAGS, OPTIONS, STRICT, Option, Options, options_of
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -38,7 +38,7 @@ def parse_options(config: pytest.Config) -> Options:
     """
     values = {option.target: _value(config, option) for option in OPTIONS}
     values |= {flag.target: flagged(config, flag) for flag in FLAGS if flag is not STRICT}
-    return Options(**{name: value for name, value in values.items() if value is not None})
+    return options_of(values)
 
 
 def flagged(config: pytest.Config, flag: Option) -> bool:

@@ -8,10 +8,8 @@ from datetime import date
 from functools import cached_property
 
 from sae_checks.baseline.comparison import comparison_of
-from sae_checks.baseline.identity import same_weights
 from sae_checks.baseline.paired import improved
 from sae_checks.errors import UserError
-from sae_checks.evals.registry import selectors
 from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.judge.check import Check
 from sae_checks.judge.coverage import Coverage
@@ -20,10 +18,10 @@ from sae_checks.judge.verdict import Verdict
 from sae_checks.measure.progress import Progress, Stopwatch
 from sae_checks.options import Options
 from sae_checks.records.place import CellRef
-from sae_checks.records.selectors import property_names
 from sae_checks.session.accepted import StaleSearch, not_accepted, ran_whole
 from sae_checks.session.budget import passes
 from sae_checks.session.datasets import reads
+from sae_checks.session.facts import run_facts
 from sae_checks.session.features import task_features
 from sae_checks.session.gate import Gate
 from sae_checks.session.heaviest import heaviest_units
@@ -31,7 +29,6 @@ from sae_checks.session.plan import plan_budget
 from sae_checks.session.result import (
     BaselineWriting,
     BudgetPlan,
-    ComparedBaseline,
     Failing,
     NotAccepted,
     Outcome,
@@ -39,7 +36,7 @@ from sae_checks.session.result import (
     RunResult,
     TaskFeatures,
 )
-from sae_checks.session.suite import BUNDLED_THRESHOLDS, bundled_checks
+from sae_checks.session.suite import bundled_checks
 
 
 class Session:
@@ -110,36 +107,8 @@ class Session:
     @cached_property
     def facts(self) -> RunFacts:
         """What is gated, on what, at what budget; once the checks have been collected."""
-        gate, options = self.gate, self.options
-        stored, store = gate.stored, gate.store
         with_tasks = any(reads(check, "item") for check in self._checks.values())
-        within = [s for s in gate.release.saes if not gate.ranges[s.sae_id].past_context]
-        return RunFacts(
-            release=gate.release,
-            context=gate.context,
-            corpus=gate.corpus,
-            tokens=options.tokens,
-            seed=options.seed,
-            limits=options.thresholds or BUNDLED_THRESHOLDS,
-            property_names=tuple(property_names(selectors())),
-            tasks=tuple(task.name for task in gate.tasks) if with_tasks else (),
-            items=options.items,
-            whole_answers=options.answer == "whole",
-            within_context=len(within),
-            tables=None if store is None else store.folder,
-            stored=(options.measurements, stored.manifest)
-            if stored is not None and options.measurements is not None
-            else None,
-            baseline=self._baseline(),
-        )
-
-    def _baseline(self) -> ComparedBaseline | None:
-        comparison = self.gate.comparison
-        if comparison is None:
-            return None
-        source = comparison.source
-        same = same_weights(self.gate.release.saes, source.saes, comparison.matches)
-        return ComparedBaseline(str(source.identity), comparison.question, same)
+        return run_facts(self.gate, with_tasks=with_tasks)
 
     def known_failure(self, check: Check, cell: CellRef) -> KnownFailure | None:
         """The accepted failure that covers a cell, if any does and its day has not passed."""

@@ -15,7 +15,7 @@ from sae_checks.baseline.identity import (
     BaselineSae,
     Identity,
     key_of,
-    setting_of,
+    pairing_terms,
     weights_digest,
 )
 from sae_checks.baseline.measured_before import Asked, find_measured, refuse_own
@@ -88,9 +88,9 @@ class FileBaseline:
         return self.baseline.saes
 
     @property
-    def setting(self) -> dict[str, object]:
+    def pairing_terms(self) -> dict[str, object]:
         """What the candidate must agree with."""
-        return dict(self.baseline.setting)
+        return dict(self.baseline.pairing_terms)
 
     def keys(self, check: Check) -> Sequence[CellKey]:
         """The cells of a check that it has."""
@@ -144,9 +144,9 @@ class StoredBaseline:
         return [BaselineSae(sae.sae_id, sae.hook_point, sae.weights_key) for sae in saes]
 
     @cached_property
-    def setting(self) -> dict[str, object]:
+    def pairing_terms(self) -> dict[str, object]:
         """What the candidate must agree with."""
-        return setting_of(self._measurement)
+        return pairing_terms(self._measurement)
 
     def keys(self, check: Check) -> Sequence[CellKey]:
         """The cells of a check that it has."""

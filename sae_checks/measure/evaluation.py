@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from sae_checks.measure.dataset import Dataset
     from sae_checks.measure.listener import Listener
     from sae_checks.measure.loaded import SaeSource
+    from sae_checks.measure.pass_options import PassOptions
     from sae_checks.measure.progress import Progress
-    from sae_checks.measure.settings import Settings
 
 Units = Literal["text", "item"]
 
@@ -35,7 +35,7 @@ class Measuring:
     dataset: Dataset
     interventions: Sequence[Intervention]
     plan: Plan
-    settings: Settings
+    settings: PassOptions
 
 
 class Measurer(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sae_checks.baseline.comparison import Comparison
-from sae_checks.baseline.identity import match, refuse_unpaired, setting_of_provenance
+from sae_checks.baseline.identity import match, pairing_terms_of_provenance, refuse_unpaired
 from sae_checks.baseline.measured_before import Asked
 from sae_checks.baseline.source import StoredBaseline, find_baseline
 from sae_checks.options import Options
@@ -31,7 +31,7 @@ def run_comparison(
     asked = _asked(run, options)
     source = find_baseline(options, asked, stored)
     if run.stored is None:  # told before anything is measured in vain
-        refuse_unpaired(asked.setting, source.name, source.setting)
+        refuse_unpaired(asked.pairing_terms, source.name, source.pairing_terms)
     matches = match(run.release.saes, source.saes, dict(options.match))
     return Comparison(source, matches, options.question)
 
@@ -40,8 +40,8 @@ def _asked(run: ResolvedRun, options: Options) -> Asked:
     """What a baseline has to fit, as far as it is known before anything is measured."""
     store = run.store(options)
     if run.provenance is not None and store is not None:
-        known = setting_of_provenance(run.provenance.as_dict())
+        known = pairing_terms_of_provenance(run.provenance.as_dict())
         return Asked(known, store.folder, writes=True)
     assert run.stored is not None, "what is not to be measured is stored"
-    setting = setting_of_provenance(run.stored.manifest.provenance)
-    return Asked(setting, options.measurements)
+    known = pairing_terms_of_provenance(run.stored.manifest.provenance)
+    return Asked(known, options.measurements)

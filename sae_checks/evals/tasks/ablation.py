@@ -22,10 +22,10 @@ from sae_checks.load.sae import LoadedSae
 from sae_checks.measure.evaluation import Measuring
 from sae_checks.measure.items import ItemBatch, ItemDataset
 from sae_checks.measure.loaded import SaeSource
+from sae_checks.measure.pass_options import PassOptions
 from sae_checks.measure.pieces import spans
 from sae_checks.measure.plan import Plan
 from sae_checks.measure.progress import Progress
-from sae_checks.measure.settings import Settings
 from sae_checks.measure.splice import reconstruct, replaced
 from sae_checks.records import FloatArray, IntArray, SaeRef, Table
 from sae_checks.wording import counted
@@ -62,7 +62,7 @@ def ablate(
     dataset: ItemDataset,
     units: IntArray,
     chosen: Mapping[str, Chosen],
-    settings: Settings = Settings(),
+    settings: PassOptions = PassOptions(),
     progress: Callable[[int], None] = lambda items_done: None,
 ) -> dict[str, AblationTable]:
     """Ablate features one at a time, each on the items on which it is active.
@@ -122,7 +122,7 @@ class _Batch:
     dataset: ItemDataset
     batch: ItemBatch
     clean: CleanPass
-    settings: Settings
+    settings: PassOptions
 
     @torch.inference_mode()
     def ablate(self, sae: LoadedSae, chosen: Chosen) -> list[tuple[Tensor, Tensor, Tensor]]:

@@ -15,7 +15,7 @@ from sae_checks.load.sae import LoadedSae
 from sae_checks.load.tasks.items import Items
 from sae_checks.measure.items import ItemDataset
 from sae_checks.measure.loaded import SaeSource, bind_saes
-from sae_checks.measure.settings import Settings
+from sae_checks.measure.pass_options import PassOptions
 from sae_checks.records.column import Column
 from sae_checks.records.dataset import DatasetRef
 
@@ -42,7 +42,7 @@ def ablated(
     items: Items,
     window: int,
     chosen: Mapping[str, Chosen],
-    settings: Settings = Settings(),
+    settings: PassOptions = PassOptions(),
 ) -> dict[str, AblationTable]:
     """Features ablated on all items, by SAE id."""
     dataset = ItemDataset(items, DatasetRef("made-up"), window)

@@ -14,9 +14,9 @@ from sae_checks.baseline.identity import (
     BaselineSae,
     Identity,
     key_of,
+    pairing_terms,
     refuse_other_terms,
     refuse_unpaired,
-    setting_of,
 )
 from sae_checks.baseline.paired import (
     NO_INFLUENCES,
@@ -83,7 +83,7 @@ class Source(Protocol):
         """Its SAEs."""
 
     @property
-    def setting(self) -> Mapping[str, object]:
+    def pairing_terms(self) -> Mapping[str, object]:
         """What the candidate must agree with."""
 
     def keys(self, check: Check) -> Sequence[CellKey]:
@@ -167,7 +167,7 @@ class Comparison:
         asked = _asked(cells)
         if not asked:
             return
-        refuse_unpaired(setting_of(measurement), self.source.name, self.source.setting)
+        refuse_unpaired(pairing_terms(measurement), self.source.name, self.source.pairing_terms)
         self.refuse_other_terms(thresholds, cells)
         own = [(check, ref) for check, ref in asked if ref.absent is None]
         self._candidate = cell_values(measurement, thresholds, own)
@@ -225,7 +225,7 @@ def make_baseline(
     saes = measurement.release.saes
     return Baseline(
         measurement.release.name,
-        setting_of(measurement),
+        pairing_terms(measurement),
         tuple(BaselineSae(sae.sae_id, sae.hook_point, sae.weights_key) for sae in saes),
         cell_values(measurement, thresholds, compared),
     )

@@ -109,7 +109,7 @@ def _as_json(baseline: Baseline) -> dict[str, Any]:
         "format": FORMAT,
         "release": baseline.release,
         "written": baseline.written,
-        "setting": dict(sorted(baseline.setting.items())),
+        "setting": dict(sorted(baseline.pairing_terms.items())),
         "saes": [[sae.sae_id, sae.hook_point, sae.weights_key] for sae in baseline.saes],
         "checks": [
             [name, of.definition, dict(of.parameters), list(named_by[name])]
@@ -184,7 +184,7 @@ def _from_json(content: Mapping[str, Any]) -> Baseline:
     pairs = zip(content["cells"], content["influences"], strict=True)
     return Baseline(
         release=content["release"],
-        setting=content["setting"],
+        pairing_terms=content["setting"],
         saes=tuple(BaselineSae(*each) for each in content["saes"]),
         cells=dict(_cell(row, packed, checks) for row, packed in pairs),
         written=content["written"],

@@ -37,13 +37,13 @@ class Baseline:
 
     Attributes:
         release: its name.
-        setting: what the candidate must agree with, flat: "provenance.seed" -> 0.
+        pairing_terms: what the candidate must agree with, flat: "provenance.seed" -> 0.
         saes: the SAEs.
         cells: every cell that is compared.
     """
 
     release: str
-    setting: Mapping[str, object]
+    pairing_terms: Mapping[str, object]
     saes: tuple[BaselineSae, ...]
     cells: Mapping[CellKey, CellValue]
     written: str = ""  # the day, where it is known: "2026-12-31"
@@ -78,17 +78,17 @@ def same_weights(
     return all(theirs.get(matches.get(sae.sae_id, "")) == sae.weights_key for sae in saes)
 
 
-def setting_of(measurement: Measurement) -> dict[str, object]:
+def pairing_terms(measurement: Measurement) -> dict[str, object]:
     """What of a measurement's manifest decides whether another one can be paired with it."""
     manifest = measurement.manifest
-    found = setting_of_provenance(manifest.provenance)
+    found = pairing_terms_of_provenance(manifest.provenance)
     found["texts.fingerprint"] = manifest.texts.get("fingerprint")
     for task in manifest.tasks:
         found[f"tasks.{task.ref.name}"] = task.description.get("fingerprint")
     return found
 
 
-def setting_of_provenance(provenance: Mapping[str, Any]) -> dict[str, object]:
+def pairing_terms_of_provenance(provenance: Mapping[str, Any]) -> dict[str, object]:
     """The part of it that is known before anything is measured."""
     found = {
         f"provenance.{key}": value

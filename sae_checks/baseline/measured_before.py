@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sae_checks.baseline.identity import setting_of_provenance, weights_digest
+from sae_checks.baseline.identity import pairing_terms_of_provenance, weights_digest
 from sae_checks.errors import BaselineError, StoreError
 from sae_checks.records import Manifest
+from sae_checks.records.provenance import DEFINITIONS_VERSION
 from sae_checks.store.files import MANIFEST
-from sae_checks.store.provenance import DEFINITIONS_VERSION
 from sae_checks.store.recorded import glanced_at
 from sae_checks.wording import counted
 
@@ -20,12 +20,12 @@ class Asked:
     """What a run measures or judges, as far as a baseline has to fit it.
 
     Attributes:
-        setting: as of `setting_of_provenance`.
+        pairing_terms: as of `pairing_terms_of_provenance`.
         own: the folder of its measurement; None where it has none.
         writes: whether the run writes to that folder, and so may change what it holds.
     """
 
-    setting: Mapping[str, object]
+    pairing_terms: Mapping[str, object]
     own: Path | None = None
     writes: bool = False
 
@@ -52,11 +52,11 @@ class _Recorded:
             path == location or path in location.parents for location in locations
         )
 
-    def fits(self, setting: Mapping[str, object]) -> bool:
-        """Whether it was measured in a setting by the present definitions."""
+    def fits(self, pairing_terms: Mapping[str, object]) -> bool:
+        """Whether it can be paired on these terms, and was measured by the present definitions."""
         provenance = self.manifest.provenance
         same = provenance.get("definitions") == DEFINITIONS_VERSION
-        return same and setting_of_provenance(provenance) == setting
+        return same and pairing_terms_of_provenance(provenance) == pairing_terms
 
 
 def find_measured(store: Path, name: str, asked: Asked, file: Path) -> Path:
@@ -74,7 +74,7 @@ def find_measured(store: Path, name: str, asked: Asked, file: Path) -> Path:
         BaselineError: there is none, only the run's own, or several with different weights.
     """
     named = [each for each in _recorded(store) if each.is_of(name)]
-    fitting = [each for each in named if each.fits(asked.setting)]
+    fitting = [each for each in named if each.fits(asked.pairing_terms)]
     others = [each for each in fitting if not _same(each.folder, asked.own)]
     if fitting and not others:
         raise _own(name, fitting[0].folder, asked.writes)

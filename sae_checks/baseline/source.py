@@ -15,7 +15,7 @@ from sae_checks.baseline.identity import (
     BaselineSae,
     Identity,
     key_of,
-    setting_of,
+    pairing_terms,
     weights_digest,
 )
 from sae_checks.baseline.measured_before import Asked, find_measured, refuse_own
@@ -23,11 +23,10 @@ from sae_checks.baseline.paired import Terms
 from sae_checks.errors import BaselineError
 from sae_checks.judge.check import Check
 from sae_checks.judge.thresholds import Thresholds
-from sae_checks.options import Options
+from sae_checks.options import Options, given
 from sae_checks.records import Measurement
 from sae_checks.records.place import CellKey, CellRef
 from sae_checks.store.files import MANIFEST
-from sae_checks.wording import counted
 
 FOLDER = "baselines"  # where names are looked for, seen from where pytest was started
 
@@ -89,9 +88,9 @@ class FileBaseline:
         return self.baseline.saes
 
     @property
-    def setting(self) -> dict[str, object]:
+    def pairing_terms(self) -> dict[str, object]:
         """What the candidate must agree with."""
-        return dict(self.baseline.setting)
+        return dict(self.baseline.pairing_terms)
 
     def keys(self, check: Check) -> Sequence[CellKey]:
         """The cells of a check that it has."""
@@ -145,9 +144,9 @@ class StoredBaseline:
         return [BaselineSae(sae.sae_id, sae.hook_point, sae.weights_key) for sae in saes]
 
     @cached_property
-    def setting(self) -> dict[str, object]:
+    def pairing_terms(self) -> dict[str, object]:
         """What the candidate must agree with."""
-        return setting_of(self._measurement)
+        return pairing_terms(self._measurement)
 
     def keys(self, check: Check) -> Sequence[CellKey]:
         """The cells of a check that it has."""
@@ -171,25 +170,29 @@ def _identity(
     return Identity(release, origin, len(saes), digest, written)
 
 
+@dataclass(frozen=True)
+class WrittenBaseline:
+    """A baseline that was written: its file, how many cells and SAEs it has, and its bytes."""
+
+    file: Path
+    cells: int
+    saes: int
+    size: int
+
+
 def write_from(
-    options: Options,
+    name: str,
     measurement: Measurement,
     thresholds: Thresholds,
     cells: Sequence[tuple[Check, CellRef]],
-) -> str:
-    """Write the baseline that a run makes; what was written, as a sentence."""
+) -> WrittenBaseline:
+    """Write the baseline that a run makes, to the file that a name or a path stands for."""
     from sae_checks.baseline.file import write_baseline
 
-    assert options.baseline is not None, "refused before anything was measured"
-    file = baseline_file(options.baseline)
-    made = make_baseline(measurement, thresholds, cells)
-    write_baseline(file, replace(made, written=date.today().isoformat()))
-    size = file.stat().st_size / 1024
-    return (
-        f"baseline {file} written: {len(made.cells):,} cells of "
-        f"{counted(len(made.saes), 'SAE')}, {size:.0f} KiB; look at what changed, keep it, and "
-        "run again without --sae-baseline-update"
-    )
+    file = baseline_file(name)
+    baseline = make_baseline(measurement, thresholds, cells)
+    write_baseline(file, replace(baseline, written=date.today().isoformat()))
+    return WrittenBaseline(file, len(baseline.cells), len(baseline.saes), file.stat().st_size)
 
 
 def refuse_baseline_options(options: Options) -> None:
@@ -198,24 +201,20 @@ def refuse_baseline_options(options: Options) -> None:
     Raises:
         BaselineError: an option that needs --sae-baseline stands alone, or names no file to write.
     """
-    alone = [
-        f"--sae-{name.replace('_', '-')}"
-        for name in ("baseline_update", "baseline_force", "equivalence", "match")
-        if getattr(options, name)
-    ]
-    if options.baseline is None and alone:
-        raise BaselineError(f"{alone[0]} needs --sae-baseline, which names the baseline")
+    named = [each for each in given(options, "update", "compare") if each.target != "baseline"]
+    if options.baseline is None and named:
+        raise BaselineError(f"{named[0].name} needs --sae-baseline, which names the baseline")
     if options.baseline_force and not options.baseline_update:
         raise BaselineError(
             "--sae-baseline-force changes how a run ends that writes a baseline; it needs "
             "--sae-baseline-update"
         )
-    for name in ("equivalence", "match"):
-        if options.baseline_update and getattr(options, name):
-            raise BaselineError(
-                f"--sae-{name} says how to compare, but --sae-baseline-update writes the baseline "
-                "and compares nothing; leave one of the two out"
-            )
+    comparing = [each for each in named if each.stage == "compare"]
+    if options.baseline_update and comparing:
+        raise BaselineError(
+            f"{comparing[0].name} says how to compare, but --sae-baseline-update writes the "
+            "baseline and compares nothing; leave one of the two out"
+        )
     if options.baseline_update and Path(str(options.baseline)).is_dir():
         raise BaselineError(
             f"--sae-baseline {options.baseline} is a folder; --sae-baseline-update writes a file: "

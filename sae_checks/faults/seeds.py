@@ -13,8 +13,9 @@ from sae_checks.faults.injection import Injection
 from sae_checks.judge.thresholds import Thresholds
 from sae_checks.measure.progress import Progress
 from sae_checks.options import Options
-from sae_checks.report.budget import passes, total
+from sae_checks.session.budget import passes
 from sae_checks.session.gate import Gate
+from sae_checks.session.result import total
 from sae_checks.session.suite import bundled_checks
 
 # A release is measured a second time in batches of another size, as on another machine.

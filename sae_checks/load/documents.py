@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sae_checks.errors import CorpusError
 
 if TYPE_CHECKING:
-    from sae_checks.store.provenance import Provenance
+    from sae_checks.records.provenance import Provenance
 
 Packing = Literal["documents", "concatenate"]
 

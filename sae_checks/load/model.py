@@ -11,10 +11,10 @@ from safetensors import SafetensorError
 from sae_checks import demo
 from sae_checks.errors import ModelError
 from sae_checks.load.language_model import LanguageModel
-from sae_checks.load.third_party import ignored_warnings
 from sae_checks.records import ModelLoading
 from sae_checks.resolve.foreign_code import refuse_foreign_code
 from sae_checks.resolve.model_name import hub_model_name
+from sae_checks.third_party import ignored_warnings
 
 # Weight processing of TransformerLens that changes no value at any supported hook point, nor the
 # loss, so that loading without it measures the same: proved in tests/load/test_language_model.py.
@@ -63,7 +63,7 @@ def torch_device(device: str) -> torch.device:
             if there
         ]
         raise ModelError(
-            f"--sae-device {device!r} is not to be had on this machine; "
+            f"--sae-device {device!r} is not available on this machine; "
             f"it has {', '.join(['cpu', *present])}"
         ) from error
     return target

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sae_checks.load.third_party import ignored_warnings
+from sae_checks.third_party import ignored_warnings
 
 # The document, counted from 1, stands above these bits and the token in them.
 _TOKEN_BITS = 32

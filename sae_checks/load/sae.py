@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from sae_checks.errors import SaeError
-from sae_checks.load.third_party import ignored_warnings
 from sae_checks.records import Release, SaeRef
+from sae_checks.third_party import ignored_warnings
 
 # Architectures that decode by features @ W_dec + b_dec, which a sparse matrix goes through as well.
 _LINEAR = ("standard", "gated", "jumprelu", "topk")

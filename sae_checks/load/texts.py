@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sae_checks.errors import CorpusError
 from sae_checks.load.documents import CorpusRequest, documents
 from sae_checks.load.packing import STRETCH, Packed, draw_evenly, pack, stack
-from sae_checks.load.third_party import ignored_warnings
+from sae_checks.third_party import ignored_warnings
 
 _OPENING_TOKENS = 12  # of a document, shown where it is named
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from torch import Tensor
 
-from sae_checks.measure.settings import Settings
+from sae_checks.measure.pass_options import PassOptions
 from sae_checks.records import IntArray
 from sae_checks.records.dataset import DatasetRef
 
@@ -78,11 +78,13 @@ class Dataset(Protocol):
         """How many units of what, for whoever watches: "97 texts from 79 documents"."""
 
     def parts(
-        self, start: int, stop: int, model: LanguageModel, settings: Settings
+        self, start: int, stop: int, model: LanguageModel, settings: PassOptions
     ) -> list[IntArray]:
         """The units start..stop, in parts; each part's in the order in which they are read."""
 
-    def batches(self, units: IntArray, model: LanguageModel, settings: Settings) -> Iterator[Batch]:
+    def batches(
+        self, units: IntArray, model: LanguageModel, settings: PassOptions
+    ) -> Iterator[Batch]:
         """The batches of one part."""
 
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from sae_checks.measure.dataset import Dataset
     from sae_checks.measure.listener import Listener
     from sae_checks.measure.loaded import SaeSource
+    from sae_checks.measure.pass_options import PassOptions
     from sae_checks.measure.progress import Progress
-    from sae_checks.measure.settings import Settings
 
 Units = Literal["text", "item"]
 
@@ -36,7 +36,7 @@ class Measuring:
     dataset: Dataset
     interventions: Sequence[Intervention]
     plan: Plan
-    settings: Settings
+    settings: PassOptions
     observed: Mapping[Intervention, Sequence[SaeRef]] = field(default_factory=dict)
 
 

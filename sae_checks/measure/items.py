@@ -17,8 +17,8 @@ from torch import Tensor
 
 from sae_checks.measure.blocks import FIRST_ITEMS
 from sae_checks.measure.dataset import Batch, in_parts
+from sae_checks.measure.pass_options import PassOptions
 from sae_checks.measure.pieces import spans, tokens_at_once
-from sae_checks.measure.settings import Settings
 from sae_checks.records import IntArray
 from sae_checks.records.dataset import DatasetRef
 from sae_checks.wording import counted
@@ -123,7 +123,7 @@ class ItemDataset:
         return np.array([_length(item) for item in self.items.items], dtype=np.int64)
 
     def parts(
-        self, start: int, stop: int, model: LanguageModel, settings: Settings
+        self, start: int, stop: int, model: LanguageModel, settings: PassOptions
     ) -> list[IntArray]:
         """The shortest items first, in whole batches."""
         order = self.by_length(np.arange(start, stop))
@@ -146,7 +146,7 @@ class ItemDataset:
         return found
 
     def batches(
-        self, units: IntArray, model: LanguageModel, settings: Settings
+        self, units: IntArray, model: LanguageModel, settings: PassOptions
     ) -> Iterator[ItemBatch]:
         """As many items at a time as a forward pass takes."""
         row = 0

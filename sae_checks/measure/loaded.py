@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sae_checks.errors import ModelError, SaeError
+from sae_checks.measure.pass_options import PassOptions
 from sae_checks.measure.progress import Progress
 from sae_checks.measure.request import Request
-from sae_checks.measure.settings import Settings
 from sae_checks.records import Release, SaeRef
 from sae_checks.wording import counted
 
@@ -91,7 +91,7 @@ class LoadedModels:
     """
 
     model: LanguageModel | None
-    settings: Settings
+    settings: PassOptions
     saes: SaeSource
     fitting: frozenset[str] = frozenset()
     failures: dict[str, str] = field(default_factory=dict)
@@ -105,13 +105,13 @@ def load_models(request: Request, refs: tuple[SaeRef, ...], progress: Progress) 
     """Load the model of a release, and read some of its SAEs once to see that they fit.
 
     Raises:
-        UserError: the model or the device is not to be had.
+        UserError: the model or the device is not available.
     """
     progress.phase("loading torch and sae_lens")
     from sae_checks.load.model import load_model, torch_device
 
     options, release = request.options, request.release
-    settings = Settings(request.provenance.replace_special, options.batch_tokens)
+    settings = PassOptions(request.provenance.replace_special, options.batch_tokens)
     torch_device(options.device)
     progress.phase(f"loading {counted(len(refs), 'SAE')}")
     source = SaeSource(_reader(release, options.device, options.dtype))

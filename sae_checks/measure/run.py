@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sae_checks.errors import TaskError
-from sae_checks.load.third_party import ignored_warnings
 from sae_checks.measure.blocks import schedule
 from sae_checks.measure.dataset import Dataset
 from sae_checks.measure.evaluation import Evaluation, FollowUp, Measuring
@@ -17,6 +16,7 @@ from sae_checks.measure.progress import Progress
 from sae_checks.measure.request import Request, WantedDataset
 from sae_checks.records import Intervention, Measurement, SaeRef, Table, by_key
 from sae_checks.store import MeasuredDataset
+from sae_checks.third_party import ignored_warnings
 from sae_checks.wording import counted
 
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from sae_checks.measure.blocks import FIRST_TEXTS
 from sae_checks.measure.dataset import Batch, in_parts
+from sae_checks.measure.pass_options import PassOptions
 from sae_checks.measure.pieces import spans, tokens_at_once
-from sae_checks.measure.settings import Settings
 from sae_checks.records import TEXTS, IntArray
 from sae_checks.records.dataset import DatasetRef
 from sae_checks.wording import texts_of_documents
@@ -67,7 +67,7 @@ class TextDataset:
         return texts_of_documents(self.size, self.texts.documents_drawn)
 
     def parts(
-        self, start: int, stop: int, model: LanguageModel, settings: Settings
+        self, start: int, stop: int, model: LanguageModel, settings: PassOptions
     ) -> list[IntArray]:
         """Consecutive texts, in whole batches from the start on."""
         step, context = self.batch_texts(model, settings), int(self.texts.tokens.shape[1])
@@ -77,7 +77,7 @@ class TextDataset:
         return in_parts(batches, [len(units) * context for units in batches])
 
     def batches(
-        self, units: IntArray, model: LanguageModel, settings: Settings
+        self, units: IntArray, model: LanguageModel, settings: PassOptions
     ) -> Iterator[TextBatch]:
         """As many texts at a time as a forward pass takes."""
         texts = self.texts
@@ -96,6 +96,6 @@ class TextDataset:
                 documents=torch.from_numpy(texts.documents[some]),
             )
 
-    def batch_texts(self, model: LanguageModel, settings: Settings) -> int:
+    def batch_texts(self, model: LanguageModel, settings: PassOptions) -> int:
         """Texts per forward pass."""
         return max(1, settings.tokens_at_once(model) // int(self.texts.tokens.shape[1]))

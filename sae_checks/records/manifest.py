@@ -65,7 +65,7 @@ class Manifest:
     """A measurement's manifest; by default one that records nothing.
 
     Attributes:
-        setting: the key of the provenance.
+        provenance_key: the key of the provenance.
         release: its name.
         source: where the release came from.
         release_saes: how many SAEs the whole release has; 0 where that is not known.
@@ -76,7 +76,7 @@ class Manifest:
         datasets: those of the latest run first.
     """
 
-    setting: str = ""
+    provenance_key: str = ""
     release: str = ""
     source: str = ""
     release_saes: int = 0
@@ -95,11 +95,14 @@ class Manifest:
         """
         saes = tuple(SaeEntry.from_json(each) for each in content["saes"])
         datasets = tuple(DatasetEntry.from_json(each) for each in content["datasets"])
-        return cls(**{**content, "saes": saes, "datasets": datasets})
+        others = {name: value for name, value in content.items() if name != "setting"}
+        others |= {"saes": saes, "datasets": datasets}
+        return cls(provenance_key=content.get("setting", ""), **others)
 
     def as_json(self) -> dict[str, object]:
-        """As dictionaries and lists, all the way down."""
-        return asdict(self)
+        """As dictionaries and lists, all the way down; the provenance's key is called "setting"."""
+        content = asdict(self)
+        return {"setting": content.pop("provenance_key"), **content}
 
     @property
     def texts(self) -> Mapping[str, Any]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
 
 from sae_checks.judge.verdict import Verdict
 from sae_checks.records.selectors import toml_text
 from sae_checks.report.sentence import sentence
-
-if TYPE_CHECKING:
-    from sae_checks.session.session import Outcome
+from sae_checks.session.result import Outcome, RunResult
 
 # What is accepted unasked is looked at again after so many days.
 LASTS = timedelta(days=90)
+
+
+def accepting_lines(result: RunResult) -> list[str]:
+    """The lines of a TOML file with an entry for every failed test of a run."""
+    return known_failure_entries(result.outcomes, result.today).split("\n")
 
 
 def known_failure_entries(outcomes: Iterable[Outcome], today: date) -> str:

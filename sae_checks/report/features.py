@@ -2,54 +2,35 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Iterable
 
-from sae_checks.evals.tasks.features import best_and_worst
-from sae_checks.evals.tasks.table import FeatureTable, TaskTable
-from sae_checks.judge.coverage import Coverage
-from sae_checks.judge.statistics import ratio_of_sums
-from sae_checks.records import IntArray
-
-SHOWN = 3  # of the best, and of the worst
+from sae_checks.judge.statistics import Estimate
+from sae_checks.session.result import FeatureEffect, TaskFeatures
 
 
-def feature_lines(table: TaskTable | None, coverage: Coverage) -> list[str]:
+def feature_lines(features: TaskFeatures | None) -> list[str]:
     """Two lines, the best features and the worst; none where no feature has a score."""
-    if table is None or table.features is None:
+    if features is None:
         return []
-    features = table.features
-    if not np.isfinite(features.delta_ln_p).all():  # of a broken SAE
-        return []
-    best, worst = best_and_worst(table, SHOWN)
     return [
-        f"  {which} features on {table.dataset}: {_named(table, features, rows, coverage)}"
-        for which, rows in (("best", best), ("worst", worst))
-        if len(rows)
+        f"  {which} features on {features.task}: {_named(effects)}"
+        for which, effects in (("best", features.best), ("worst", features.worst))
+        if effects
     ]
 
 
-def _named(table: TaskTable, features: FeatureTable, rows: IntArray, coverage: Coverage) -> str:
-    return "; ".join(_one(table, features, int(row), coverage) for row in rows)
+def _named(effects: Iterable[FeatureEffect]) -> str:
+    return "; ".join(map(_one, effects))
 
 
-def _one(table: TaskTable, features: FeatureTable, row: int, coverage: Coverage) -> str:
+def _one(effect: FeatureEffect) -> str:
     """A feature, its score, what goes with it, what ablating it does, and its link."""
-    feature, items = int(features.feature[row]), int(features.items[row])
-    told = f"score {features.score[row]:+,} of {items:,}"
-    told += f", mean Δ ln p {features.delta_ln_p[row] / items:+.3f}"
-    told += _ablated(table, feature, coverage)
-    link = table.sae.feature_link(feature)
-    return f"{feature} ({told})" + (f" {link}" if link else "")
+    known = f"score {effect.score:+,} of {effect.items:,}"
+    known += f", mean Δ ln p {effect.delta_ln_p:+.3f}"
+    known += "" if effect.ablated is None else f", ablated {_ablated(effect.ablated)}"
+    return f"{effect.feature} ({known})" + (f" {effect.link}" if effect.link else "")
 
 
-def _ablated(table: TaskTable, feature: int, coverage: Coverage) -> str:
-    """Mean change of ln p(answer) without the feature, with its interval; "" if not ablated."""
-    if table.ablations is None:
-        return ""
-    deltas = table.ablations.delta_ln_p[table.ablations.feature == feature]
-    if not len(deltas):
-        return ""
-    ones = np.ones(len(deltas))
-    mean = ratio_of_sums(deltas, ones, ones, coverage)
-    interval = f"{mean.low:+.3f} to {mean.high:+.3f}" if len(deltas) > 1 else "one item"
-    return f", ablated {mean.value:+.3f} ({interval})"
+def _ablated(mean: Estimate) -> str:
+    interval = f"{mean.low:+.3f} to {mean.high:+.3f}" if mean.texts > 1 else "one item"
+    return f"{mean.value:+.3f} ({interval})"

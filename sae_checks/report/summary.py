@@ -5,19 +5,18 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
+from sae_checks.judge.check import Check
+from sae_checks.judge.verdict import Verdict
 from sae_checks.records.selectors import POSITIONS
-from sae_checks.report import text
 from sae_checks.report.budget import budget_lines
+from sae_checks.report.features import feature_lines
+from sae_checks.report.notes import stale_line
 from sae_checks.report.tasks import task_lines
 from sae_checks.report.texts import text_lines
+from sae_checks.report.words import baseline_lines, known_failure, limit
+from sae_checks.session.result import Outcome, RunResult
 from sae_checks.wording import counted
-
-if TYPE_CHECKING:
-    from sae_checks.judge.check import Check
-    from sae_checks.judge.verdict import Verdict
-    from sae_checks.session.session import Outcome, Session
 
 _RANK = {
     name: rank
@@ -35,40 +34,49 @@ _RANK = {
 }
 
 
-def summary_lines(session: Session, junit: str | None) -> list[str]:
+def summary_lines(result: RunResult) -> list[str]:
     """The lines of the summary, in the order of the release's SAEs."""
+    facts, measurement, outcomes = result.facts, result.measurement, result.outcomes
+    lines = _sae_lines(result)
+    if measurement is not None:
+        lines += text_lines(measurement.manifest)
+        lines += task_lines(measurement.manifest, _tasks(outcomes))
+    lines += budget_lines(result)
+    lines += baseline_lines(facts)
+    lines += [improvement_line(outcome) for outcome in result.improvements]
+    if not any(outcome.cell.family == "claim" for outcome in outcomes):
+        lines.append("no claim was asked: ranges say where, and decide nothing by themselves")
+    lines += _accepted(result)
+    lines += _undecided(outcomes) + _not_applicable(outcomes)
+    lines += [stale_line(each, facts) for each in result.stale]
+    if facts.tables is not None:
+        lines.append(f"tables: {facts.tables}")
+    if result.junit:
+        lines.append(f"JUnit report: {result.junit}")
+    return lines
+
+
+def _sae_lines(result: RunResult) -> list[str]:
+    """A block for each SAE, with its features; then for what is about several, and about all."""
     lines = []
+    failures = {} if result.measurement is None else result.measurement.failures
     by_sae: dict[str, list[Outcome]] = {}
-    for outcome in session.outcomes:
+    for outcome in result.outcomes:
         by_sae.setdefault(outcome.cell.place.of_saes, []).append(outcome)
-    tasks = dict.fromkeys(o.cell["task"] for o in session.outcomes if "task" in o.cell)
     whole = by_sae.pop("", [])
-    for sae in session.gate.release.saes:
+    for sae in result.facts.release.saes:
         if sae.sae_id in by_sae:
-            own = by_sae.pop(sae.sae_id)
-            lines += _block(sae.sae_id, own, session.not_measured(sae.sae_id))
-            for task in tasks:
-                lines += session.feature_lines(session.task_table(task, sae.sae_id))
+            lines += _block(sae.sae_id, by_sae.pop(sae.sae_id), failures.get(sae.sae_id))
+            for task in _tasks(result.outcomes):
+                lines += feature_lines(result.features.get((sae.sae_id, task)))
     for several, of_several in by_sae.items():
         lines += _block(several, of_several, None)
-    if whole:
-        lines += _block("whole release", whole, None)
-    if session.gate.measurement is not None:
-        lines += text_lines(session.gate.measurement.manifest)
-        lines += task_lines(session.gate.measurement.manifest, tasks)
-    lines += budget_lines(session)
-    lines += text.baseline_lines(session.gate)
-    lines += [improvement_line(outcome) for outcome in session.improvements()]
-    if not any(outcome.cell.family == "claim" for outcome in session.outcomes):
-        lines.append("no claim was asked: ranges say where, and decide nothing by themselves")
-    lines += _accepted(session)
-    lines += _undecided(session.outcomes) + _not_applicable(session.outcomes)
-    lines += [f"note: {sentence}" for sentence in session.stale_known_failures()]
-    if session.gate.store is not None:
-        lines.append(f"tables: {session.gate.store.folder}")
-    if junit:
-        lines.append(f"JUnit report: {junit}")
-    return lines
+    return lines + (_block("whole release", whole, None) if whole else [])
+
+
+def _tasks(outcomes: Iterable[Outcome]) -> list[str]:
+    """The tasks that were asked about, in the order of their tests."""
+    return list(dict.fromkeys(o.cell["task"] for o in outcomes if "task" in o.cell))
 
 
 def _block(title: str, outcomes: list[Outcome], not_measured: str | None) -> list[str]:
@@ -117,9 +125,9 @@ def _worst_line(outcome: Outcome) -> str:
     value = (
         f"{verdict.estimate.value:.4g}" if not math.isnan(verdict.estimate.value) else "undefined"
     )
-    limit = text.limit(verdict) or "reported"
+    held_to = limit(verdict) or "reported"
     return (
-        f"  {name_of(outcome.check):<27} {value:>10} {limit:<12} {where:<14} "
+        f"  {name_of(outcome.check):<27} {value:>10} {held_to:<12} {where:<14} "
         f"{told_of(outcome.outcome, verdict)}".rstrip()
     )
 
@@ -174,11 +182,11 @@ def _not_applicable(outcomes: Iterable[Outcome]) -> list[str]:
     ]
 
 
-def _accepted(session: Session) -> list[str]:
+def _accepted(result: RunResult) -> list[str]:
     """What is accepted and why: one line per entry."""
     counts: Counter[str] = Counter()
-    for outcome in session.outcomes:
-        entry = session.known_failure(outcome.check, outcome.cell)
+    for outcome in result.outcomes:
+        entry = result.known_failure(outcome)
         if outcome.outcome == "accepted" and entry is not None:
-            counts[f"{text.known_failure(entry)}: {entry.reason}"] += 1
-    return [f"accepted: {counted(count, 'cell')} by {told}" for told, count in counts.items()]
+            counts[f"{known_failure(entry)}: {entry.reason}"] += 1
+    return [f"accepted: {counted(count, 'cell')} by {entry}" for entry, count in counts.items()]

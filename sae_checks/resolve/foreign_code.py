@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sae_checks.errors import ModelError
-from sae_checks.load.third_party import ignored_warnings
+from sae_checks.third_party import ignored_warnings
 
 
 def refuse_foreign_code(

@@ -1,67 +1,60 @@
-"""From options to a setting: what will be measured and on what, with nothing loaded yet."""
+"""From options to what is gated, and on what: resolved and described, with nothing loaded yet."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from sae_checks.errors import CorpusError, ReleaseError, UserError
-from sae_checks.evals.registry import tables
 from sae_checks.options import DEFAULT_CONTEXT, Options
 from sae_checks.records import Measurement, Release
-from sae_checks.store import Provenance, read_measurement
+from sae_checks.session.stored import read_stored
+from sae_checks.store import Provenance, Store
 
 
 @dataclass(frozen=True)
-class Setting:
-    """A release as it will be measured: resolved and described, nothing loaded."""
+class ResolvedRun:
+    """A release as it will be measured, or was: resolved and described, nothing loaded.
+
+    Attributes:
+        release: which one.
+        context: tokens of a text.
+        provenance: all that determines what will be measured; None where a stored one is judged.
+        stored: the measurement that is judged, in place of a new one.
+    """
 
     release: Release
     context: int
-    provenance: Provenance
+    provenance: Provenance | None = None
+    stored: Measurement | None = None
+
+    @property
+    def corpus(self) -> str:
+        """The name of the corpus measured on."""
+        if self.provenance is not None:
+            return self.provenance.corpus
+        texts = self.stored.manifest.texts if self.stored else {}
+        return str(texts.get("corpus", "unknown"))
+
+    def store(self, options: Options) -> Store | None:
+        """Where measurements are kept; None where a stored one is judged."""
+        if self.provenance is None:
+            return None
+        return Store(options.store, self.release, self.provenance)
 
 
-def read_stored(options: Options, folder: Path) -> Measurement:
-    """The stored measurement that a run judges.
+def resolve_run(options: Options) -> ResolvedRun:
+    """What a run gates.
 
     Raises:
-        UserError: it cannot be read, is of another release, or options say how to measure.
+        UserError: the release, the model, the corpus or the stored measurement cannot be made out.
     """
-    _refuse_measuring_options(options)
-    stored = _choose_stored(read_measurement(folder, tables()), options.ids)
-    if options.release not in (None, stored.release.name):
-        raise UserError(
-            f"--sae {options.release} is not what --sae-measurements "
-            f"{folder} holds, which is {stored.release.name}; leave --sae out"
-        )
-    return stored
+    if options.measurements is not None:
+        stored = read_stored(options, options.measurements)
+        return ResolvedRun(stored.release, stored.context, stored=stored)
+    return _to_measure(options)
 
 
-def _refuse_measuring_options(options: Options) -> None:
-    """What was measured is past changing: an option that says how to measure is a mistake."""
-    how = ["model", "corpus", "tokens", "context", "training_context", "seed", "packing", "task"]
-    how += [
-        "special_tokens",
-        "device",
-        "dtype",
-        "items",
-        "answer",
-        "feature_window",
-        "ablate",
-        "fixed",
-        "batch_tokens",
-    ]
-    given = [
-        f"--sae-{n.replace('_', '-')}" for n in how if getattr(options, n) != getattr(Options(), n)
-    ]
-    if given:
-        raise UserError(
-            f"--sae-measurements judges tables as they were measured; {', '.join(given)} cannot "
-            "change that, leave it out or measure again"
-        )
-
-
-def resolve_setting(options: Options) -> Setting:
+def _to_measure(options: Options) -> ResolvedRun:
     from sae_checks import resolve
     from sae_checks.load.documents import default_packing
     from sae_checks.resolve.model_config import read_model_config
@@ -88,7 +81,7 @@ def resolve_setting(options: Options) -> Setting:
         device=options.device,
         dtype=options.dtype,
     )
-    return Setting(release, context, provenance)
+    return ResolvedRun(release, context, provenance)
 
 
 def _context(asked: int | None, of_model: int | None) -> int:
@@ -141,18 +134,3 @@ def dataset_commit(name: str, options: Options, instead: str) -> str:
         return hub.HubRepo(name, "dataset", instead).commit(remembered)
     except ReleaseError as error:
         raise CorpusError(str(error)) from error
-
-
-def _choose_stored(measurement: Measurement, globs: tuple[str, ...]) -> Measurement:
-    from fnmatch import fnmatchcase
-
-    if not globs:
-        return measurement
-    saes = measurement.release.saes
-    chosen = tuple(s for s in saes if any(fnmatchcase(s.sae_id, glob) for glob in globs))
-    if not chosen:
-        raise ReleaseError(
-            f"--sae-ids {','.join(globs)} matches no SAE of the stored measurement; it has "
-            f"{', '.join(s.sae_id for s in saes)}"
-        )
-    return replace(measurement, release=replace(measurement.release, saes=chosen))

@@ -17,7 +17,7 @@ from sae_checks.session.setup import dataset_commit
 from sae_checks.store import Provenance
 
 if TYPE_CHECKING:
-    from sae_checks.load.tasks.task import LeftOut, Question, Task, TaskSetting
+    from sae_checks.load.tasks.task import LeftOut, Question, QuestionInputs, Task
 
 _TASKS_FOLDER = Path(load.__file__).parent / "tasks"
 
@@ -49,7 +49,7 @@ def find_tasks(options: Options, provenance: Provenance) -> tuple[tuple[Task, Ta
 
 
 def _with_version(task: Task, options: Options) -> tuple[Task, TaskRef]:
-    """A task at its version; one that nobody asked for and that is not to be had says so later.
+    """A task at its version; one that nobody asked for and that is not available says so later.
 
     It is then an error of its own tests, and of no others.
     """
@@ -60,7 +60,7 @@ def _with_version(task: Task, options: Options) -> tuple[Task, TaskRef]:
             raise
         reason = error
 
-    def questions(setting: TaskSetting) -> Iterator[Question | LeftOut]:
+    def questions(inputs: QuestionInputs) -> Iterator[Question | LeftOut]:
         raise reason
 
     return replace(task, questions=questions), _describe(task, options, "not found")

@@ -64,11 +64,11 @@ def is_of_several(folder: str) -> bool:
     return bool(re.search("[+@]", folder)) and not _SET_ASIDE.search(folder)
 
 
-def owner(setting: str, ref: TableRef) -> dict[str, Any]:
+def owner(provenance_key: str, ref: TableRef) -> dict[str, Any]:
     """Whose a table is, without where files lie: of a setting's key, SAEs, a data set."""
     saes = [_described(sae) for sae in ref.intervention.saes]
     return {
-        "setting": setting,
+        "setting": provenance_key,
         **({"sae": saes[0]} if len(saes) == 1 else {"saes": saes}),
         "observed": None if ref.observed is None else _described(ref.observed),
         "evaluation": ref.kind.EVALUATION,

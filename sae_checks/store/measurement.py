@@ -18,9 +18,9 @@ from sae_checks.records import (
     TableRef,
     by_key,
 )
+from sae_checks.records.provenance import DEFINITIONS_VERSION
 from sae_checks.store.files import MANIFEST, is_of_several, owner, table_folder
 from sae_checks.store.integrity import as_json, damaged, read_json, read_sealed, unsealed
-from sae_checks.store.provenance import DEFINITIONS_VERSION
 from sae_checks.store.recorded import manifest_of
 from sae_checks.store.store import read_table
 
@@ -38,7 +38,7 @@ def read_measurement(folder: Path, kinds: Mapping[str, type[Table]]) -> Measurem
     """
     manifest = _read_manifest(folder)
     found = [
-        read_table(path, ref, manifest.setting)
+        read_table(path, ref, manifest.provenance_key)
         for entry in manifest.datasets
         for path, ref in _tables(folder, manifest, entry, kinds)
     ]

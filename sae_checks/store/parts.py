@@ -161,13 +161,13 @@ def shape_of(layout: Mapping[str, Any], ref: TableRef) -> tuple[object, ...]:
     return frozenset(layout["columns"]), side, labels, layout["positions"]
 
 
-def read_groups(folder: Path, ref: TableRef, setting: str) -> list[Group]:
+def read_groups(folder: Path, ref: TableRef, provenance_key: str) -> list[Group]:
     """What a folder holds of a table, all of it looked at; empty if it holds none.
 
     Raises:
         StoreError: anything is damaged, another's, or of another format.
     """
-    parts = find_parts(folder, owner(setting, ref))
+    parts = find_parts(folder, owner(provenance_key, ref))
     for part in parts:
         verify_files(part.path, part.described["files"], codec.names_of(ref))
     for found in sorted(folder.glob("*.parquet")):

@@ -53,7 +53,7 @@ def glanced_at(path: Path) -> Manifest:
     return manifest_of(path, of_this_format(path, content))
 
 
-def read_manifest(folder: Path, setting: str) -> Manifest | None:
+def read_manifest(folder: Path, provenance_key: str) -> Manifest | None:
     """What was recorded, or None before anything was.
 
     Raises:
@@ -63,8 +63,8 @@ def read_manifest(folder: Path, setting: str) -> Manifest | None:
     if not path.exists():
         return None
     manifest = manifest_of(path, read_sealed(path))
-    if manifest.setting != setting:
-        raise damaged(path, f"is of another setting ({manifest.setting})")
+    if manifest.provenance_key != provenance_key:
+        raise damaged(path, f"is of another setting ({manifest.provenance_key})")
     return manifest
 
 

@@ -22,9 +22,9 @@ from filelock import FileLock
 
 from sae_checks.errors import StoreError
 from sae_checks.records import IntArray, Manifest, Release, Table, TableRef
+from sae_checks.records.provenance import Provenance
 from sae_checks.store.files import MANIFEST, slug, table_folder, whole_or_set_aside
 from sae_checks.store.parts import StoredTable, read_groups, widest
-from sae_checks.store.provenance import Provenance
 from sae_checks.store.recorded import (
     MeasuredDataset,
     merged_datasets,
@@ -53,8 +53,8 @@ class Store:
         name = slug(release.name)
         if release.location:  # two folders may have the same name
             name += "-" + hashlib.sha256(release.location.encode()).hexdigest()[:6]
-        self._setting = provenance.key
-        self.folder = root / "measurements" / f"{name}-{self._setting}"
+        self._provenance_key = provenance.key
+        self.folder = root / "measurements" / f"{name}-{self._provenance_key}"
 
     def find(
         self, ref: TableRef, tell: Tell, needs: frozenset[str] = frozenset()
@@ -80,7 +80,7 @@ class Store:
         Raises:
             StoreError: it is damaged, another's, or of another format.
         """
-        return read_table(self.table_folder(ref), ref, self._setting, needs)
+        return read_table(self.table_folder(ref), ref, self._provenance_key, needs)
 
     def append(
         self,
@@ -150,7 +150,7 @@ class Store:
         Raises:
             StoreError: the manifest is damaged, of another format, or another setting's.
         """
-        return read_manifest(self.folder, self._setting)
+        return read_manifest(self.folder, self._provenance_key)
 
     def write_manifest(
         self,
@@ -170,7 +170,7 @@ class Store:
         with self._writing():
             recorded = self.read_manifest() or Manifest()
             manifest = Manifest(
-                setting=self._setting,
+                provenance_key=self._provenance_key,
                 release=self.release.name,
                 source=self.release.source,
                 release_saes=self.release.size,
@@ -187,7 +187,7 @@ class Store:
         with self._writing():
             folder = self.table_folder(ref)
             recover(folder)
-            yield TableFolder(folder, ref, self._setting)
+            yield TableFolder(folder, ref, self._provenance_key)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -212,7 +212,7 @@ class Store:
 
 
 def read_table(
-    folder: Path, ref: TableRef, setting: str, needs: frozenset[str] = frozenset()
+    folder: Path, ref: TableRef, provenance_key: str, needs: frozenset[str] = frozenset()
 ) -> StoredTable | None:
     """What a folder holds of a table, or None.
 
@@ -225,7 +225,7 @@ def read_table(
     while True:
         seen = _listing(folder)
         try:
-            groups = read_groups(standing(folder), ref, setting)
+            groups = read_groups(standing(folder), ref, provenance_key)
             found = widest(groups, needs).read() if groups else None
         except (StoreError, OSError):
             if failed_with == seen == _listing(folder):

@@ -37,7 +37,7 @@ class TableFolder:
 
     path: Path
     ref: TableRef
-    setting: str  # the key of the provenance
+    provenance_key: str  # the key of the provenance
 
     def append(self, block: Table, units: IntArray, description: Mapping[str, object]) -> None:
         """Write a block beside what is there, unless its units are there already.
@@ -49,7 +49,7 @@ class TableFolder:
             StoreError: what is there is damaged or another's.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        parts = find_parts(self.path, owner(self.setting, self.ref))
+        parts = find_parts(self.path, owner(self.provenance_key, self.ref))
         _remove_leftovers(self.path, parts)
         layout = {**codec.layout_of(block, units), "description": dict(description)}
         name = f"part-{1 + max((part.number for part in parts), default=-1):05}.json"
@@ -84,7 +84,7 @@ class TableFolder:
         Raises:
             StoreError: what is there is damaged or another's.
         """
-        groups = read_groups(self.path, self.ref, self.setting)
+        groups = read_groups(self.path, self.ref, self.provenance_key)
         kept = [group for group in groups if not _is_less(group, groups)]
         kept.sort(key=lambda group: (-len(group.measured), -len(group.units)))
         names = [TABLE, *(f"part-{number:05}.json" for number in range(len(kept) - 1))]
@@ -112,7 +112,7 @@ class TableFolder:
         codec.write_table(folder, prefix, table, codec.units_of(layout["units"]))
         files = [folder / each for each in codec.files_of(self.ref.kind, prefix, layout)]
         described = {
-            **owner(self.setting, self.ref),
+            **owner(self.provenance_key, self.ref),
             **layout,
             "before": list(before),
             "replaces": list(replaces),

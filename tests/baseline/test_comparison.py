@@ -190,7 +190,7 @@ def test_a_baseline_has_the_cells_that_have_a_margin():
     hook_point = "blocks.1.hook_resid_pre"
     assert made.saes[1] == BaselineSae(hook_point, hook_point, "made-up-1")
     assert made.cells.keys() == {key(layer=0), key(layer=1), key("kl", layer=1)}
-    assert made.setting["provenance.seed"] == 0
+    assert made.pairing_terms["provenance.seed"] == 0
 
 
 def beside(*keys: CellKey, matches: dict[str, str] | None = None) -> Comparison:

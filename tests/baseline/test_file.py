@@ -28,7 +28,7 @@ INFLUENCES = Influences.of([0.25, -0.125, 0.0])
 BASELINE = Baseline(
     release="gpt2-small-res-jb",
     written="2026-12-31",
-    setting={
+    pairing_terms={
         "provenance.seed": 0,
         "provenance.corpus": "tales",
         "provenance.loading.from_pretrained_kwargs": [["center_writing_weights", True]],
@@ -105,9 +105,9 @@ def test_the_whole_file(tmp_path: Path):
 def test_what_is_written_is_read(tmp_path: Path):
     written(tmp_path / "base.json")
     found = read_baseline(tmp_path / "base.json")
-    assert (found.release, found.setting, found.saes, found.written) == (
+    assert (found.release, found.pairing_terms, found.saes, found.written) == (
         BASELINE.release,
-        BASELINE.setting,
+        BASELINE.pairing_terms,
         BASELINE.saes,
         "2026-12-31",
     )
@@ -119,7 +119,7 @@ def test_the_order_of_cells_does_not_matter(tmp_path: Path):
     turned = replace(
         BASELINE,
         cells=dict(reversed(BASELINE.cells.items())),
-        setting=dict(reversed(BASELINE.setting.items())),
+        pairing_terms=dict(reversed(BASELINE.pairing_terms.items())),
     )
     assert written(tmp_path / "other.json", turned) == TEXT
 
@@ -192,7 +192,7 @@ def test_a_baseline_of_nothing(tmp_path: Path):
     nothing = Baseline("empty", {}, (), {})
     write_baseline(tmp_path / "base.json", nothing)
     found = read_baseline(tmp_path / "base.json")
-    assert (found.release, found.setting, found.saes, found.cells) == ("empty", {}, (), {})
+    assert (found.release, found.pairing_terms, found.saes, found.cells) == ("empty", {}, (), {})
 
 
 def test_a_large_release_takes_less_than_a_megabyte(tmp_path: Path):

@@ -12,17 +12,17 @@ from sae_checks.baseline.identity import (
     BaselineSae,
     key_of,
     match,
+    pairing_terms,
+    pairing_terms_of_provenance,
     refuse_unpaired,
-    setting_of,
-    setting_of_provenance,
 )
 from sae_checks.errors import BaselineError
 from sae_checks.evals.registry import kind_named
 from sae_checks.judge.check import Check
 from sae_checks.records import Manifest, Measurement, ModelLoading, PositionRange, Release, SaeRef
 from sae_checks.records.place import CellKey, CellRef
+from sae_checks.records.provenance import DEFINITIONS_VERSION
 from sae_checks.session.suite import bundled_checks
-from sae_checks.store.provenance import DEFINITIONS_VERSION
 from tests import stored
 from tests.places import cell_key, cell_ref
 
@@ -167,7 +167,7 @@ def manifest(**changes: object) -> Manifest:
 
 
 def setting(**changes: object) -> dict[str, object]:
-    return setting_of(measurement(manifest(**changes)))
+    return pairing_terms(measurement(manifest(**changes)))
 
 
 def test_the_setting_is_all_that_moves_figures():
@@ -213,7 +213,7 @@ def test_where_things_lie_does_not_matter(changes):
 def test_keyword_arguments_of_loading_are_as_json_gives_them_back():
     """Tuples become lists on their way through a file."""
     loading = ModelLoading("m", from_pretrained_kwargs=(("center_writing_weights", True),))
-    found = setting_of_provenance(stored.provenance(loading=loading).as_dict())
+    found = pairing_terms_of_provenance(stored.provenance(loading=loading).as_dict())
     assert found["provenance.loading.from_pretrained_kwargs"] == [["center_writing_weights", True]]
 
 
@@ -242,7 +242,7 @@ def test_other_items_are_refused_but_not_other_tasks():
 
 
 def test_before_measuring_only_what_is_known_is_held_against_a_baseline():
-    known = setting_of_provenance(stored.provenance().as_dict())
+    known = pairing_terms_of_provenance(stored.provenance().as_dict())
     refuse_unpaired(known, "base", setting())
     with pytest.raises(BaselineError, match=r"provenance\.seed is 1, not 0"):
         refuse_unpaired(known | {"provenance.seed": 1}, "base", setting())

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from sae_checks.baseline.identity import setting_of_provenance
+from sae_checks.baseline.identity import pairing_terms_of_provenance
 from sae_checks.baseline.measured_before import Asked, find_measured, refuse_own
 from sae_checks.errors import BaselineError
-from sae_checks.store.provenance import DEFINITIONS_VERSION
+from sae_checks.records.provenance import DEFINITIONS_VERSION
 from tests import stored
 
 FILE = Path("baselines/made-up.json")
 
 
 def asked(own: Path | None = None, *, writes: bool = True, **changes: object) -> Asked:
-    setting = setting_of_provenance(stored.provenance(**changes).as_dict())
+    setting = pairing_terms_of_provenance(stored.provenance(**changes).as_dict())
     return Asked(setting, own, writes)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sae_checks.baseline.file import write_baseline
-from sae_checks.baseline.identity import Baseline, BaselineSae, setting_of_provenance
+from sae_checks.baseline.identity import Baseline, BaselineSae, pairing_terms_of_provenance
 from sae_checks.baseline.measured_before import Asked
 from sae_checks.baseline.source import (
     FileBaseline,
@@ -39,7 +39,7 @@ def options(name: object, **others: object) -> Options:
 
 
 ELSEWHERE = Asked({})
-IN_THIS_SETTING = Asked(setting_of_provenance(stored.provenance().as_dict()))
+IN_THIS_SETTING = Asked(pairing_terms_of_provenance(stored.provenance().as_dict()))
 
 
 def refusal(asked: Options, run: Asked = ELSEWHERE) -> str:
@@ -100,7 +100,7 @@ def test_a_folder_is_a_stored_measurement():
     assert found.name == "made-up"
     assert str(found.identity).startswith(f"made-up from measurement {folder}: 2 SAEs, weights ")
     assert [sae.sae_id for sae in found.saes] == [stored.sae_ref(layer).sae_id for layer in (0, 1)]
-    assert found.setting["provenance.seed"] == 0
+    assert found.pairing_terms["provenance.seed"] == 0
     assert cell_key("delta_ce", found.saes[0].sae_id, "8:15", "") in found.keys(DELTA_CE)
 
 

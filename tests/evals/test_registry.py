@@ -29,7 +29,7 @@ from sae_checks.records.ranges import position_ranges
 from sae_checks.report import text
 from sae_checks.report.accepting import known_failure_entries
 from sae_checks.session.family import Family
-from sae_checks.session.session import Outcome
+from sae_checks.session.result import Outcome
 from sae_checks.session.suite import bundled_checks
 from tests import stored
 from tests.evals.pairs import PAIRS, PairCell

@@ -88,7 +88,7 @@ def test_a_device_that_is_absent(device):
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     has = ", ".join(["cpu", *(name for name, there in present.items() if there)])
     assert str(raised.value) == (
-        f"--sae-device '{device}' is not to be had on this machine; it has {has}"
+        f"--sae-device '{device}' is not available on this machine; it has {has}"
     )
 
 

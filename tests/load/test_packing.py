@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sae_checks.load.packing import STRETCH, Packed, draw_evenly, pack, stack
-from sae_checks.load.third_party import ignored_warnings
+from sae_checks.third_party import ignored_warnings
 
 BOS = 7
 # Token ids that include the largest known, and BOS in the middle, at the start and at the end.

@@ -15,7 +15,7 @@ from sae_checks.load.sae import LoadedSae
 from sae_checks.measure.engine import listen
 from sae_checks.measure.evaluation import Measuring
 from sae_checks.measure.loaded import SaeSource
-from sae_checks.measure.settings import Settings
+from sae_checks.measure.pass_options import PassOptions
 from sae_checks.measure.texts import TextDataset
 from sae_checks.records import Intervention
 from sae_checks.records.octaves import OFFSET_PROJECTION
@@ -51,7 +51,7 @@ ARCHITECTURES = (
 )
 
 
-def measured(saes, texts, plan=EVERYTHING, settings=Settings(), model=None):
+def measured(saes, texts, plan=EVERYTHING, settings=PassOptions(), model=None):
     model = model or language_model()
     assert bind(model, saes) == {}
     return measure_texts(model, saes, texts, plan, settings)
@@ -74,13 +74,13 @@ def assert_same(found, expected, rows=slice(None), rtol=1e-4):
 def test_batch_size_changes_nothing(architecture, monkeypatch):
     texts = random_texts()
     saes = [loaded_sae("blocks.1.hook_resid_pre", architecture)]
-    whole = measured(saes, texts, settings=Settings(batch_tokens=6 * CONTEXT))
-    single = measured(saes, texts, settings=Settings(batch_tokens=1))
-    uneven = measured(saes, texts, settings=Settings(batch_tokens=4 * CONTEXT))
+    whole = measured(saes, texts, settings=PassOptions(batch_tokens=6 * CONTEXT))
+    single = measured(saes, texts, settings=PassOptions(batch_tokens=1))
+    uneven = measured(saes, texts, settings=PassOptions(batch_tokens=4 * CONTEXT))
     # Pieces of a text, the last one shorter.
     monkeypatch.setattr("sae_checks.measure.texts.tokens_at_once", lambda width: 7)
     monkeypatch.setattr("sae_checks.evals.context.measuring.tokens_at_once", lambda width: 7)
-    pieces = measured(saes, texts, settings=Settings(batch_tokens=6 * CONTEXT))
+    pieces = measured(saes, texts, settings=PassOptions(batch_tokens=6 * CONTEXT))
     for other in (single, uneven, pieces):
         assert_same(other["blocks.1.hook_resid_pre"], whole["blocks.1.hook_resid_pre"])
 
@@ -168,7 +168,7 @@ def test_position_0_is_not_measured_even_where_no_bos_stands():
 @pytest.mark.parametrize("hook_point", HOOK_POINTS)
 def test_special_tokens_are_kept_or_replaced(hook_point, replace):
     texts, sae, model = random_texts(), loaded_sae(hook_point), language_model()
-    table = measured([sae], texts, settings=Settings(replace_special=replace), model=model)[
+    table = measured([sae], texts, settings=PassOptions(replace_special=replace), model=model)[
         hook_point
     ]
     tokens = torch.from_numpy(texts.tokens)
@@ -246,7 +246,7 @@ def test_progress_counts_texts_of_every_sae():
     model, texts = language_model(), random_texts()
     saes = [loaded_sae(hook_point) for hook_point in HOOK_POINTS[:2]]
     bind(model, saes)
-    settings, dataset = Settings(batch_tokens=4 * CONTEXT), TextDataset(texts)
+    settings, dataset = PassOptions(batch_tokens=4 * CONTEXT), TextDataset(texts)
     interventions = [Intervention((sae.ref,)) for sae in saes]
     plan, source = context_plan(frozenset({"mse"})), SaeSource.of(saes)
     measuring = Measuring(model, source, dataset, interventions, plan, settings)

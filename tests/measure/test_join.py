@@ -20,7 +20,7 @@ from sae_checks.evals.tasks.columns import task_plan
 from sae_checks.evals.tasks.measuring import measure_items
 from sae_checks.evals.tasks.table import FEATURES, FeatureTable, TaskTable
 from sae_checks.load.tasks.items import Item, Items
-from sae_checks.measure.settings import Settings
+from sae_checks.measure.pass_options import PassOptions
 from sae_checks.records import GROUPS, Table
 from tests import stored
 from tests.builders import BOS, VOCABULARY, language_model, loaded_sae, random_texts
@@ -40,7 +40,7 @@ def parts(seams: Sequence[int]) -> list[slice]:
 @pytest.mark.parametrize("architecture", ["standard", "topk"])
 def test_texts_in_parts(architecture: str, seams: tuple[int, ...]):
     """Special tokens, massive ones, ablations and position sums included."""
-    texts, settings = random_texts(texts=12), Settings()
+    texts, settings = random_texts(texts=12), PassOptions()
     texts = replace(
         texts, documents=np.cumsum(texts.special.ravel(), dtype=np.int32).reshape(12, -1)
     )

@@ -164,7 +164,7 @@ def shrink(folder: Path) -> None:
 def test_a_device_that_is_absent_is_one_sentence(tmp_path):
     run = run_gate(tmp_path, f"--sae-store={tmp_path}", "--sae-device=cuda:99", *FEW)
     assert run.exit_code == 4
-    assert "--sae-device 'cuda:99' is not to be had on this machine; it has cpu" in run.output
+    assert "--sae-device 'cuda:99' is not available on this machine; it has cpu" in run.output
     assert "Traceback" not in run.output
 
 

@@ -16,7 +16,7 @@ from sae_checks.judge.thresholds_file import CheckRules, parse_thresholds
 from sae_checks.judge.verdict import Verdict, judge
 from sae_checks.records import PositionRange
 from sae_checks.report.accepting import known_failure_entries
-from sae_checks.session.session import Outcome
+from sae_checks.session.result import Outcome
 from sae_checks.session.suite import bundled_checks
 from tests import stored
 from tests.places import cell_ref, where

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import Any
 
 from sae_checks.records import Manifest, Measurement, Release, by_key
-from sae_checks.report.budget import Passes, budget_lines, passes, total
+from sae_checks.report.budget import budget_lines
+from sae_checks.session.budget import passes
+from sae_checks.session.result import Passes, total
 from tests import stored
+from tests.report.results import run_result
 
 
 def measurement(texts: list[int], tasks: dict[str, list[int]], manifest: Manifest) -> Measurement:
@@ -55,8 +56,10 @@ def test_where_nobody_wrote_the_budget_down_the_longest_table_is_all_there_is():
 
 
 def lines(made: Measurement | None, *, adaptive: bool = True) -> list[str]:
-    session: Any = SimpleNamespace(gate=SimpleNamespace(measurement=made, adaptive=adaptive))
-    return budget_lines(session)
+    result = run_result(
+        measurement=made, adaptive=adaptive, passes={} if made is None else passes(made)
+    )
+    return budget_lines(result)
 
 
 def test_the_line_of_the_summary():

@@ -7,8 +7,8 @@ from importlib import metadata
 
 import pytest
 
-from sae_checks.records import ModelLoading
-from sae_checks.store import Provenance, provenance
+from sae_checks.records import ModelLoading, provenance
+from sae_checks.records.provenance import Provenance
 from tests.stored import LOADING
 from tests.stored import provenance as made_up
 

@@ -12,9 +12,9 @@ import pytest
 from sae_checks.errors import StoreError
 from sae_checks.evals.context.table import ContextTable
 from sae_checks.records import Intervention, Release, SaeRef
+from sae_checks.records.provenance import DEFINITIONS_VERSION
 from sae_checks.store import MeasuredDataset, Store, codec
 from sae_checks.store.integrity import read_sealed
-from sae_checks.store.provenance import DEFINITIONS_VERSION
 from tests.stored import (
     COLUMNS,
     LOADING,

@@ -23,9 +23,9 @@ from sae_checks.measure.floors import Floor, prepare_floors
 from sae_checks.measure.listener import Listener, Seen
 from sae_checks.measure.loaded import SaeSource
 from sae_checks.measure.once import measure_once
+from sae_checks.measure.pass_options import PassOptions
 from sae_checks.measure.pieces import spans, tokens_at_once
 from sae_checks.measure.plan import Plan
-from sae_checks.measure.settings import Settings
 from sae_checks.measure.texts import TextBatch, TextDataset
 from sae_checks.records import IntArray, Intervention, Table
 from sae_checks.records.octaves import OFFSET_PROJECTION
@@ -172,7 +172,7 @@ def measure_texts(
     saes: Sequence[LoadedSae],
     texts: Texts,
     plan: Plan,
-    settings: Settings = Settings(),
+    settings: PassOptions = PassOptions(),
     units: IntArray | None = None,
 ) -> dict[str, ContextTable]:
     """Measure SAEs on texts, all at once and with nothing stored.
@@ -198,7 +198,7 @@ def _measuring(
     saes: Sequence[LoadedSae],
     texts: Texts,
     plan: Plan,
-    settings: Settings,
+    settings: PassOptions,
 ) -> Measuring:
     interventions = [Intervention((sae.ref,)) for sae in saes]
     source = SaeSource.of(saes)

@@ -1,6 +1,7 @@
 """The tasks evaluation: figures per item of tasks whose answers are known."""
 
 from sae_checks.evals.tasks.columns import COLUMNS
+from sae_checks.evals.tasks.follow_up import Ablations
 from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.measure.evaluation import Evaluation, FollowUp, Measurer, Measuring
 
@@ -12,8 +13,6 @@ def _measurer(measuring: Measuring) -> Measurer:
 
 
 def _follow_up(ablate: int) -> FollowUp | None:
-    from sae_checks.evals.tasks.ablation import Ablations
-
     return Ablations(ablate) if ablate else None
 
 

@@ -7,7 +7,7 @@ one resumed pass over its own items, packed with those of other features into fu
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,19 +16,15 @@ from torch import Tensor
 
 from sae_checks.evals.tasks.features import best_and_worst
 from sae_checks.evals.tasks.scores import score_answers
-from sae_checks.evals.tasks.table import ABLATIONS, AblationTable, TaskTable
+from sae_checks.evals.tasks.table import AblationTable, TaskTable
 from sae_checks.load.language_model import CleanPass, LanguageModel
 from sae_checks.load.sae import LoadedSae
-from sae_checks.measure.evaluation import Measuring
 from sae_checks.measure.items import ItemBatch, ItemDataset
 from sae_checks.measure.loaded import SaeSource
+from sae_checks.measure.pass_options import PassOptions
 from sae_checks.measure.pieces import spans
-from sae_checks.measure.plan import Plan
-from sae_checks.measure.progress import Progress
-from sae_checks.measure.settings import Settings
 from sae_checks.measure.splice import reconstruct, replaced
-from sae_checks.records import FloatArray, IntArray, SaeRef, Table
-from sae_checks.wording import counted
+from sae_checks.records import FloatArray, IntArray, SaeRef
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ def ablate(
     dataset: ItemDataset,
     units: IntArray,
     chosen: Mapping[str, Chosen],
-    settings: Settings = Settings(),
+    settings: PassOptions = PassOptions(),
     progress: Callable[[int], None] = lambda items_done: None,
 ) -> dict[str, AblationTable]:
     """Ablate features one at a time, each on the items on which it is active.
@@ -122,7 +118,7 @@ class _Batch:
     dataset: ItemDataset
     batch: ItemBatch
     clean: CleanPass
-    settings: Settings
+    settings: PassOptions
 
     @torch.inference_mode()
     def ablate(self, sae: LoadedSae, chosen: Chosen) -> list[tuple[Tensor, Tensor, Tensor]]:
@@ -211,48 +207,3 @@ def _table(chosen: Chosen, rows: list[tuple[Tensor, Tensor, Tensor]]) -> Ablatio
         item=item,
         delta_ln_p=ln_p - chosen.sae_ln_p[item],
     )
-
-
-@dataclass(frozen=True)
-class Ablations:
-    """The ablations of the best and worst features of tables that have grown to their ends.
-
-    Attributes:
-        asked: how many of the best, and how many of the worst.
-    """
-
-    asked: int
-
-    def missing(self, table: Table, plan: Plan) -> bool:
-        """Whether a table lacks so many."""
-        there = table.side.get(ABLATIONS)
-        return ABLATIONS in plan and not (
-            isinstance(there, AblationTable) and there.asked == self.asked
-        )
-
-    def measure(
-        self, measuring: Measuring, tables: Mapping[str, Table], progress: Progress
-    ) -> dict[str, Table]:
-        """The tables of SAEs, by id, with their ablations; SAEs of as many items share batches."""
-        dataset = measuring.dataset
-        assert isinstance(dataset, ItemDataset), "features are ablated on items"
-        own = {name: each for name, each in tables.items() if isinstance(each, TaskTable)}
-        chosen = {name: choose(table, self.asked) for name, table in own.items()}
-        said = f"ablating features of {counted(len(own), 'SAE')} on {dataset.ref.name}"
-        total = sum(table.items for table in own.values())
-        progress.start(said, total, dataset.ref.name, "ablating")
-        done: dict[str, Table] = {}
-        for length in sorted({table.items for table in own.values()}):
-            found = ablate(
-                measuring.model,
-                measuring.saes,
-                [table.sae for table in own.values() if table.items == length],
-                dataset,
-                np.arange(length),
-                chosen,
-                measuring.settings,
-                progress.advance,
-            )
-            for name, ablations in found.items():
-                done[name] = own[name].with_ablations(replace(ablations, asked=self.asked))
-        return done

@@ -27,8 +27,8 @@ from sae_checks.measure.items import ItemBatch, ItemDataset
 from sae_checks.measure.listener import Listener, Seen
 from sae_checks.measure.loaded import SaeSource
 from sae_checks.measure.once import measure_once
+from sae_checks.measure.pass_options import PassOptions
 from sae_checks.measure.plan import Plan
-from sae_checks.measure.settings import Settings
 from sae_checks.records import IntArray, Intervention, Table, TaskRef
 from sae_checks.records.dataset import DatasetRef
 
@@ -158,7 +158,7 @@ def measure_items(
     task: TaskRef,
     items: Items,
     plan: Plan,
-    settings: Settings = Settings(),
+    settings: PassOptions = PassOptions(),
     units: IntArray | None = None,
 ) -> dict[str, TaskTable]:
     """Measure SAEs on the items of a task, all at once and with nothing stored.

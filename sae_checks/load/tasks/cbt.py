@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sae_checks.load.tasks.dataset import HubSplit
-from sae_checks.load.tasks.task import LeftOut, Question, Task, TaskSetting
+from sae_checks.load.tasks.task import LeftOut, Question, QuestionInputs, Task
 
 BLANK = "XXXXX"
 _SPLIT = HubSplit(
@@ -34,8 +34,8 @@ def question(row: dict[str, Any], source: str) -> Question | LeftOut:
     return Question(" ".join((*sentences, before)), answer, source, tuple(options))
 
 
-def _questions(setting: TaskSetting) -> Iterator[Question | LeftOut]:
-    for source, row in _SPLIT.rows(setting.revision, setting.seed):
+def _questions(inputs: QuestionInputs) -> Iterator[Question | LeftOut]:
+    for source, row in _SPLIT.rows(inputs.revision, inputs.seed):
         yield question(row, source)
 
 

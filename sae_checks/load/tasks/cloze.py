@@ -8,7 +8,7 @@ from typing import Any
 
 from sae_checks.errors import CorpusError, TaskError
 from sae_checks.load.documents import CorpusRequest, corpus_version, documents, is_local
-from sae_checks.load.tasks.task import LeftOut, Question, Task, TaskSetting
+from sae_checks.load.tasks.task import LeftOut, Question, QuestionInputs, Task
 
 PASSAGE = 100  # words
 BEFORE = 30  # words of a prompt, at the least
@@ -35,18 +35,18 @@ def cloze(corpus: str, revision: str | None) -> Task:
 
     Args:
         corpus: as `--sae-corpus` takes it.
-        revision: of a hub data set; without it the setting names one.
+        revision: of a hub data set; without it the inputs name one.
     """
     at_current = not is_local(corpus) and revision is None
 
-    def questions(setting: TaskSetting) -> Iterator[Question | LeftOut]:
+    def questions(inputs: QuestionInputs) -> Iterator[Question | LeftOut]:
         request = CorpusRequest(
-            corpus, tokens=0, context=0, seed=setting.seed, revision=revision or setting.revision
+            corpus, tokens=0, context=0, seed=inputs.seed, revision=revision or inputs.revision
         )
-        rng = random.Random(setting.seed)
+        rng = random.Random(inputs.seed)
         try:
             for number, document in enumerate(documents(request)):
-                text = _text(document, setting.tokenizer)
+                text = _text(document, inputs.tokenizer)
                 if text is None:
                     yield LeftOut("documents that are neither text nor token ids of the model")
                 else:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sae_checks.errors import TaskError
-from sae_checks.load.tasks.task import LeftOut, Question, Task, TaskSetting
+from sae_checks.load.tasks.task import LeftOut, Question, QuestionInputs, Task
 from sae_checks.load.tasks.tokens import ids_after
 from sae_checks.load.tasks.version import source_version
 
@@ -66,8 +66,8 @@ def single_token_names(tokenizer: Any) -> list[str]:
     return names
 
 
-def _questions(setting: TaskSetting) -> Iterator[Question | LeftOut]:
-    names, rng = single_token_names(setting.tokenizer), random.Random(setting.seed)
+def _questions(inputs: QuestionInputs) -> Iterator[Question | LeftOut]:
+    names, rng = single_token_names(inputs.tokenizer), random.Random(inputs.seed)
     possible = 2 * len(names) * (len(names) - 1) * len(TEMPLATES) * len(PLACES) * len(THINGS)
     made: set[str] = set()
     while len(made) < possible:

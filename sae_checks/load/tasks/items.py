@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sae_checks.errors import TaskError
-from sae_checks.load.tasks.task import LeftOut, Question, Task, TaskSetting
+from sae_checks.load.tasks.task import LeftOut, Question, QuestionInputs, Task
 from sae_checks.load.tasks.tokens import ids_after, ids_of
-from sae_checks.load.third_party import ignored_warnings
 from sae_checks.records import TaskRef
+from sae_checks.third_party import ignored_warnings
 
 # Questions in a row that make no item, per item wanted, after which the others are taken for the
 # same: some tasks never end.
@@ -79,7 +79,7 @@ def load_items(
     special = frozenset(get_special_token_ids(tokenizer))
     bos = _bos(task, tokenizer) if prepend_bos else ()
     maker = _Maker(task, ref.answer == "whole", tokenizer, special, bos, context)
-    taken = _take(task, ref, maker, TaskSetting(tokenizer, ref.seed, revision))
+    taken = _take(task, ref, maker, QuestionInputs(tokenizer, ref.seed, revision))
     if not taken.made:
         raise TaskError(_nothing(task, taken.left_out))
     items = tuple(made.item for made in taken.made)
@@ -120,10 +120,10 @@ class _Taken:
     left_out: Counter[str] = field(default_factory=Counter)
 
 
-def _take(task: Task, ref: TaskRef, maker: _Maker, setting: TaskSetting) -> _Taken:
+def _take(task: Task, ref: TaskRef, maker: _Maker, inputs: QuestionInputs) -> _Taken:
     taken, known, in_vain = _Taken(), set(), 0
     patience = max(_LEAST_PATIENCE, _PATIENCE * ref.items)
-    for question in task.questions(setting):
+    for question in task.questions(inputs):
         made = question if isinstance(question, LeftOut) else maker.make(question)
         if isinstance(made, _Made):
             same = (made.item.prompt, made.item.answer)

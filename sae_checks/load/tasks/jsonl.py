@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from sae_checks.errors import TaskError
-from sae_checks.load.tasks.task import Candidates, Question, Task, TaskSetting
+from sae_checks.load.tasks.task import Candidates, Question, QuestionInputs, Task
 from sae_checks.load.tasks.version import content_version
 
 SUFFIX = ".jsonl"
@@ -43,8 +43,8 @@ def jsonl_task(name: str) -> Task:
     asked = [line.question() for line in lines]
     candidates = _candidates(lines, asked)
 
-    def questions(setting: TaskSetting) -> Iterator[Question]:
-        return iter(random.Random(setting.seed).sample(asked, len(asked)))
+    def questions(inputs: QuestionInputs) -> Iterator[Question]:
+        return iter(random.Random(inputs.seed).sample(asked, len(asked)))
 
     version = content_version(content)
     return Task(path.stem, candidates, questions, location=name, version=lambda: version)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sae_checks.load.tasks.dataset import HubSplit
-from sae_checks.load.tasks.task import LeftOut, Question, Task, TaskSetting
+from sae_checks.load.tasks.task import LeftOut, Question, QuestionInputs, Task
 
 
 def _task(name: str, dataset: str, config: str) -> Task:
     split = HubSplit(name, dataset, config, "test", ("text",))
 
-    def questions(setting: TaskSetting) -> Iterator[Question | LeftOut]:
-        for source, row in split.rows(setting.revision, setting.seed):
+    def questions(inputs: QuestionInputs) -> Iterator[Question | LeftOut]:
+        for source, row in split.rows(inputs.revision, inputs.seed):
             yield question(row["text"], source)
 
     return Task(name, "none", questions, location=dataset, hub=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from sae_checks.demo import stories
 from sae_checks.demo.stories import POOLS, Story, tell
-from sae_checks.load.tasks.task import LeftOut, Question, Task, TaskSetting
+from sae_checks.load.tasks.task import LeftOut, Question, QuestionInputs, Task
 from sae_checks.load.tasks.version import source_version
 
 TRAINING_CONTEXT = 64  # of the demo's SAEs, BOS included
@@ -40,11 +40,11 @@ def question(
 
 
 def _task(name: str, prompt_tokens: range) -> Task:
-    def questions(setting: TaskSetting) -> Iterator[Question | LeftOut]:
+    def questions(inputs: QuestionInputs) -> Iterator[Question | LeftOut]:
         # Seeds of text are no seeds of whole numbers: neither the texts that are measured nor the
         # stories that model and SAEs were trained on, `stories(seed)`, can come up here again.
-        telling = random.Random(f"{name} {setting.seed}")
-        choosing = random.Random(f"{name} {setting.seed} slots")
+        telling = random.Random(f"{name} {inputs.seed}")
+        choosing = random.Random(f"{name} {inputs.seed} slots")
         number = 0
         while True:
             yield question(tell(telling), prompt_tokens, f"story {number}", choosing)

@@ -31,7 +31,7 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class TaskSetting:
+class QuestionInputs:
     """What questions may depend on beside the task itself."""
 
     tokenizer: Any
@@ -54,7 +54,7 @@ class Task:
 
     name: str
     candidates: Candidates
-    questions: Callable[[TaskSetting], Iterator[Question | LeftOut]]
+    questions: Callable[[QuestionInputs], Iterator[Question | LeftOut]]
     location: str = ""
     hub: bool = False
     version: Callable[[], str] | None = None

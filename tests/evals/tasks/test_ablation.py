@@ -13,7 +13,7 @@ from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.load.sae import LoadedSae
 from sae_checks.load.tasks.items import Item
 from sae_checks.measure.items import make_batch
-from sae_checks.measure.settings import Settings
+from sae_checks.measure.pass_options import PassOptions
 from sae_checks.records import FEATURE_WINDOW
 from tests.builders import BOS, language_model, loaded_sae
 from tests.evals.tasks.test_item_engine import HOOK_POINT, measured, random_items
@@ -135,7 +135,7 @@ def test_batches_change_nothing():
     table = measured(model, [sae], items)[HOOK_POINT]
     chosen = {HOOK_POINT: choose(table, 3)}
     together = ablated(model, [sae], items, FEATURE_WINDOW, chosen)[HOOK_POINT]
-    alone = ablated(model, [sae], items, FEATURE_WINDOW, chosen, Settings(batch_tokens=1))[
+    alone = ablated(model, [sae], items, FEATURE_WINDOW, chosen, PassOptions(batch_tokens=1))[
         HOOK_POINT
     ]
     assert together.feature.tolist() == alone.feature.tolist()

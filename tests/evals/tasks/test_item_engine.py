@@ -17,7 +17,7 @@ from sae_checks.load.language_model import LanguageModel
 from sae_checks.load.sae import LoadedSae
 from sae_checks.load.tasks.items import Item, Items
 from sae_checks.measure import items as items_module
-from sae_checks.measure.settings import Settings
+from sae_checks.measure.pass_options import PassOptions
 from sae_checks.records import FEATURE_WINDOW, TaskRef
 from tests import builders
 from tests.builders import BOS, VOCABULARY, IdentitySae, language_model, loaded_sae, sae_ref
@@ -46,7 +46,7 @@ def measured(
     saes: Sequence[LoadedSae],
     items: Items,
     needs: frozenset[str] = ITEM_NEEDS,
-    settings: Settings = Settings(),
+    settings: PassOptions = PassOptions(),
 ) -> dict[str, TaskTable]:
     assert not bind(model, saes)
     ref = TaskRef("random", ITEM_NEEDS, "", COUNT, 0, "whole")
@@ -126,7 +126,7 @@ class PlainLoop:
 def test_equals_a_plain_loop(architecture: str, answers: int, replace_special: bool):
     model, sae = language_model("gpt2"), loaded_sae(HOOK_POINT, architecture)
     items = random_items(answers)
-    table = measured(model, [sae], items, settings=Settings(replace_special))[HOOK_POINT]
+    table = measured(model, [sae], items, settings=PassOptions(replace_special))[HOOK_POINT]
     plain = PlainLoop(model.hf, sae.sae, 1, replace_special=replace_special)
     strengths = []
     for row, item in enumerate(items.items):
@@ -154,7 +154,7 @@ def test_an_item_alone_is_the_item_in_a_batch(architecture: str):
     saes = [loaded_sae(HOOK_POINT), loaded_sae("blocks.1.hook_mlp_out", "topk")]
     items = random_items(answers=2)
     together = measured(model, saes, items)
-    alone = measured(model, saes, items, settings=Settings(batch_tokens=1))
+    alone = measured(model, saes, items, settings=PassOptions(batch_tokens=1))
     for sae_id, table in together.items():
         assert_close(table, alone[sae_id], 1e-4)
 
@@ -193,7 +193,7 @@ def test_texts_are_encoded_whole_where_features_depend_on_earlier_tokens():
     model, sae = language_model(), loaded_sae(HOOK_POINT, "temporal")
     items = random_items()
     together = measured(model, [sae], items)[HOOK_POINT]
-    alone = measured(model, [sae], items, settings=Settings(batch_tokens=1))[HOOK_POINT]
+    alone = measured(model, [sae], items, settings=PassOptions(batch_tokens=1))[HOOK_POINT]
     assert_close(together, alone, 1e-4)
     item = items.items[3]
     clean = model.clean(torch.tensor([item.prompt]), [HOOK_POINT])
@@ -252,8 +252,8 @@ def test_nan_of_one_sae_stays_its_own():
     model, items = language_model(), random_items()
     good = loaded_sae("blocks.2.hook_resid_pre")
     broken = LoadedSae(sae_ref(HOOK_POINT), BrokenOn(loaded_sae(HOOK_POINT).sae, call=2))
-    tables = measured(model, [good, broken], items, settings=Settings(batch_tokens=1))
-    alone = measured(model, [good], items, settings=Settings(batch_tokens=1))
+    tables = measured(model, [good, broken], items, settings=PassOptions(batch_tokens=1))
+    alone = measured(model, [good], items, settings=PassOptions(batch_tokens=1))
     assert_close(tables[good.ref.sae_id], alone[good.ref.sae_id], 0)
     columns = tables[HOOK_POINT].columns
     assert np.isnan(columns["sae_ln_p"]).sum() == 1

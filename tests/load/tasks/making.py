@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from sae_checks.load.tasks.task import LeftOut, Question, Task, TaskSetting
+from sae_checks.load.tasks.task import LeftOut, Question, QuestionInputs, Task
 from sae_checks.records import TaskRef
 from tests.builders import word_tokenizer
 
 
-def setting_of(tokenizer: Any = None, seed: int = 0, revision: str | None = None) -> TaskSetting:
-    return TaskSetting(tokenizer or word_tokenizer("a"), seed, revision)
+def setting_of(tokenizer: Any = None, seed: int = 0, revision: str | None = None) -> QuestionInputs:
+    return QuestionInputs(tokenizer or word_tokenizer("a"), seed, revision)
 
 
 def asked(task: Task, count: int | None = None, **setting: Any) -> list[Question | LeftOut]:

@@ -1,4 +1,4 @@
-"""The pytest plugin: options, collection of checks, outcomes. The one module that knows pytest.
+"""The pytest plugin: options, collection of checks, outcomes. The one package that knows pytest.
 
 It is registered by entry point and by a checkout's conftest.py, so every pytest run loads it:
 nothing heavy is imported before a check is collected.
@@ -6,135 +6,34 @@ nothing heavy is imported before a check is collected.
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError
 from collections.abc import Generator, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sae_checks.errors import UserError
-from sae_checks.options import FLAGS, OPTIONS, STRICT, Option, Options
+from sae_checks.options import STRICT, Options
+from sae_checks.plugin.item import NEITHER, CheckFailedError, CheckItem
+from sae_checks.plugin.settings import add_options, flagged, parse_options
 
 if TYPE_CHECKING:
-    from sae_checks.judge.check import Check
-    from sae_checks.judge.verdict import Verdict
-    from sae_checks.records.place import CellRef
+    from sae_checks.session.result import RunResult
     from sae_checks.session.session import Session
 
 _OPTIONS: pytest.StashKey[Options] = pytest.StashKey()
 _SESSION: pytest.StashKey[Session] = pytest.StashKey()
+_RESULT: pytest.StashKey[RunResult] = pytest.StashKey()
 _WRITTEN: pytest.StashKey[list[str]] = pytest.StashKey()
 
 
-# Verdicts that hold without being a pass: what pytest calls them, its letter, and its word.
-_NEITHER = {
-    "undecided": ("undecided", "u", "UNDECIDED"),
-    "not_applicable": ("not applicable", "n", "NOT APPLICABLE"),
-}
-
-
-class CheckFailedError(Exception):
-    """A verdict that does not hold; carries the sentences that a person is shown."""
-
-
-class InsufficientEvidenceError(CheckFailedError):
-    """An undecided claim: nobody has shown that it holds."""
-
-
-class NotMeasuredError(UserError):
-    """What a check needs could not be measured, in one sentence; raised where pytest looks on.
-
-    pytest shows the arguments of every frame that an error passed through, and those of the judging
-    hold whole tables: printing them for each of hundreds of cells takes minutes.
-    """
-
-
-class NotAcceptedError(Exception):
-    """A failure beyond what an accepted failure covers."""
-
-
-class CheckUndefinedError(Exception):
-    """A value that is not a number: no accepted failure covers that."""
-
-
-class CheckItem(pytest.Item):
-    """One check on one cell: a test."""
-
-    def __init__(
-        self, *, check: Check, cell: CellRef, gate_session: Session, **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
-        self.check, self.cell, self.gate_session = check, cell, gate_session
-        self.verdict: Verdict | None = None
-
-    @property
-    def asks(self) -> bool:
-        """Whether it is a test under the run's limits."""
-        return self.gate_session.asks(self.check, self.cell)
-
-    def setup(self) -> None:
-        """Judge the cell: what cannot be judged is an error, not a failure."""
-        told = ""
-        try:
-            self.verdict = self.gate_session.judge(self.check, self.cell)
-        except UserError as error:
-            told = str(error)
-        finally:
-            properties = self.gate_session.properties(self.check, self.cell, self.verdict)
-            self.user_properties.extend(properties.items())
-        if self.verdict is None:
-            raise NotMeasuredError(told)
-
-    def runtest(self) -> None:
-        """Fail if the verdict does not hold; what neither passed nor failed is no pass."""
-        assert self.verdict is not None, "setup raises where there is none"
-        if self.verdict.holds:
-            if self.verdict.status in _NEITHER:
-                pytest.skip(self.gate_session.sentence(self.verdict))
-            return
-        told = self.gate_session.explain(self.check, self.cell, self.verdict)
-        if self.verdict.status == "undefined":
-            raise CheckUndefinedError(told)
-        if self.gate_session.beyond_acceptance(self.check, self.cell, self.verdict):
-            raise NotAcceptedError(told)
-        if self.verdict.status == "undecided":
-            raise InsufficientEvidenceError(told)
-        raise CheckFailedError(told)
-
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """Verdicts as sentences; bugs with their traceback."""
-        if isinstance(excinfo.value, CheckFailedError | CheckUndefinedError | NotAcceptedError):
-            return str(excinfo.value)
-        return super().repr_failure(excinfo, style)
-
-    def reportinfo(self) -> tuple[Path, int | None, str]:
-        """Where the check stands, for reports."""
-        line = self.check.function.__code__.co_firstlineno - 1
-        return self.path, line, self.name
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("sae-checks", "gate a release of sparse autoencoders")
-    for option in OPTIONS:
-        group.addoption(
-            option.name,
-            type=option.parse,
-            default=None,
-            metavar=option.metavar,
-            dest=f"sae_checks_{option.target}",
-            help=option.help,
-        )
-        parser.addini(option.ini, option.help, type="string", default="")
-    for flag in FLAGS:
-        group.addoption(
-            flag.name, action="store_true", dest=f"sae_checks_{flag.target}", help=flag.help
-        )
-        parser.addini(flag.ini, flag.help, type="bool", default=False)
+    add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_OPTIONS] = _parse_options(config)
+    config.stash[_OPTIONS] = parse_options(config)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Module | None:
@@ -191,7 +90,7 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
         raise pytest.UsageError(str(error)) from None
     # Comparisons for which the limits give no margin are no tests.
     items[:] = [i for i in items if not isinstance(i, CheckItem) or i.asks]
-    if _flag(session.config, STRICT):
+    if flagged(session.config, STRICT):
         return
     for item in checks:
         known = gate_session.known_failure(item.check, item.cell)
@@ -204,7 +103,11 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     """The header: what is gated, on what, at what budget."""
     session = config.stash.get(_SESSION, None)
-    return session.header() if session is not None and session.failed is None else []
+    if session is None or session.failed is not None:
+        return []
+    from sae_checks.report.header import header_lines
+
+    return header_lines(session.facts)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -223,8 +126,8 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         with capture.global_and_fixture_disabled():
             wanted = [(item.check, item.cell) for item in items]
             if gate_session.options.plan:
-                for line in gate_session.plan(wanted):
-                    session.config.get_terminal_writer().line(line)
+                gate_session.plan(wanted)
+                _write_plan(session.config, gate_session.result())
                 return True
             gate_session.measure(wanted)
     except UserError as error:
@@ -253,7 +156,7 @@ def pytest_runtest_makereport(
             # pytest says where it was skipped, which is in this file; a reader wants the check.
             path, line, _ = item.reportinfo()
             report.longrepr = (str(path), (line or 0) + 1, report.longrepr[2])
-            outcome = _NEITHER[item.verdict.status][0]
+            outcome = NEITHER[item.verdict.status][0]
         item.gate_session.record(item.check, item.cell, outcome, item.verdict)
     return report
 
@@ -264,7 +167,7 @@ def pytest_report_teststatus(
 ) -> tuple[str, str, str] | None:
     """What neither passed nor failed is called so, and not skipped."""
     status = getattr(report, "sae_checks_status", None)
-    return _NEITHER[status] if status is not None and report.skipped else None
+    return NEITHER[status] if status is not None and report.skipped else None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -276,35 +179,56 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     gate_session = session.config.stash.get(_SESSION, None)
     if gate_session is None or not gate_session.outcomes:
         return
-    written = [
-        told for told in (gate_session.write_accepted(), gate_session.update_baseline()) if told
-    ]
-    session.config.stash[_WRITTEN] = written
+    result = replace(gate_session.result(), junit=getattr(session.config.option, "xmlpath", None))
+    written, fails = _write(gate_session, result)
+    session.config.stash[_RESULT], session.config.stash[_WRITTEN] = result, written
     if exitstatus != pytest.ExitCode.OK:
         return
-    if gate_session.baseline_fails:
+    if fails:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-    stale = gate_session.stale_known_failures() if gate_session.strict_about_known_failures else []
-    if stale:
+    if result.stale and result.thresholds.gate.known_failures_strict:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if session.config.option.verbose < 0:  # there is no summary to tell them
-            written += [f"note: {told}" for told in stale]
+            from sae_checks.report.notes import stale_line
+
+            written += [stale_line(each, result.facts) for each in result.stale]
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Per SAE: the worst cell of each check, the usable context, and where the report lies."""
-    session = config.stash.get(_SESSION, None)
-    if session is None or not session.outcomes:
+    result = config.stash.get(_RESULT, None)
+    if result is None:
         return
-    written = config.stash.get(_WRITTEN, [])
+    lines = config.stash[_WRITTEN]
     if config.option.verbose >= 0:
-        from sae_checks.report.summary import summary_lines
+        from sae_checks.report.registry import report
 
-        junit = getattr(config.option, "xmlpath", None)
-        terminalreporter.section(f"sae-checks: {session.gate.release.name}")
-        written = [*summary_lines(session, junit), *written]
-    for line in written:
+        terminalreporter.section(f"sae-checks: {result.facts.release.name}")
+        lines = [*report("summary", result), *lines]
+    for line in lines:
         terminalreporter.write_line(line)
+
+
+def _write(session: Session, result: RunResult) -> tuple[list[str], bool]:
+    """Write the files that were asked for: a line on each, and whether the run fails for one."""
+    from sae_checks.report.notes import accepting_line, baseline_line
+    from sae_checks.report.registry import report
+
+    lines, file = [], session.options.accept
+    if file is not None:
+        file.write_text("\n".join(report("accepted-failures", result)), encoding="utf-8")
+        lines.append(accepting_line(result.outcomes, file))
+    writing = session.update_baseline()
+    if writing is None:
+        return lines, False
+    return [*lines, baseline_line(writing)], writing.fails
+
+
+def _write_plan(config: pytest.Config, result: RunResult) -> None:
+    from sae_checks.report.registry import report
+
+    for line in report("plan", result):
+        config.get_terminal_writer().line(line)
 
 
 def _check_items(items: Iterable[pytest.Item]) -> list[CheckItem]:
@@ -322,30 +246,3 @@ def _session(config: pytest.Config) -> Session:
         session = Session(config.stash[_OPTIONS], ConsoleProgress(quiet=quiet))
         config.stash[_SESSION] = session
     return session
-
-
-def _parse_options(config: pytest.Config) -> Options:
-    values = {option.target: _value(config, option) for option in OPTIONS}
-    values |= {flag.target: _flag(config, flag) for flag in FLAGS if flag is not STRICT}
-    return Options(**{name: value for name, value in values.items() if value is not None})
-
-
-def _flag(config: pytest.Config, flag: Option) -> bool:
-    """A flag on the command line, or its ini key."""
-    return bool(config.getoption(f"sae_checks_{flag.target}") or config.getini(flag.ini))
-
-
-def _value(config: pytest.Config, option: Option) -> Any:
-    """An option from the command line, else its ini key, else None."""
-    given = config.getoption(f"sae_checks_{option.target}")
-    if given is not None:
-        return given
-    text = config.getini(option.ini)
-    if not text:
-        return None
-    if config.inipath is not None:  # as seen from the file that says it
-        text = option.seen_from(config.inipath.parent, text)
-    try:
-        return option.parse(text)
-    except (ArgumentTypeError, ValueError) as error:
-        raise pytest.UsageError(f"{config.inipath}: {option.ini} = {text}: {error}") from error

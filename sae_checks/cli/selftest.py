@@ -1,0 +1,113 @@
+"""`python -m sae_checks selftest`: which planted faults does the gate catch on a release?"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from sae_checks.errors import UserError
+from sae_checks.options import OPTIONS, Options, Stage, options_of
+
+HELP = "plant faults into a release and gate it"
+
+# The command chooses the cells, and what it compares with what; it measures all that gates.
+_STAGES: tuple[Stage, ...] = ("resolve", "measure", "store", "judge")
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """The options of a run that the command takes, and its own."""
+    for option in OPTIONS:
+        if option.stage in _STAGES:
+            command.add_argument(
+                option.name,
+                type=option.parse,
+                default=None,
+                metavar=option.metavar,
+                dest=option.target,
+                help=option.help,
+            )
+    command.add_argument(
+        "--seeds",
+        type=int,
+        default=20,
+        metavar="N",
+        help="on how many other samples of the corpus the unharmed release is gated (20)",
+    )
+    command.add_argument(
+        "--faults",
+        default="*",
+        metavar="GLOB",
+        help="only faults whose names match; several globs with commas",
+    )
+    command.add_argument(
+        "--retrained",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="DIR",
+        help="folders of the same SAEs trained again from other seeds, which must be no regression",
+    )
+
+
+def run(given: dict[str, Any], command: str) -> int:
+    """Run the command as its arguments say; 1 where the gate missed a fault, or told of none.
+
+    Args:
+        given: its arguments by name, None where they were left out.
+        command: as it was called, for the report.
+
+    Raises:
+        UserError: no fault is called so, or the release cannot be measured.
+    """
+    seeds, pattern, again = given.pop("seeds"), given.pop("faults"), given.pop("retrained")
+    return selftest(options_of(given), seeds, pattern, again, command)
+
+
+def selftest(
+    options: Options, seeds: int, pattern: str, again: Sequence[Path], command: str
+) -> int:
+    """Plant every fault whose name matches, then gate what is unharmed.
+
+    That is the release on other samples, and releases that were trained again.
+    """
+    from sae_checks.faults import CATALOGUE, report
+    from sae_checks.faults.injection import Injection
+    from sae_checks.faults.seeds import retrained, unharmed
+    from sae_checks.faults.trial import Trials
+    from sae_checks.report.progress import ConsoleProgress
+
+    globs = [part.strip() for part in pattern.split(",")]
+    chosen = [f for f in CATALOGUE if any(fnmatchcase(f.name, glob) for glob in globs)]
+    if not chosen:
+        names = ", ".join(fault.name for fault in CATALOGUE)
+        raise UserError(f"--faults {pattern!r} matches no fault; there are {names}")
+    progress = ConsoleProgress()
+    injection = Injection(options, progress)
+    trials, whole = Trials(injection), []
+    print(
+        report.head(injection.measurement.release.name, command, version("sae-checks")), flush=True
+    )
+    for number, fault in enumerate(chosen):
+        for strength in fault.strengths:
+            try:
+                trial = trials.run(fault, strength, number)
+            except UserError as error:
+                print(report.not_planted(fault.name, strength.label, str(error)), flush=True)
+                continue
+            whole.append(trial)
+            print(report.row(trial), flush=True)
+    print(f"\n{report.verdict(whole)}", flush=True)
+    good = all(trial.caught and not trial.others for trial in whole if trial.strength.listed)
+    if seeds:
+        runs = list(unharmed(options, seeds, ConsoleProgress(quiet=True)))
+        print(f"\n{report.on_seeds(runs)}")
+        good = good and not any(run.by_limits or run.against_itself for run in runs)
+    if again:
+        found = list(retrained(injection, again, ConsoleProgress(quiet=True)))
+        print(f"\n{report.on_retrained(found)}")
+        good = good and not any(run.findings for run in found)
+    return 0 if good else 1

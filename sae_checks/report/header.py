@@ -1,0 +1,51 @@
+"""The lines at the start of a run: what is gated, on what, at what budget."""
+
+from __future__ import annotations
+
+from sae_checks.report.texts import text_lines
+from sae_checks.report.words import baseline_lines
+from sae_checks.session.result import RunFacts
+from sae_checks.wording import counted
+
+
+def header_lines(facts: RunFacts) -> list[str]:
+    """Each begins with the name of the tool; tasks only where a check asks about them."""
+    return [f"sae-checks: {line}" for line in [_release(facts), *_rest(facts)]]
+
+
+def _release(facts: RunFacts) -> str:
+    release, loading = facts.release, facts.release.loading
+    notes = "".join(f" ({note})" for note in release.notes)
+    processing = ", ".join(f"{k}={v}" for k, v in loading.from_pretrained_kwargs)
+    return (
+        f"release {release.name}{notes}: {counted(len(release.saes), 'SAE')}, "
+        + f"model {loading.model_name}"
+        + (f" ({processing})" if processing else "")
+    )
+
+
+def _rest(facts: RunFacts) -> list[str]:
+    lines = baseline_lines(facts)
+    if facts.stored is not None:
+        folder, manifest = facts.stored
+        drawn = "".join(f": {line}" for line in text_lines(manifest))
+        return [*lines, f"judging stored measurements of {folder}{drawn}"]
+    texts = facts.tokens // facts.context
+    lines.append(
+        f"corpus {facts.corpus}, {facts.tokens:,} tokens at most: {texts:,} texts of "
+        f"{facts.context:,}, seed {facts.seed}; limits {facts.limits}"
+    )
+    if facts.tasks:
+        lines.append(
+            f"tasks {', '.join(facts.tasks)}: {facts.items:,} items of each at most, "
+            + ("all tokens of an answer" if facts.whole_answers else "its first token")
+            + " scored"
+        )
+    if facts.within_context:
+        lines.append(
+            "nothing past the training context is measured for "
+            + counted(facts.within_context, "SAE")
+        )
+    if facts.tables is not None:
+        lines.append(f"measurements in {facts.tables}")
+    return lines

@@ -1,0 +1,48 @@
+"""What is known of a run before anything is measured, as reports are given it."""
+
+from __future__ import annotations
+
+from sae_checks.baseline.comparison import Comparison
+from sae_checks.baseline.identity import same_weights
+from sae_checks.evals.registry import selectors
+from sae_checks.records import Release
+from sae_checks.records.selectors import property_names
+from sae_checks.session.gate import Gate
+from sae_checks.session.result import ComparedBaseline, RunFacts
+from sae_checks.session.suite import BUNDLED_THRESHOLDS
+
+
+def run_facts(gate: Gate, *, with_tasks: bool) -> RunFacts:
+    """What is gated, on what, at what budget.
+
+    Args:
+        gate: of the run.
+        with_tasks: whether a check asks about tasks; else they are not looked up.
+    """
+    options, store, comparison = gate.options, gate.store, gate.comparison
+    within = [s for s in gate.release.saes if not gate.ranges[s.sae_id].past_context]
+    judged = None
+    if gate.stored is not None and options.measurements is not None:
+        judged = options.measurements, gate.stored.manifest
+    return RunFacts(
+        release=gate.release,
+        context=gate.context,
+        corpus=gate.corpus,
+        tokens=options.tokens,
+        seed=options.seed,
+        limits=options.thresholds or BUNDLED_THRESHOLDS,
+        property_names=tuple(property_names(selectors())),
+        tasks=tuple(task.name for task in gate.tasks) if with_tasks else (),
+        items=options.items,
+        whole_answers=options.answer == "whole",
+        within_context=len(within),
+        tables=None if store is None else store.folder,
+        stored=judged,
+        baseline=None if comparison is None else _baseline(comparison, gate.release),
+    )
+
+
+def _baseline(comparison: Comparison, release: Release) -> ComparedBaseline:
+    source = comparison.source
+    same = same_weights(release.saes, source.saes, comparison.matches)
+    return ComparedBaseline(str(source.identity), comparison.question, same)

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from torch import Tensor
 
 from sae_checks.measure.pass_options import PassOptions
 from sae_checks.records import IntArray
 from sae_checks.records.dataset import DatasetRef
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from sae_checks.load.language_model import LanguageModel
     from sae_checks.load.sae import LoadedSae
 

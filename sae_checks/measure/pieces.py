@@ -6,8 +6,10 @@ Neither changes a figure beyond rounding.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 # Numbers held at a time, in float32: 6 MB of one residual stream per batch (2,048 tokens of
 # gpt2-small; a GPU takes eight times as much), and 50 MB of feature activations (512 tokens of

@@ -9,11 +9,11 @@ from sae_checks.errors import TaskError
 from sae_checks.measure.blocks import schedule
 from sae_checks.measure.dataset import Dataset
 from sae_checks.measure.evaluation import Evaluation, FollowUp, Measuring
-from sae_checks.measure.growth import Growing, Growth, Work
 from sae_checks.measure.loaded import LoadedModels, load_models
 from sae_checks.measure.plan import Plan
 from sae_checks.measure.progress import Progress
 from sae_checks.measure.request import Request, WantedDataset
+from sae_checks.measure.work import Growing, Work
 from sae_checks.records import Intervention, Measurement, SaeRef, Table, by_key
 from sae_checks.store import MeasuredDataset
 from sae_checks.third_party import ignored_warnings
@@ -214,6 +214,8 @@ def _grow(
         work.evaluation.measurer(_measuring(loaded, work, list(work.missing), dataset))
         for work in works
     ]
+    from sae_checks.measure.growth import Growth
+
     growth = Growth(
         request, job.wanted, dataset, loaded, works, measurers, saes, others, progress.advance
     )

@@ -105,7 +105,7 @@ def documents_of(tmp_path: Path) -> dict[str, list[int]]:
     """Of each measured token, by the SAE's folder."""
     return {
         file.parent.name: pq.read_table(file)["document"].to_pylist()
-        for file in tmp_path.glob("store/measurements/*/*/tokens.parquet")
+        for file in tmp_path.glob("store/measurements/*/context/texts/*/tokens.parquet")
     }
 
 

@@ -1,0 +1,91 @@
+"""Tables that grow, and what each evaluation has of them; without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sae_checks.measure.evaluation import Evaluation
+from sae_checks.measure.plan import Plan
+from sae_checks.records import IntArray, Intervention, SaeRef, Table
+from sae_checks.records.dataset import TableRef
+from sae_checks.store import StoredTable
+
+NO_UNITS: IntArray = np.zeros(0, dtype=np.int64)
+
+
+@dataclass
+class Growing:
+    """A table under way.
+
+    Attributes:
+        ref: which one.
+        table: what is there of it, its units in rising order; None before there is any.
+        units: their numbers.
+    """
+
+    ref: TableRef
+    table: Table | None = None
+    units: IntArray = field(default_factory=lambda: NO_UNITS)
+
+    @classmethod
+    def of(cls, ref: TableRef, stored: StoredTable | None) -> Growing:
+        """What is stored of a table."""
+        return cls(ref) if stored is None else cls(ref, stored.table, stored.units)
+
+    def add(self, part: Table, units: IntArray) -> None:
+        """Put a part's rows, of these units, among those that are there."""
+        table = part if self.table is None else self.table.join(part)
+        numbers = np.concatenate([self.units, units])
+        order = np.argsort(numbers, kind="stable")
+        if not np.array_equal(order, np.arange(len(order))):
+            table = table.in_order(order)
+        self.table, self.units = table, numbers[order]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one evaluation measures on one data set.
+
+    Attributes:
+        plan: for the tables that need more.
+        growing: by intervention, the tables that it gives.
+        missing: the interventions of which more is needed, as far as is known before measuring.
+    """
+
+    evaluation: Evaluation
+    plan: Plan
+    growing: dict[Intervention, list[Growing]]
+    missing: frozenset[Intervention]
+
+    @property
+    def tables(self) -> list[Table]:
+        """All that is there."""
+        each = (one for of in self.growing.values() for one in of)
+        return [one.table for one in each if one.table is not None]
+
+    def units(self, intervention: Intervention) -> IntArray:
+        """The units that all tables of an intervention have."""
+        found: IntArray | None = None
+        for one in self.growing[intervention]:
+            found = one.units if found is None else np.intersect1d(found, one.units)
+        return NO_UNITS if found is None else found
+
+    def observed(self, intervention: Intervention) -> list[SaeRef]:
+        """The SAEs that have tables of their own under an intervention."""
+        observed = (one.ref.observed for one in self.growing.get(intervention, ()))
+        return [sae for sae in observed if sae is not None]
+
+    def leave_out_all_but(self, saes: Sequence[SaeRef]) -> None:
+        """Forget the tables of SAEs that cannot be measured."""
+        for intervention, growing in self.growing.items():
+            self.growing[intervention] = [
+                one for one in growing if one.ref.observed is None or one.ref.observed in saes
+            ]
+
+    def begin_anew(self, intervention: Intervention) -> None:
+        """Forget what is there of an intervention."""
+        for one in self.growing[intervention]:
+            one.table, one.units = None, NO_UNITS

@@ -13,6 +13,7 @@ from sae_checks.options.parsing import (
     path,
     position_ranges,
     positive_number,
+    reports,
     task_names,
     whole_number,
 )
@@ -193,6 +194,15 @@ OPTIONS: tuple[Option, ...] = (
         path,
         "write a [[known_failure]] for every failure of the run to this file, for review",
         "FILE",
+        stage="report",
+    ),
+    Option(
+        "--sae-report",
+        reports,
+        "write the run's report of a format to a file: summary=FILE, accepted-failures=FILE; "
+        "several with commas",
+        "FORMAT=FILE,...",
+        field="reports",
         stage="report",
     ),
     Option(

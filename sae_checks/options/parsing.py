@@ -86,3 +86,11 @@ def pairs(text: str) -> tuple[tuple[str, str], ...]:
 def path(text: str) -> Path:
     """A whole path."""
     return Path(text).expanduser().resolve()
+
+
+def reports(text: str) -> tuple[tuple[str, Path], ...]:
+    """Formats and files, "summary=run.txt", with commas between them."""
+    found = [tuple(part.strip() for part in pair.partition("=")[::2]) for pair in text.split(",")]
+    if not all(name and file for name, file in found):
+        raise argparse.ArgumentTypeError(f"must be FORMAT=FILE, not {text!r}")
+    return tuple((name, path(file)) for name, file in found)

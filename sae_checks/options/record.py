@@ -53,6 +53,7 @@ class Options:
     equivalence: bool = False
     match: tuple[tuple[str, str], ...] = ()
     accept: Path | None = None
+    reports: tuple[tuple[str, Path], ...] = ()
     store: Path = field(default_factory=lambda: Path(platformdirs.user_cache_dir("sae-checks")))
     thresholds: Path | None = None
     measurements: Path | None = None

@@ -84,6 +84,7 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
     ):  # a check file with a bug stops the run by itself
         return
     try:
+        _refuse_unknown_reports(gate_session)
         checks = _check_items(items)
         gate_session.prepare([(item.check, item.cell) for item in checks])
     except UserError as error:
@@ -218,16 +219,26 @@ def _write(session: Session, result: RunResult) -> tuple[list[str], bool]:
     if file is not None:
         file.write_text("\n".join(report("accepted-failures", result)), encoding="utf-8")
         lines.append(accepting_line(result.outcomes, file))
+    for name, file in session.options.reports:
+        file.write_text("\n".join(report(name, result)) + "\n", encoding="utf-8")
+        lines.append(f"report {name} in {file}")
     writing = session.update_baseline()
     if writing is None:
         return lines, False
     return [*lines, baseline_line(writing)], writing.fails
 
 
-def _write_plan(config: pytest.Config, result: RunResult) -> None:
-    from sae_checks.report.registry import report
+def _refuse_unknown_reports(session: Session) -> None:
+    if session.options.reports:
+        from sae_checks.report.registry import refuse_unknown
 
-    for line in report("plan", result):
+        refuse_unknown(name for name, _ in session.options.reports)
+
+
+def _write_plan(config: pytest.Config, result: RunResult) -> None:
+    from sae_checks.report.plan import plan_lines
+
+    for line in plan_lines(result):
         config.get_terminal_writer().line(line)
 
 

@@ -5,10 +5,10 @@ A format is given a run's result, and nothing else, and gives lines.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
+from sae_checks.errors import UserError
 from sae_checks.report.accepting import accepting_lines
-from sae_checks.report.plan import plan_lines
 from sae_checks.report.summary import summary_lines
 from sae_checks.session.result import RunResult
 
@@ -16,9 +16,21 @@ ReportFormat = Callable[[RunResult], list[str]]
 
 FORMATS: Mapping[str, ReportFormat] = {
     "summary": summary_lines,  # at the terminal, in the end
-    "plan": plan_lines,  # of --sae-plan, in place of tests
     "accepted-failures": accepting_lines,  # the file of --sae-accept, as TOML
 }
+
+
+def refuse_unknown(names: Iterable[str]) -> None:
+    """Refuse formats that do not exist.
+
+    Raises:
+        UserError: names the first of them, and those that there are.
+    """
+    for name in names:
+        if name not in FORMATS:
+            raise UserError(
+                f"--sae-report {name}: there is no such format; there are {', '.join(FORMATS)}"
+            )
 
 
 def report(name: str, result: RunResult) -> list[str]:

@@ -6,8 +6,10 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tests import stored
 from tests.docs.pages import page
 from tests.plugin.gate_run import CHECKOUT, GateRun, run_gate
 
@@ -48,6 +50,7 @@ def copy(tmp_path_factory) -> Path:
     shutil.copy(CHECKOUT / "conftest.py", root)
     _add_quantity(root)
     _add_evaluation(root)
+    _add_report(root)
     return root
 
 
@@ -75,6 +78,19 @@ def _add_evaluation(root: Path) -> None:
     )
     changed = changed.replace(before, beside + before, 1)
     registry.write_text(changed, encoding="utf-8")
+
+
+def _add_report(root: Path) -> None:
+    _write(root, "sae_checks/report/blocking.py")
+    registry = root / "sae_checks/report/registry.py"
+    text = registry.read_text(encoding="utf-8")
+    before = "from sae_checks.report.summary import"
+    changed = text.replace(
+        before, f"from sae_checks.report.blocking import blocking_lines\n{before}", 1
+    )
+    opened = "FORMATS: Mapping[str, ReportFormat] = {\n"
+    assert opened in changed
+    registry.write_text(changed.replace(opened, opened + block('"blocking"'), 1), encoding="utf-8")
 
 
 def _write(root: Path, path: str) -> None:
@@ -122,3 +138,33 @@ def test_an_evaluation_is_a_folder_and_a_line(copy, tmp_path):
     again = run(copy, tmp_path, "more/check_propagation.py", arguments=arguments)
     assert [case.properties["pair"] for case in again.with_outcome("failed")] == [first]
     assert {c.properties["pair"]: float(c.properties["value"]) for c in again.cases} == values
+
+
+def test_a_report_is_a_file_and_a_line(copy, tmp_path):
+    folder = stored.write_measurement(tmp_path, delta_ce=harmful)
+    report = tmp_path / "blocking.md"
+    suite = ("checks/check_delta_ce.py", "-k", "check_delta_ce[")
+    given = (f"--sae-measurements={folder}", f"--sae-report=blocking={report}")
+    done = run(copy, tmp_path, *suite, arguments=given)
+    assert done.exit_code == 1
+    assert f"\nreport blocking in {report}\n" in done.output
+    lines = report.read_text(encoding="utf-8").splitlines()
+    assert lines[:4] == ["# made-up", "", "| check | where | verdict |", "|---|---|---|"]
+    failed = done.with_outcome("failed")
+    assert len(lines) == 4 + len(failed) > 4
+    assert lines[4].startswith("| delta_ce | blocks.1.hook_resid_pre ")
+
+
+def harmful(layer: int, position: np.ndarray) -> np.ndarray:
+    """Layer 1 costs 2 nats, the others stay good."""
+    return np.where(layer == 1, 2.0, 0.1) + 0 * position
+
+
+def test_a_format_that_does_not_exist_is_refused_before_anything_is_measured(copy, tmp_path):
+    given = (*BUDGET, f"--sae-report=html={tmp_path / 'run.html'}")
+    done = run(copy, tmp_path, "checks/check_sparsity.py", arguments=given)
+    assert done.exit_code == 4
+    assert (
+        "ERROR: --sae-report html: there is no such format; there are blocking, summary, "
+        "accepted-failures\n"
+    ) in done.output

@@ -108,4 +108,12 @@ def test_selftest_takes_what_it_does_not_choose_itself():
     add_arguments(parser)
     known = vars(parser.parse_args([])).keys()
     left_out = {option.target for option in OPTIONS if option.target not in known}
-    assert left_out == {"measurements", "baseline", "match", "accept", "ranges", "ablate"}
+    assert left_out == {
+        "measurements",
+        "baseline",
+        "match",
+        "accept",
+        "ranges",
+        "ablate",
+        "reports",
+    }

@@ -14,6 +14,8 @@ from sae_checks.third_party import ignored_warnings
 
 # Architectures that decode by features @ W_dec + b_dec, which a sparse matrix goes through as well.
 _LINEAR = ("standard", "gated", "jumprelu", "topk")
+# What a RuntimeError says of memory: "CUDA error: out of memory", "can't allocate memory".
+_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 # Up to this share of features active, a sparse product is the faster one on a CPU.
 _SPARSE = 0.02
 
@@ -83,24 +85,22 @@ def load_sae(
     """Load an SAE of a release.
 
     Raises:
-        SaeError: its files are damaged or missing, its weights are not finite, or sae_lens cannot
-            make sense of them.
+        SaeError: its files are damaged or missing, its weights are not finite, or it does not fit
+            into memory. Whatever else its loader raises is a bug, and no message about files.
     """
     try:
-        with ignored_warnings():  # among them advice on how to load the model, which is followed
-            from sae_lens import SAE
-
-            if release.source == "directory":
-                sae = SAE.from_pretrained(release.name, ref.sae_id, device=device, dtype=dtype)
-            elif release.source == "hub":
-                repo_id, _, folder = ref.location.partition(":")
-                sae = SAE.from_pretrained(repo_id, folder, device=device, dtype=dtype)
-            else:
-                sae = SAE.load_from_disk(ref.location, device=device, dtype=dtype)
-    except Exception as error:  # whatever the loader of a damaged file raises: zip, pickle, shapes
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        sae = _read(release, ref, device, dtype)
+    except Exception as error:
+        if is_out_of_memory(error):
+            reason = _reason(error).rstrip(".")
+            raise SaeError(
+                f"SAE {ref.sae_id!r} does not fit into the memory of {device} ({reason}); "
+                "free some of it, or choose another --sae-device or a smaller --sae-dtype"
+            ) from error
+        if not _is_of_files(error):
+            raise
         raise SaeError(
-            f"SAE {ref.sae_id!r} cannot be loaded from {ref.location}: {reason}; "
+            f"SAE {ref.sae_id!r} cannot be loaded from {ref.location}: {_reason(error)}; "
             "its files are damaged or not sae_lens's, save or download them again"
         ) from error
     _refuse_not_finite(ref, sae)
@@ -109,6 +109,56 @@ def load_sae(
         # reshaping would make of it.
         sae.turn_off_forward_pass_hook_z_reshaping()
     return LoadedSae(ref, sae.eval())
+
+
+def _read(release: Release, ref: SaeRef, device: str, dtype: str) -> Any:
+    with ignored_warnings():  # among them advice on how to load the model, which is followed
+        from sae_lens import SAE
+
+        if release.source == "directory":
+            return SAE.from_pretrained(release.name, ref.sae_id, device=device, dtype=dtype)
+        if release.source == "hub":
+            repo_id, _, folder = ref.location.partition(":")
+            return SAE.from_pretrained(repo_id, folder, device=device, dtype=dtype)
+        return SAE.load_from_disk(ref.location, device=device, dtype=dtype)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that there is no memory left, of the device or of the machine.
+
+    torch has a class of its own for that on CUDA; on the CPU, and where a driver reports it, it
+    raises a RuntimeError that says so.
+    """
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(said in text for said in _NO_MEMORY)
+
+
+def _is_of_files(error: Exception) -> bool:
+    """Whether an error is one that loaders raise where files are damaged, missing, or not theirs.
+
+    Such as a config that is no JSON or names an unknown architecture (ValueError, KeyError),
+    weights of other names or shapes (RuntimeError, but of no derived class: those are of the
+    device, or bugs), an archive cut short, or a hub that does not answer.
+    """
+    import pickle
+    import zipfile
+
+    from huggingface_hub import errors as hub
+    from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
+    from safetensors import SafetensorError
+
+    if type(error) is RuntimeError:
+        return not str(error).startswith("CUDA error")
+    damaged = (SafetensorError, zipfile.BadZipFile, pickle.UnpicklingError, EOFError)
+    missing = (OSError, httpx.HTTPError, hub.EntryNotFoundError, hub.XetDownloadError)
+    return isinstance(error, (ValueError, KeyError, *damaged, *missing))
+
+
+def _reason(error: Exception) -> str:
+    """The first line of an error's message."""
+    return str(error).strip().split("\n")[0] or type(error).__name__
 
 
 def _refuse_not_finite(ref: SaeRef, sae: Any) -> None:

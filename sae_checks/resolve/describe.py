@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sae_checks.errors import ReleaseError
 from sae_checks.records import ModelLoading, Release, SaeRef
@@ -18,6 +18,8 @@ from sae_checks.resolve.listing import Entry, Listing
 
 if TYPE_CHECKING:
     from sae_checks.resolve import hub
+
+T = TypeVar("T")
 
 # How sae_lens named a thing before version 6, when the configuration was flat.
 _OLD_NAMES = {"hook_name": "hook_point", "hook_head_index": "hook_point_head_index"}
@@ -60,7 +62,8 @@ def _describe_entry(
 ) -> SaeRef:
     config, weights_key = source.read(entry)
     get = _Reader(listing.name, entry, config)
-    if "transcoder" in str(get("architecture", "standard")) or get("hook_name_out"):
+    architecture = get.typed("architecture", get("architecture", "standard"), str, "a text")
+    if "transcoder" in architecture or get("hook_name_out"):
         raise ReleaseError(
             f"SAE {entry.sae_id!r} of {listing.name!r} is a transcoder, which maps one hook point "
             "to another; sae-checks gates SAEs only, for now"
@@ -78,12 +81,8 @@ def _describe_entry(
         )
     hook_point = get.required("hook_name")
     layer, site = parse_hook_point(hook_point)
-    kwargs = get("model_from_pretrained_kwargs") or {}
-    if not isinstance(kwargs, dict):
-        raise ReleaseError(
-            f"the cfg.json of SAE {entry.sae_id!r} of {listing.name!r} says "
-            f"model_from_pretrained_kwargs = {kwargs!r}, which must be an object"
-        )
+    name = "model_from_pretrained_kwargs"
+    kwargs = get.typed(name, get(name) or {}, dict, "an object")
     return SaeRef(
         sae_id=entry.sae_id,
         hook_point=hook_point,
@@ -92,7 +91,7 @@ def _describe_entry(
         training_context=get.whole("context_size", context),
         d_in=get.whole("d_in", get.required("d_in")),
         d_sae=get.whole("d_sae", get.required("d_sae")),
-        architecture=str(get("architecture", "standard")),
+        architecture=architecture,
         loading=ModelLoading(
             model_name=model or get("model_name") or listing.model or get.required("model_name"),
             model_class_name=get("model_class_name") or "HookedTransformer",
@@ -119,8 +118,8 @@ class _Reader:
 
     def __init__(self, release: str, entry: Entry, config: Mapping[str, Any]) -> None:
         self.release, self.sae_id = release, entry.sae_id
-        metadata = config.get("metadata")
-        self.places = (entry.overrides, metadata if isinstance(metadata, dict) else {}, config)
+        metadata = config.get("metadata", {})
+        self.places = (entry.overrides, self.typed("metadata", metadata, dict, "an object"), config)
 
     def __call__(self, name: str, default: Any = None) -> Any:
         for place in self.places:
@@ -128,6 +127,15 @@ class _Reader:
                 if key is not None and place.get(key) is not None:
                     return place[key]
         return default
+
+    def typed(self, name: str, value: Any, kind: type[T], called: str) -> T:
+        """A value that has to be of a type, which a person calls so: else sae_lens stumbles."""
+        if not isinstance(value, kind):
+            raise ReleaseError(
+                f"the cfg.json of SAE {self.sae_id!r} of {self.release!r} says {name} = {value!r}, "
+                f"which must be {called}"
+            )
+        return value
 
     def whole(self, name: str, value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:

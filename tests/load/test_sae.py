@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sae_checks.errors import SaeError
-from sae_checks.load.sae import load_sae
+from sae_checks.load.sae import is_out_of_memory, load_sae
 from tests.builders import D_MODEL, release, sae, sae_ref
 
 HOOK_POINT = "blocks.1.hook_resid_pre"
@@ -157,3 +157,87 @@ def test_an_architecture_that_sae_lens_does_not_know(tmp_path):
     config = tmp_path / "cfg.json"
     config.write_text(config.read_text().replace('"standard"', '"quantum"'))
     assert message_of(tmp_path).startswith(f"SAE '{HOOK_POINT}' cannot be loaded from {tmp_path}: ")
+
+
+def failing_with(monkeypatch, error):
+    """sae_lens raises this, whatever it is asked to load."""
+    import sae_lens
+
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(sae_lens.SAE, "load_from_disk", fail)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError(), "MemoryError"),
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nSee below"),
+            "CUDA out of memory. Tried to allocate 2 GiB",
+        ),
+        (RuntimeError("CUDA error: out of memory"), "CUDA error: out of memory"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8"),
+            "DefaultCPUAllocator: can't allocate memory: you tried to allocate 8",
+        ),
+    ],
+)
+def test_no_memory_is_no_damaged_file(monkeypatch, tmp_path, error, reason):
+    failing_with(monkeypatch, error)
+    with pytest.raises(SaeError) as raised:
+        load(tmp_path, device="cuda:1")
+    assert str(raised.value) == (
+        f"SAE '{HOOK_POINT}' does not fit into the memory of cuda:1 ({reason}); free some of it, "
+        "or choose another --sae-device or a smaller --sae-dtype"
+    )
+
+
+def test_torch_says_that_there_is_no_memory_in_words_that_are_known():
+    with pytest.raises(RuntimeError) as raised:
+        torch.empty(10**15)
+    assert is_out_of_memory(raised.value)
+    assert not is_out_of_memory(RuntimeError("Error(s) in loading state_dict"))
+    assert not is_out_of_memory(ValueError("out of memory"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TypeError("load_from_disk() got an unexpected keyword argument 'dtype'"),
+        AttributeError("module 'sae_lens' has no attribute 'x'"),
+        NotImplementedError("not yet"),
+        RecursionError("too deep"),
+        RuntimeError("CUDA error: device-side assert triggered"),
+        AssertionError("never"),
+        ImportError("no module"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_bug_keeps_its_traceback(monkeypatch, tmp_path, error):
+    failing_with(monkeypatch, error)
+    with pytest.raises(type(error)) as raised:
+        load(tmp_path)
+    assert raised.value is error
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: (folder / "cfg.json").write_text("{"),
+        lambda folder: (folder / "cfg.json").write_bytes(b"\xff\xfe"),
+        lambda folder: (folder / "cfg.json").unlink(),
+        lambda folder: (folder / "sae_weights.safetensors").write_bytes(b""),
+        lambda folder: (folder / "sae_weights.safetensors").write_bytes(b"x" * 100),
+    ],
+    ids=["cut off", "binary", "no config", "empty", "junk"],
+)
+def test_damaged_files_are_called_so(tmp_path, change):
+    sae("standard", HOOK_POINT).save_model(tmp_path)
+    change(tmp_path)
+    message = message_of(tmp_path)
+    assert message.startswith(f"SAE '{HOOK_POINT}' cannot be loaded from {tmp_path}: ")
+    assert message.endswith(
+        "; its files are damaged or not sae_lens's, save or download them again"
+    )

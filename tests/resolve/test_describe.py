@@ -179,3 +179,18 @@ def test_broken_json(tmp_path: Path, text: str, reason: str):
     assert refusal(tmp_path, text) == (
         f"{tmp_path}/mine/sae-0/cfg.json cannot be read ({reason}); save the SAE again"
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "shown", "called"),
+    [
+        ("metadata", None, "None", "an object"),
+        ("metadata", [1], "[1]", "an object"),
+        ("architecture", ["standard"], "['standard']", "a text"),
+        ("architecture", 3, "3", "a text"),
+    ],
+)
+def test_what_sae_lens_would_stumble_over_is_refused(tmp_path: Path, key, value, shown, called):
+    assert refusal(tmp_path, FLAT | {key: value}) == (
+        f"the cfg.json of SAE 'sae-0' of 'mine' says {key} = {shown}, which must be {called}"
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from sae_checks.measure.blocks import remaining, schedule
+from sae_checks.measure.blocks import leading, looked_at, remaining, schedule
 from sae_checks.measure.dataset import Dataset
 from sae_checks.measure.engine import listen
 from sae_checks.measure.evaluation import Evaluation, Measurer
@@ -29,16 +29,22 @@ class Growing:
         ref: which one.
         table: what is there of it, its units in rising order; None before there is any.
         units: their numbers.
+        in_parts: whether it is stored in parts, to be stored as one in the end.
+        stale: whether what is stored has to give way, as it cannot be gone on from.
     """
 
     ref: TableRef
     table: Table | None = None
     units: IntArray = field(default_factory=lambda: NO_UNITS)
+    in_parts: bool = False
+    stale: bool = False
 
     @classmethod
     def of(cls, ref: TableRef, stored: StoredTable | None) -> Growing:
         """What is stored of a table."""
-        return cls(ref) if stored is None else cls(ref, stored.table, stored.units)
+        if stored is None:
+            return cls(ref)
+        return cls(ref, stored.table, stored.units, stored.in_parts)
 
     def add(self, part: Table, units: IntArray) -> None:
         """Put a part's rows, of these units, among those that are there."""
@@ -47,7 +53,25 @@ class Growing:
         order = np.argsort(numbers, kind="stable")
         if not np.array_equal(order, np.arange(len(order))):
             table = table.in_order(order)
-        self.table, self.units = table, numbers[order]
+        self.table, self.units, self.in_parts = table, numbers[order], True
+
+    def has(self, units: IntArray) -> bool:
+        """Whether some units are there."""
+        return bool(np.isin(units, self.units).all())
+
+    def within(self, looks: Sequence[int]) -> bool:
+        """Whether it was stopped within a block."""
+        if self.table is None or self.table.complete:
+            return False
+        there = len(self.units)
+        return there not in looks or leading(self.units) < there
+
+    def as_looked_at(self, looks: Sequence[int]) -> Table | None:
+        """What the stopping rule may look at: whole blocks."""
+        if self.table is None or not self.within(looks):
+            return self.table
+        whole = looked_at(self.units, looks)
+        return self.table.keep(slice(whole)) if whole else None
 
 
 @dataclass(frozen=True)
@@ -71,6 +95,15 @@ class Work:
         each = (one for of in self.growing.values() for one in of)
         return [one.table for one in each if one.table is not None]
 
+    def as_looked_at(self, looks: Sequence[int]) -> list[Table]:
+        """What the stopping rule may look at."""
+        each = (one.as_looked_at(looks) for of in self.growing.values() for one in of)
+        return [table for table in each if table is not None]
+
+    def within(self, intervention: Intervention, looks: Sequence[int]) -> bool:
+        """Whether a table of an intervention was stopped within a block."""
+        return any(one.within(looks) for one in self.growing[intervention])
+
     def units(self, intervention: Intervention) -> IntArray:
         """The units that all tables of an intervention have."""
         first, *others = (one.units for one in self.growing[intervention])
@@ -78,10 +111,10 @@ class Work:
             first = np.intersect1d(first, units)
         return first
 
-    def begin_anew(self, intervention: Intervention) -> None:
-        """Forget what is there of an intervention."""
+    def begin_anew(self, intervention: Intervention, *, stale: bool = False) -> None:
+        """Forget what is there of an intervention; stale: and on disk too, as soon as may be."""
         for one in self.growing[intervention]:
-            one.table, one.units = None, NO_UNITS
+            one.table, one.units, one.stale = None, NO_UNITS, stale
 
 
 @dataclass(frozen=True)
@@ -113,7 +146,7 @@ class Growth:
         size = self.dataset.size
         looks = schedule(size, self.dataset.first)
         for stop in looks if self.request.adaptive else [size]:
-            self._block(stop, looks, self._unsettled())
+            self._block(stop, looks, self._unsettled(looks))
         self.progress(self.left())
 
     def left(self) -> int:
@@ -130,28 +163,29 @@ class Growth:
         fitting = set(self.saes)
         return [i for i in work.growing if i in work.missing and fitting.issuperset(i.saes)]
 
-    def _unsettled(self) -> frozenset[str]:
-        tables = [*self.others, *(table for work in self.works for table in work.tables)]
+    def _unsettled(self, looks: Sequence[int]) -> frozenset[str]:
+        tables = [*self.others, *(t for work in self.works for t in work.as_looked_at(looks))]
         so_far = self.request.so_far(tables)
         name = self.wanted.ref.name
         return frozenset(self.request.stopping.unsettled(so_far, name, self.dataset.size))
 
     def _block(self, stop: int, looks: Sequence[int], unsettled: frozenset[str]) -> None:
-        """Measure up to a block's end what is not settled; who left off elsewhere goes on there."""
+        """Measure up to a block's end what is not settled, or was stopped within a block."""
 
         def parts(start: int, end: int) -> list[IntArray]:
             assert self.loaded.model is not None, "something is measured"
             return self.dataset.parts(start, end, self.loaded.model, self.loaded.settings)
 
-        groups: dict[tuple[int, int], list[tuple[int, Intervention]]] = {}
-        parts_of: dict[tuple[int, int], tuple[IntArray, ...]] = {}
+        groups: dict[tuple[int, int, int], list[tuple[int, Intervention]]] = {}
+        parts_of: dict[tuple[int, int, int], tuple[IntArray, ...]] = {}
         for index, work in enumerate(self.works):
             for intervention in self.interventions(work):
-                if unsettled.isdisjoint(sae.sae_id for sae in intervention.saes):
+                settled = unsettled.isdisjoint(sae.sae_id for sae in intervention.saes)
+                if settled and not work.within(intervention, looks):
                     continue
                 left = remaining(work.units(intervention), stop, looks, parts)
                 if left.start < 0:  # of batches of another size, perhaps
-                    work.begin_anew(intervention)
+                    work.begin_anew(intervention, stale=True)
                     left = remaining(NO_UNITS, stop, looks, parts)
                 groups.setdefault(left.key, []).append((index, intervention))
                 parts_of[left.key] = left.parts
@@ -178,10 +212,13 @@ class Growth:
                 self._keep(one, replace(tables[one.ref.key], complete=complete), units[order])
 
     def _keep(self, one: Growing, part: Table, units: IntArray) -> None:
-        """Put a part on disk, and then among what is there."""
+        """Put a part on disk, and then among what is there; of several tables, one may have it."""
+        if one.has(units):
+            return
         store, description = self.request.store, self.dataset.description
-        if one.table is None:  # what was stored for fewer columns gives way
+        if one.stale:
             store.write(one.ref, part, units, description)
-        else:
+            one.stale = False
+        else:  # beside what is stored for fewer columns, or by another run meanwhile
             store.append(one.ref, part, units, description)
         one.add(part, units)

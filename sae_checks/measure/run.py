@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from sae_checks.errors import TaskError
@@ -40,7 +41,8 @@ def measure_release(request: Request, progress: Progress) -> Measurement:
         with ignored_warnings():
             loaded = load_models(request, tuple(missing), progress)
             failures = loaded.failures
-            measured = [_measure(request, loaded, job, jobs, progress) for job in jobs]
+            with closing(loaded.saes):  # none is read where warnings are heeded again
+                measured = [_measure(request, loaded, job, jobs, progress) for job in jobs]
     for job in jobs:  # what a run left in parts that was killed, too
         _compact(request, job)
     every = [each for of_job in measured for each in of_job]

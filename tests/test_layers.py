@@ -51,7 +51,7 @@ NEXT = {
 LEAVES = ("errors", "options", "wording", "third_party")
 BUNDLED = {"demo": ("resolve", "load")}
 # Reports know what a run gives them, and nothing else of the package.
-OF_REPORTS = ("session.result", "records", "judge", "wording", "report")
+OF_REPORTS = ("session.result", "records", "judge", "errors", "wording", "report")
 # The names that an author of checks needs: `sae_checks` itself looks them up where they are.
 PUBLIC = ("checking", "evals", "judge")
 

@@ -201,10 +201,12 @@ class LanguageModel:
             if entering is not None:
                 stack.enter_context(self._bypass(bypassed, entering))
             stack.enter_context(bound.splice(clean.taps, replacement))
-            for name in taps:
-                stack.enter_context(self._bound[name].tap(seen))
-            for name, change in edits.items():
-                stack.enter_context(self._bound[name].edit(change))
+            # As a pass meets them: an edit of the last hook_resid_mid moves what is seen after it.
+            for name in sorted({*edits, *taps}, key=self.depth):
+                if name in taps:
+                    stack.enter_context(self._bound[name].tap(seen))
+                if name in edits:
+                    stack.enter_context(self._bound[name].edit(edits[name]))
             final: Tensor = self._base(input_ids=clean.tokens, use_cache=False).last_hidden_state
         return ResumedPass(final, seen)
 

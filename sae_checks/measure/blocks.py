@@ -36,47 +36,69 @@ def leading(units: IntArray) -> int:
     return int(gaps[0]) if len(gaps) else len(units)
 
 
+def looked_at(units: IntArray, looks: Iterable[int]) -> int:
+    """How many units, from the first on, the last look may have been at.
+
+    A block's parts hold its shortest items first, so that the units of half a block are no sample:
+    the stopping rule is shown none of them.
+    """
+    there = leading(units)
+    return max((look for look in looks if look <= there), default=0)
+
+
 @dataclass(frozen=True)
 class Remaining:
-    """What is left of a block.
+    """What is left to be measured up to a block's end.
 
     Attributes:
-        start: where the block begins; -1 where the units that are there are of no block.
+        start: where the block under way begins; -1 where the units that are there are of no block.
+        end: where it ends.
         parts: those not measured yet.
     """
 
     start: int
+    end: int
     parts: tuple[IntArray, ...]
 
     @property
-    def key(self) -> tuple[int, int]:
+    def key(self) -> tuple[int, int, int]:
         """Equal where the same is left."""
-        return self.start, sum(len(part) for part in self.parts)
+        return self.start, self.end, sum(len(part) for part in self.parts)
 
 
 def remaining(
-    units: IntArray, stop: int, starts: Iterable[int], parts: Callable[[int, int], list[IntArray]]
+    units: IntArray, stop: int, looks: Iterable[int], parts: Callable[[int, int], list[IntArray]]
 ) -> Remaining:
-    """The parts of the block ending at `stop` that are left, given the units that are there.
+    """The parts that are left up to `stop`, given the units that are there.
 
     A block begins where an earlier one ended, and its parts are measured in order. Which block was
     under way shows in the units themselves: all before it are there, and of it the first few parts.
+    One of another run, which asked at other times, is measured to its own end, before `stop` or
+    beyond.
 
     Args:
         units: those measured, in rising order.
-        stop: where the block ends.
-        starts: where it may have begun, apart from the beginning.
+        stop: up to where.
+        looks: where blocks may have begun and ended, apart from the beginning.
         parts: of a stretch of units.
     """
-    whole = leading(units)
+    whole, known = leading(units), sorted(set(looks))
     if whole >= stop:
-        return Remaining(stop, ())
-    for start in sorted({0, whole, *starts}):
-        if start > whole or start > stop:
-            continue
-        inside, found = set(units[units >= start].tolist()), parts(start, stop)
-        while found and inside and set(found[0].tolist()) <= inside:
-            inside -= set(found.pop(0).tolist())
-        if not inside:
-            return Remaining(start, tuple(found))
-    return Remaining(-1, ())
+        return Remaining(stop, stop, ())
+    starts = [start for start in sorted({0, whole, *known}) if start <= whole]
+    for end in (stop, *(look for look in known if look != stop)):
+        for start in starts:
+            if start < end and not (units >= end).any():
+                left = _left(units[units >= start], parts(start, end))
+                if left is not None:
+                    later = parts(end, stop) if end < stop else []
+                    return Remaining(start, end, (*left, *later))
+    return Remaining(-1, stop, ())
+
+
+def _left(inside: IntArray, parts: list[IntArray]) -> list[IntArray] | None:
+    """The parts of a block after those that are there; None where it is not whole ones."""
+    left, there = list(parts), set(inside.tolist())
+    while left and there and there.issuperset(left[0].tolist()):
+        there -= set(left.pop(0).tolist())
+    return None if there else left

@@ -46,7 +46,7 @@ class Growth:
         size = self.dataset.size
         looks = schedule(size, self.dataset.first)
         for stop in looks if self.request.adaptive else [size]:
-            self._block(stop, looks, self._unsettled())
+            self._block(stop, looks, self._unsettled(looks))
         self.progress(self.left())
 
     def left(self) -> int:
@@ -63,28 +63,29 @@ class Growth:
         fitting = set(self.saes)
         return [i for i in work.growing if i in work.missing and fitting.issuperset(i.saes)]
 
-    def _unsettled(self) -> frozenset[str]:
-        tables = [*self.others, *(table for work in self.works for table in work.tables)]
+    def _unsettled(self, looks: Sequence[int]) -> frozenset[str]:
+        tables = [*self.others, *(t for work in self.works for t in work.as_looked_at(looks))]
         so_far = self.request.so_far(tables)
         name = self.wanted.ref.name
         return frozenset(self.request.stopping.unsettled(so_far, name, self.dataset.size))
 
     def _block(self, stop: int, looks: Sequence[int], unsettled: frozenset[str]) -> None:
-        """Measure up to a block's end what is not settled; who left off elsewhere goes on there."""
+        """Measure up to a block's end what is not settled, or was stopped within a block."""
 
         def parts(start: int, end: int) -> list[IntArray]:
             assert self.loaded.model is not None, "something is measured"
             return self.dataset.parts(start, end, self.loaded.model, self.loaded.settings)
 
-        groups: dict[tuple[int, int], list[tuple[int, Intervention]]] = {}
-        parts_of: dict[tuple[int, int], tuple[IntArray, ...]] = {}
+        groups: dict[tuple[int, int, int], list[tuple[int, Intervention]]] = {}
+        parts_of: dict[tuple[int, int, int], tuple[IntArray, ...]] = {}
         for index, work in enumerate(self.works):
             for intervention in self.interventions(work):
-                if unsettled.isdisjoint(sae.sae_id for sae in intervention.saes):
+                settled = unsettled.isdisjoint(sae.sae_id for sae in intervention.saes)
+                if settled and not work.within(intervention, looks):
                     continue
                 left = remaining(work.units(intervention), stop, looks, parts)
                 if left.start < 0:  # of batches of another size, perhaps
-                    work.begin_anew(intervention)
+                    work.begin_anew(intervention, stale=True)
                     left = remaining(NO_UNITS, stop, looks, parts)
                 groups.setdefault(left.key, []).append((index, intervention))
                 parts_of[left.key] = left.parts
@@ -111,10 +112,13 @@ class Growth:
                 self._keep(one, replace(tables[one.ref.key], complete=complete), units[order])
 
     def _keep(self, one: Growing, part: Table, units: IntArray) -> None:
-        """Put a part on disk, and then among what is there."""
+        """Put a part on disk, and then among what is there; of several tables, one may have it."""
+        if one.has(units):
+            return
         store, description = self.request.store, self.dataset.description
-        if one.table is None:  # what was stored for fewer columns gives way
+        if one.stale:
             store.write(one.ref, part, units, description)
-        else:
+            one.stale = False
+        else:  # beside what is stored for fewer columns, or by another run meanwhile
             store.append(one.ref, part, units, description)
         one.add(part, units)

@@ -26,7 +26,8 @@ KEPT_BYTES = 64 * 2**20
 class SaeSource:
     """Gives SAEs out one at a time, and lets go of them, so that memory does not grow with them.
 
-    While one is in use the one that was asked for after it the last time is read beside it.
+    While one is in use the one that was asked for after it the last time is read beside it: two are
+    loaded at most, beside the small ones that stay. What was wrong with one is raised by `get`.
 
     Args:
         load: reads an SAE.
@@ -54,11 +55,11 @@ class SaeSource:
             return self._kept[ref.sae_id]
         if self._last is not None and self._last.ref.sae_id == ref.sae_id:
             return self._last
-        previous = self._last
+        previous = None if self._last is None else self._last.ref.sae_id
         self._last = None  # let go before another one is read
         sae = self._read(ref)
         if previous is not None:
-            self._after[previous.ref.sae_id] = ref
+            self._after[previous] = ref
         if sae.size_in_bytes <= self._left:
             self._left -= sae.size_in_bytes
             self._kept[ref.sae_id] = sae
@@ -68,6 +69,11 @@ class SaeSource:
         if following is not None and following.sae_id not in self._kept:
             self._reading = following.sae_id, self._reader.submit(self._load, following)
         return sae
+
+    def close(self) -> None:
+        """Let go of all that may be read again, once nothing is being read any more."""
+        self._last = self._reading = None
+        self._reader.shutdown(wait=True, cancel_futures=True)
 
     def _read(self, ref: SaeRef) -> LoadedSae:
         reading, self._reading = self._reading, None

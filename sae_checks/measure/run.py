@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from sae_checks.errors import TaskError
@@ -40,7 +41,10 @@ def measure_release(request: Request, progress: Progress) -> Measurement:
         with ignored_warnings():
             loaded = load_models(request, tuple(missing), progress)
             failures = loaded.failures
-            measured = [_measure(request, loaded, job, jobs, progress) for job in jobs]
+            with closing(loaded.saes):  # none is read where warnings are heeded again
+                measured = [_measure(request, loaded, job, jobs, progress) for job in jobs]
+    for job in jobs:  # what a run left in parts that was killed, too
+        _compact(request, job)
     every = [each for of_job in measured for each in of_job]
     manifest = request.store.write_manifest(every, failures, adaptive=request.adaptive)
     return Measurement(
@@ -160,11 +164,11 @@ def _unsettled(
 
     One that was stopped within a block is not looked at there: it goes on to the block's end.
     """
-    ends = set(schedule(wanted.budget, wanted.first))
-    within = {i for i in partial if any(len(o.units) not in ends for o in work.growing[i])}
+    looks = schedule(wanted.budget, wanted.first)
+    within = {i for i in partial if work.within(i, looks)}
     if not partial - within:
         return within
-    so_far = request.so_far([*others, *work.tables])
+    so_far = request.so_far([*others, *work.as_looked_at(looks)])
     unsettled = request.stopping.unsettled(so_far, wanted.ref.name, wanted.budget)
     return within | {i for i in partial if any(sae.sae_id in unsettled for sae in i.saes)}
 
@@ -260,14 +264,16 @@ def _follow(
     tables = {name: one.table for name, one in there.items() if one.table is not None}
     for name, table in follow_up.measure(measuring, tables, progress).items():
         one = there[name]
-        request.store.write(one.ref, table, one.units, dataset.description)
-        one.table = table
+        stored = request.store.read(one.ref)
+        if stored is None or one.has(stored.units):  # another run may have measured more meanwhile
+            request.store.write(one.ref, table, one.units, dataset.description)
+        one.table, one.in_parts = table, False
 
 
 def _compact(request: Request, job: _Job) -> None:
     """One part a table, now that nothing more is added by this run."""
     for work in job.works:
-        for intervention in work.missing:
-            for one in work.growing[intervention]:
-                if one.table is not None:
-                    request.store.compact(one.ref)
+        for one in (one for of in work.growing.values() for one in of):
+            if one.in_parts:
+                request.store.compact(one.ref)
+                one.in_parts = False

@@ -15,6 +15,7 @@ import pytest
 
 from sae_checks.errors import UserError
 from sae_checks.options import STRICT, Options
+from sae_checks.plugin import xdist
 from sae_checks.plugin.item import NEITHER, CheckFailedError, CheckItem
 from sae_checks.plugin.settings import add_options, flagged, parse_options
 
@@ -34,6 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_OPTIONS] = parse_options(config)
+    xdist.register(config)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Module | None:
@@ -117,6 +119,8 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     gate_session = session.config.stash.get(_SESSION, None)
     if gate_session is None or session.config.option.collectonly:
         return None
+    if xdist.is_worker(session.config):  # the controller measures
+        return None
     if session.testsfailed and not session.config.option.continue_on_collection_errors:
         return None
     items = _check_items(session.items)
@@ -159,6 +163,7 @@ def pytest_runtest_makereport(
             report.longrepr = (str(path), (line or 0) + 1, report.longrepr[2])
             outcome = NEITHER[item.verdict.status][0]
         item.gate_session.record(item.check, item.cell, outcome, item.verdict)
+        setattr(report, xdist.OUTCOME, outcome)
     return report
 
 
@@ -178,7 +183,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     That is a new baseline, and accepted failures that are out of date where the thresholds say so.
     """
     gate_session = session.config.stash.get(_SESSION, None)
-    if gate_session is None or not gate_session.outcomes:
+    if gate_session is None or not gate_session.outcomes or xdist.is_worker(session.config):
         return
     result = replace(gate_session.result(), junit=getattr(session.config.option, "xmlpath", None))
     written, fails = _write(gate_session, result)

@@ -37,10 +37,12 @@ class StoredTable:
 
     Attributes:
         units: (rows,) the number of each row's unit.
+        in_parts: whether `Store.compact` would store it otherwise.
     """
 
     table: Table
     units: IntArray
+    in_parts: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,8 @@ class Group:
                 columns={name: values[order] for name, values in table.columns.items()},
                 labels={name: values[order] for name, values in table.labels.items()},
             )
-        return StoredTable(replace(table, complete=whole), units[order])
+        in_parts = any(part.name != TABLE for part in self.parts)
+        return StoredTable(replace(table, complete=whole), units[order], in_parts)
 
 
 def find_parts(folder: Path, owner: Mapping[str, Any]) -> list[Part]:

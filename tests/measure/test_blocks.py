@@ -1,19 +1,20 @@
-"""Measuring in blocks: who is measured on which stretch, and that nothing is measured twice."""
+"""Where blocks end, and what is left of one that was under way."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from itertools import pairwise
-from types import SimpleNamespace
-from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sae_checks.measure import blocks
-from sae_checks.measure.blocks import Blocks, schedule
+from sae_checks.measure.blocks import leading, looked_at, remaining, schedule
+from sae_checks.records import IntArray
+
+LOOKS = [4, 8, 16]
 
 
 @pytest.fixture(autouse=True)
@@ -52,153 +53,94 @@ def test_a_schedule_rises_to_the_whole_budget(size: int, first: int):
     assert stops[0] == min(first, size)
 
 
-def sae(sae_id: str) -> Any:
-    """All that growing asks of an SAE."""
-    return SimpleNamespace(ref=SimpleNamespace(sae_id=sae_id))
-
-
-@dataclass
-class LoadedModels:
-    """Stands in for the engine; a table is the list of the texts that an SAE was measured on.
-
-    Attributes:
-        size: how many texts there are.
-        needs: how many texts an SAE has to have before it is settled.
-        calls: what was measured together: SAE ids, first text, end.
-        asked: the lengths of all tables whenever the stopping was asked.
-    """
-
-    size: int
-    needs: dict[str, int]
-    tables: dict[str, list[int]] = field(default_factory=dict)
-    calls: list[tuple[str, int, int]] = field(default_factory=list)
-    asked: list[dict[str, int]] = field(default_factory=list)
-    steps: list[int] = field(default_factory=list)
-
-    def measure(self, some: Sequence[Any], rows: slice) -> dict[str, list[int]]:
-        ids = [each.ref.sae_id for each in some]
-        self.calls.append((" ".join(ids), rows.start, rows.stop))
-        for _ in ids:  # as the engine does: told after every SAE
-            self.steps.append(rows.stop - rows.start)
-        return {sae_id: list(range(rows.start, rows.stop)) for sae_id in ids}
-
-    def unsettled(self) -> Set[str]:
-        lengths = {name: len(table) for name, table in self.tables.items()}
-        self.asked.append(lengths)
-        return {name for name, need in self.needs.items() if lengths.get(name, 0) < need}
-
-    def grow(self, first: int, join: Callable[..., list[int]] | None = None) -> None:
-        Blocks(
-            size=self.size,
-            first=first,
-            length=len,
-            measure=self.measure,
-            join=join or (lambda before, after: before + after),
-            unsettled=self.unsettled,
-            progress=self.steps.append,
-        ).grow(self.tables, [sae(sae_id) for sae_id in self.needs])
-
-
-def test_settled_saes_drop_out_of_later_blocks():
-    loaded = LoadedModels(size=100, needs={"early": 1, "late": 30, "never": 1_000})
-    loaded.grow(first=16)
-    assert loaded.calls == [
-        ("early late never", 0, 16),
-        ("late never", 16, 32),
-        ("never", 32, 64),
-        ("never", 64, 100),
-    ]
-    lengths = {name: len(table) for name, table in loaded.tables.items()}
-    assert lengths == {"early": 16, "late": 32, "never": 100}
-
-
-def test_the_referee_is_asked_before_every_block_with_all_there_is():
-    loaded = LoadedModels(size=50, needs={"a": 1, "b": 1_000})
-    loaded.grow(first=16)
-    assert loaded.asked == [{}, {"a": 16, "b": 16}, {"a": 16, "b": 32}]
-
-
-def test_measured_saes_go_on_from_where_they_are():
-    """Of an earlier run: `some` got as far as 20, `all` to the end, `new` is not there yet."""
-    loaded = LoadedModels(
-        size=64,
-        needs={"some": 1_000, "new": 1_000, "all": 1_000},
-        tables={"some": list(range(20)), "all": list(range(64))},
-    )
-    loaded.grow(first=16)
-    assert loaded.calls == [
-        ("new", 0, 16),
-        # What has 16 and what has 20 meet again at 32, and go on together.
-        ("new", 16, 32),
-        ("some", 20, 32),
-        ("some new", 32, 64),
-    ]
-    assert all(table == list(range(64)) for table in loaded.tables.values())
-
-
-def test_a_stored_sae_that_is_settled_is_left_as_it_is():
-    before = list(range(20))
-    loaded = LoadedModels(size=64, needs={"a": 10}, tables={"a": before})
-    loaded.grow(first=16)
-    assert loaded.calls == []
-    assert loaded.tables["a"] is before
-    assert loaded.steps == [44]
-
-
-def test_an_sae_may_become_unsettled_again():
-    """Cells of a whole release need every SAE, also those that needed no more of their own."""
-    loaded = LoadedModels(size=64, needs={"a": 1, "b": 1_000})
-    answers = iter([{"a", "b"}, {"b"}, {"a", "b"}])
-    Blocks(
-        size=64,
-        first=16,
-        length=len,
-        measure=loaded.measure,
-        join=lambda before, after: before + after,
-        unsettled=lambda: next(answers),
-        progress=loaded.steps.append,
-    ).grow(loaded.tables, [sae("a"), sae("b")])
-    assert loaded.calls == [("a b", 0, 16), ("b", 16, 32), ("a", 16, 64), ("b", 32, 64)]
-    assert loaded.tables["a"] == loaded.tables["b"] == list(range(64))
-
-
-def test_a_first_stretch_is_joined_to_nothing():
-    """A table that begins at text 0 takes the place of whatever was there."""
-    joined: list[tuple[int, int]] = []
-
-    def join(before: list[int], after: list[int]) -> list[int]:
-        joined.append((len(before), len(after)))
-        return before + after
-
-    loaded = LoadedModels(size=32, needs={"a": 1_000})
-    loaded.grow(first=16, join=join)
-    assert joined == [(16, 16)]
-
-
-def test_the_whole_budget_at_once():
-    """As a run does whose sample is fixed before."""
-    loaded = LoadedModels(size=100, needs={"a": 1_000, "b": 1_000})
-    loaded.grow(first=100)
-    assert loaded.calls == [("a b", 0, 100)]
-    assert loaded.steps == [100, 100, 0]
-
-
-@given(
-    st.integers(1, 200),
-    st.integers(1, 40),
-    st.lists(st.tuples(st.integers(0, 300), st.integers(0, 200)), min_size=1, max_size=5),
+@pytest.mark.parametrize(
+    ("units", "count"), [([], 0), ([0, 1, 2], 3), ([0, 1, 3], 2), ([1, 2], 0)], ids=str
 )
-def test_tables_hold_each_text_once_and_progress_adds_up(size, first, saes):
-    """Whatever was there before and whoever drops out where."""
-    needs = {f"sae {row}": need for row, (need, _) in enumerate(saes)}
-    before = {f"sae {row}": min(there, size) for row, (_, there) in enumerate(saes)}
-    tables = {name: list(range(length)) for name, length in before.items() if length}
-    loaded = LoadedModels(size=size, needs=needs, tables=dict(tables))
-    loaded.grow(first)
-    for name, need in needs.items():
-        found = loaded.tables.get(name, [])
-        assert found == list(range(len(found)))
-        assert len(found) >= min(need, size)
-        # No more than what the block that settled it brought.
-        assert len(found) <= max(before[name], min(size, max(first, 2 * need)))
-    assert sum(loaded.steps) == sum(size - length for length in before.values())
+def test_leading_units_are_those_before_the_first_gap(units: list[int], count: int):
+    assert leading(np.array(units, dtype=np.int64)) == count
+
+
+@pytest.mark.parametrize(
+    ("units", "count"),
+    [
+        ([], 0),
+        ([0, 1, 2], 0),
+        ([0, 1, 2, 3], 4),
+        ([0, 1, 2, 3, 5, 7], 4),
+        ([0, 1, 2, 3, 4, 5, 6, 7, 9], 8),
+    ],
+    ids=str,
+)
+def test_the_last_look_was_where_whole_blocks_end(units: list[int], count: int):
+    assert looked_at(np.array(units, dtype=np.int64), LOOKS) == count
+
+
+def in_pairs(start: int, stop: int) -> list[IntArray]:
+    """Units two at a time in an order of their own, as those of items are by length.
+
+    Of all 16 it is 0 7, 14 5, 12 3, 10 1, 8 15, 6 13, 4 11, 2 9.
+    """
+    order = np.array(sorted(range(start, stop), key=lambda unit: 7 * unit % 16), dtype=np.int64)
+    return [order[row : row + 2] for row in range(0, len(order), 2)]
+
+
+def left(units: list[int], stop: int) -> tuple[int, int, list[list[int]]]:
+    found = remaining(np.array(units, dtype=np.int64), stop, LOOKS, in_pairs)
+    return found.start, found.end, lists(found.parts)
+
+
+def lists(parts: Iterable[IntArray]) -> list[list[int]]:
+    return [part.tolist() for part in parts]
+
+
+def test_a_block_from_its_beginning():
+    assert left([], 4) == (0, 4, [[0, 3], [1, 2]])
+    assert left([0, 1, 2, 3], 8) == (4, 8, [[7, 5], [6, 4]])
+
+
+def test_nothing_is_left_of_what_is_there():
+    assert left([0, 1, 2, 3], 4) == (4, 4, [])
+    assert left([0, 1, 2, 3, 5, 7], 4) == (4, 4, [])
+
+
+def test_half_a_block_goes_on_after_its_last_whole_part():
+    assert left([0, 3], 4) == (0, 4, [[1, 2]])
+    assert left([0, 1, 2, 3, 5, 7], 8) == (4, 8, [[6, 4]])
+
+
+def test_half_a_block_of_a_run_that_stops_early_is_ended_before_the_rest_is_begun():
+    """Measured on with --sae-fixed: nothing is measured again."""
+    assert left([0, 1, 2, 3, 5, 7], 16) == (4, 8, [[6, 4], *lists(in_pairs(8, 16))])
+
+
+def test_half_of_a_fixed_run_is_ended_by_one_that_stops_early():
+    assert left([0, 5, 7, 14], 4) == (0, 16, lists(in_pairs(0, 16)[2:]))
+
+
+@pytest.mark.parametrize("units", [[1], [0, 2], [0, 3, 6], [0, 1, 2, 3, 5, 6]], ids=str)
+def test_units_of_no_block_begin_anew(units: list[int]):
+    """As where batches were of another size."""
+    assert left(units, 8) == (-1, 8, [])
+
+
+def test_what_is_left_is_told_apart_by_where_its_block_ends():
+    of_four, of_eight = (
+        remaining(np.array(units), 16, LOOKS, in_pairs) for units in ([0, 3], [0, 3, 5, 7])
+    )
+    assert of_four.key == (0, 4, 14)
+    assert of_eight.key == (0, 8, 12)
+
+
+@given(st.data())
+def test_whatever_whole_parts_are_there_each_unit_is_measured_once(data: st.DataObject):
+    """Blocks before, some parts of one under way, and then up to any look."""
+    start = data.draw(st.sampled_from([0, *LOOKS[:-1]]))
+    end = data.draw(st.sampled_from([look for look in LOOKS if look > start]))
+    parts = in_pairs(start, end)
+    there = np.concatenate([np.arange(start), *parts[: data.draw(st.integers(0, len(parts)))]])
+    stop = data.draw(st.sampled_from(LOOKS))
+    found = remaining(np.sort(there).astype(np.int64), stop, LOOKS, in_pairs)
+    assert found.start >= 0
+    units = np.concatenate([there, *found.parts]).astype(int).tolist()
+    assert len(set(units)) == len(units)
+    assert set(range(stop)) <= set(units)

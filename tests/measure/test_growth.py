@@ -1,0 +1,337 @@
+"""Tables that grow: who is measured on which units, what is stored, what the stopping rule sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sae_checks.measure import blocks, growth
+from sae_checks.measure.evaluation import Evaluation
+from sae_checks.measure.growth import Growing, Growth, Work
+from sae_checks.measure.plan import Plan
+from sae_checks.records import IntArray, Intervention, SaeRef, Table
+from sae_checks.records.dataset import DatasetRef, TableRef
+from tests import builders
+
+DATASET = DatasetRef("made-up")
+
+
+@pytest.fixture(autouse=True)
+def doubling(monkeypatch):
+    """Blocks that double are easier to count in than those a third longer."""
+    monkeypatch.setattr(blocks, "GROWTH", 2.0)
+
+
+@dataclass(frozen=True)
+class MadeTable(Table):
+    EVALUATION: ClassVar[str] = "made-up"
+    UNIT: ClassVar[str] = "item"
+
+
+def made(ref: TableRef, units: Iterable[int]) -> MadeTable:
+    """A table whose only column holds the numbers of its units."""
+    values = np.array(list(units), dtype=np.float64)
+    return MadeTable(
+        DATASET.name, ref.intervention, {"unit": values}, {}, observed=ref.observed, complete=False
+    )
+
+
+EVALUATION = Evaluation(MadeTable, (), "item", "item", lambda measuring: None)  # type: ignore[arg-type, return-value]
+
+
+@dataclass
+class MadeStore:
+    """Keeps the numbers of the units that are stored, as the store's own rules would have it."""
+
+    units: dict[str, list[int]] = field(default_factory=dict)
+    written: list[str] = field(default_factory=list)
+
+    def write(self, ref: TableRef, table: Table, units: IntArray, description: object) -> None:
+        self.written.append(name(ref))
+        self.units[name(ref)] = units.tolist()
+
+    def append(self, ref: TableRef, table: Table, units: IntArray, description: object) -> None:
+        there = self.units.setdefault(name(ref), [])
+        assert not set(there) & set(units.tolist())
+        there += units.tolist()
+        assert table.complete == (len(there) == table_size(table, there))
+
+
+def table_size(table: Table, there: Sequence[int]) -> int:
+    """That of the data set, where the table says that it is complete, else more than is there."""
+    return len(there) if table.complete else len(there) + 1
+
+
+def name(ref: TableRef) -> str:
+    observed = "" if ref.observed is None else f" at {ref.observed.sae_id}"
+    return ref.intervention.name + observed
+
+
+@dataclass
+class Run:
+    """A run of `Growth` with made-up models, whose part is as many units as `part` says.
+
+    Attributes:
+        needs: by SAE id, how many units it has to have before it is settled.
+        before: by SAE id, the units that are stored.
+        calls: what was measured together: SAE ids, and units.
+        asked: the lengths of all tables whenever the stopping rule was asked.
+    """
+
+    size: int
+    needs: Mapping[str, int]
+    before: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    adaptive: bool = True
+    first: int = 16
+    part: int = 1_000
+    shortest: str = "first"  # units; or "odd" ones
+    ref: DatasetRef = DATASET
+    description: Mapping[str, object] = field(default_factory=dict)
+    calls: list[tuple[str, list[int]]] = field(default_factory=list)
+    asked: list[dict[str, int]] = field(default_factory=list)
+    steps: list[int] = field(default_factory=list)
+    store: MadeStore = field(default_factory=MadeStore)
+
+    # As a data set:
+    def parts(self, start: int, stop: int, model: object, settings: object) -> list[IntArray]:
+        units = np.arange(start, stop)
+        if self.shortest == "odd":
+            units = np.concatenate([units[units % 2 == 1], units[units % 2 == 0]])
+        return [units[row : row + self.part] for row in range(0, len(units), self.part)]
+
+    def batches(self, units: IntArray, model: object, settings: object) -> Iterator[IntArray]:
+        yield units
+
+    # As a stopping rule:
+    def unsettled(self, so_far: Sequence[Table], dataset: str, budget: int) -> set[str]:
+        assert (dataset, budget) == (DATASET.name, self.size)
+        lengths = {table.intervention.name: table.rows for table in so_far}
+        self.asked.append(lengths)
+        if not self.adaptive:
+            return set(self.needs)
+        return {name for name, need in self.needs.items() if lengths.get(name, 0) < need}
+
+    # As a measurer:
+    def listen(self, units: IntArray, interventions: Sequence[Intervention]) -> Any:
+        refs = [ref for i in interventions for ref in self.work.evaluation_refs(i)]
+        return SimpleNamespace(
+            interventions=interventions, tables=lambda: [made(ref, units) for ref in refs]
+        )
+
+    def measure(
+        self,
+        model: object,
+        saes: object,
+        batches: Iterable[IntArray],
+        listeners: Any,
+        progress: Any,
+    ) -> None:
+        (listener,) = listeners
+        for units in batches:
+            ids = [intervention.name for intervention in listener.interventions]
+            self.calls.append((" ".join(ids), units.tolist()))
+            for _ in ids:
+                self.steps.append(len(units))
+                progress(len(units))
+
+    def grow(self, observed: Sequence[SaeRef | None] = (None,)) -> Growth:
+        saes = tuple(builders.sae_ref(sae_id) for sae_id in self.needs)
+        growing = {}
+        for sae in saes:
+            refs = [TableRef(MadeTable, DATASET, Intervention((sae,)), each) for each in observed]
+            growing[Intervention((sae,))] = [self.growing(ref) for ref in refs]
+        work = Work(EVALUATION, Plan(()), growing, frozenset(growing))
+        self.work = SimpleNamespace(
+            evaluation_refs=lambda i: [one.ref for one in growing[i]], work=work
+        )
+        request = SimpleNamespace(
+            adaptive=self.adaptive, stopping=self, so_far=list, store=self.store
+        )
+        loaded = SimpleNamespace(model="a model", settings=None, saes=None)
+        grown = Growth(
+            request, SimpleNamespace(ref=DATASET), self, loaded, [work], [self], saes, [],
+            self.told.append,
+        )  # type: ignore[arg-type]  # fmt: skip
+        self.left = grown.left()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(growth, "listen", self.measure)
+            grown.run()
+        return grown
+
+    def growing(self, ref: TableRef) -> Growing:
+        there = self.before.get(name(ref), ())
+        if not there:
+            return Growing(ref)
+        self.store.units[name(ref)] = list(there)
+        table = made(ref, there)
+        units = np.array(there, dtype=np.int64)
+        if len(there) == self.size:
+            table = MadeTable(DATASET.name, ref.intervention, table.columns, {})
+        return Growing(ref, table, units)
+
+    def __post_init__(self) -> None:
+        self.told: list[int] = []
+
+    def found(self, grown: Growth) -> dict[str, list[int]]:
+        """The units of each table, which its rows are of, and which are stored."""
+        units = {}
+        for of_intervention in grown.works[0].growing.values():
+            for one in of_intervention:
+                units[name(one.ref)] = one.units.tolist()
+                if one.table is not None:
+                    np.testing.assert_array_equal(one.table.columns["unit"], one.units)
+                    assert one.table.complete == (len(one.units) == self.size)
+                assert sorted(self.store.units.get(name(one.ref), [])) == one.units.tolist()
+        return units
+
+
+def stretch(start: int, stop: int) -> list[int]:
+    return list(range(start, stop))
+
+
+def test_settled_saes_drop_out_of_later_blocks():
+    run = Run(size=100, needs={"early": 1, "late": 30, "never": 1_000})
+    units = run.found(run.grow())
+    assert run.calls == [
+        ("early late never", stretch(0, 16)),
+        ("late never", stretch(16, 32)),
+        ("never", stretch(32, 64)),
+        ("never", stretch(64, 100)),
+    ]
+    assert {each: len(of) for each, of in units.items()} == {"early": 16, "late": 32, "never": 100}
+    assert run.store.written == []  # nothing that is stored gives way
+
+
+def test_the_stopping_rule_is_asked_before_every_block_with_all_there_is():
+    run = Run(size=50, needs={"a": 1, "b": 1_000})
+    run.grow()
+    assert run.asked == [{}, {"a": 16, "b": 16}, {"a": 16, "b": 32}]
+
+
+def test_a_stored_sae_that_is_settled_is_left_as_it_is():
+    run = Run(size=64, needs={"a": 10}, before={"a": stretch(0, 32)})
+    assert run.found(run.grow()) == {"a": stretch(0, 32)}
+    assert (run.calls, run.told) == ([], [32])
+
+
+def test_an_sae_may_become_unsettled_again(monkeypatch):
+    """Cells of a whole release need every SAE, also those that needed no more of their own."""
+    run = Run(size=64, needs={"a": 1, "b": 1_000})
+    answers = iter([{"a", "b"}, {"b"}, {"a", "b"}])
+    monkeypatch.setattr(run, "unsettled", lambda *asked: next(answers))
+    run.found(run.grow())
+    assert run.calls == [
+        ("a b", stretch(0, 16)),
+        ("b", stretch(16, 32)),
+        ("a", stretch(16, 64)),
+        ("b", stretch(32, 64)),
+    ]
+
+
+def test_the_whole_budget_in_parts():
+    """As in a run whose sample is fixed before: nobody's lengths matter."""
+    run = Run(size=100, needs={"a": 1, "b": 1}, adaptive=False, part=40)
+    run.found(run.grow())
+    assert run.calls == [
+        ("a b", stretch(0, 40)),
+        ("a b", stretch(40, 80)),
+        ("a b", stretch(80, 100)),
+    ]
+    assert sum(run.told) == run.left == 200
+
+
+ODD = {"shortest": "odd", "part": 4}
+
+
+def test_what_was_stopped_within_a_block_goes_on_there():
+    """Parts are of the odd units first: [17, 19, 21, 23] of the block from 16 to 32 is there."""
+    run = Run(
+        size=64,
+        needs={"stopped": 20, "new": 20},
+        before={"stopped": [*stretch(0, 16), 17, 19, 21, 23]},
+        **ODD,
+    )
+    units = run.found(run.grow())
+    assert units == {"stopped": stretch(0, 32), "new": stretch(0, 32)}
+    measured = [unit for names, of in run.calls if "stopped" in names for unit in of]
+    assert sorted(measured) == [u for u in stretch(16, 32) if u not in (17, 19, 21, 23)]
+
+
+def test_what_was_stopped_within_a_block_is_looked_at_where_that_began():
+    """Its further units are the shortest items of the block, and no sample."""
+    before = {"a": [*stretch(0, 16), 17, 19, 21, 23], "b": [1, 3, 5, 7]}
+    run = Run(size=64, needs={"a": 18, "b": 2}, before=before, **ODD)
+    run.grow()
+    assert run.asked == [{"a": 16}, {"a": 16, "b": 16}, {"a": 32, "b": 16}]
+
+
+def test_who_would_be_settled_within_a_block_goes_on_to_its_end():
+    """Else it would stay a table of the shortest items, judged as if they were a sample."""
+    run = Run(size=64, needs={"a": 2}, before={"a": [1, 3, 5, 7]}, **ODD)
+    assert run.found(run.grow()) == {"a": stretch(0, 16)}
+    late = Run(size=64, needs={"a": 2}, before={"a": [*stretch(0, 16), 17, 19, 21, 23]}, **ODD)
+    assert late.found(late.grow()) == {"a": stretch(0, 32)}
+
+
+def test_a_fixed_run_ends_the_block_under_way_of_one_that_stops_early():
+    there = [*stretch(0, 16), 17, 19, 21, 23]
+    run = Run(size=64, needs={"a": 1}, before={"a": there}, adaptive=False, **ODD)
+    assert run.found(run.grow()) == {"a": stretch(0, 64)}
+    assert sum(len(units) for _, units in run.calls) == 64 - len(there)
+    assert run.calls[0] == ("a", [25, 27, 29, 31])
+    assert run.store.written == []
+
+
+def test_a_run_that_stops_early_ends_the_block_under_way_of_a_fixed_one():
+    there = stretch(0, 40)[1::2]  # the first parts of all 64
+    run = Run(size=64, needs={"a": 1, "b": 1}, before={"a": there}, **ODD)
+    assert run.found(run.grow()) == {"a": stretch(0, 64), "b": stretch(0, 16)}
+    assert run.store.written == []
+
+
+def test_units_of_other_batch_sizes_begin_anew():
+    run = Run(size=64, needs={"a": 20}, before={"a": [*stretch(0, 16), 17, 19]}, **ODD)
+    assert run.found(run.grow()) == {"a": stretch(0, 32)}
+    assert run.store.written == ["a"]  # once: what is stored gives way to the first part
+
+
+def test_of_several_tables_one_may_have_a_part_already():
+    """A death between the storing of two tables of one intervention."""
+    at = [None, builders.sae_ref("later")]
+    run = Run(size=32, needs={"a": 1_000}, before={"a": stretch(0, 16)})
+    assert run.found(run.grow(at)) == {"a": stretch(0, 32), "a at later": stretch(0, 32)}
+    assert run.calls == [("a", stretch(0, 16)), ("a", stretch(16, 32))]
+
+
+@given(st.data())
+def test_every_unit_is_there_once_and_progress_adds_up(data: st.DataObject):
+    """Whatever was stored before, and whoever drops out where."""
+    size, part = data.draw(st.integers(1, 70)), data.draw(st.integers(1, 20))
+    first = data.draw(st.integers(1, 20))
+    adaptive, shortest = data.draw(st.booleans()), data.draw(st.sampled_from(["first", "odd"]))
+    looks = blocks.schedule(size, first)
+    needs, before = {}, {}
+    for each in range(data.draw(st.integers(1, 4))):
+        needs[f"sae {each}"] = data.draw(st.integers(0, 90))
+        start = data.draw(st.sampled_from([0, *looks]))
+        end = data.draw(st.sampled_from([look for look in looks if look > start] or [start]))
+        there = Run(size, {}, part=part, shortest=shortest).parts(start, end, None, None)
+        whole = there[: data.draw(st.integers(0, len(there)))]
+        before[f"sae {each}"] = sorted([*range(start), *(int(u) for of in whole for u in of)])
+    run = Run(size, needs, before, adaptive=adaptive, first=first, part=part, shortest=shortest)
+    units = run.found(run.grow())
+    for each, found in units.items():
+        assert set(before[each]) <= set(found)
+        assert found == stretch(0, len(found))
+        assert len(found) >= (min(needs[each], size) if adaptive else size)
+    measured = sum(len(of) * (names.count("sae")) for names, of in run.calls)
+    assert measured == sum(len(found) - len(before[each]) for each, found in units.items())
+    assert sum(run.told) == run.left == sum(size - len(there) for there in before.values())
+    assert run.store.written == []

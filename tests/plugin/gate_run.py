@@ -65,7 +65,7 @@ def watch_for_tracebacks_of_judging(folder: Path) -> None:
         "shown = formatter.repr_traceback_entry\n"
         "def watch(self, entry, excinfo=None):\n"
         "    assert 'sae_checks/judge' not in str(entry.path), entry.path\n"
-        "    assert 'sae_checks/evidence' not in str(entry.path), entry.path\n"
+        "    assert 'sae_checks/evals' not in str(entry.path), entry.path\n"
         "    return shown(self, entry, excinfo)\n"
         "formatter.repr_traceback_entry = watch\n",
         encoding="utf-8",

@@ -26,14 +26,18 @@ from sae_checks.judge.verdict import judge
 from sae_checks.records import PositionRange, Release
 from sae_checks.records.place import CellKey, CellRef
 from sae_checks.records.ranges import position_ranges
-from sae_checks.report import text
+from sae_checks.records.selectors import property_names
 from sae_checks.report.accepting import known_failure_entries
+from sae_checks.report.junit import properties
+from sae_checks.report.message import failure_message
+from sae_checks.report.words import known_failure
 from sae_checks.session.family import Family
-from sae_checks.session.result import Outcome
+from sae_checks.session.result import Failing, Outcome
 from sae_checks.session.suite import bundled_checks
 from tests import stored
 from tests.evals.pairs import PAIRS, PairCell
 from tests.places import cell_ref
+from tests.report.results import run_facts
 
 SAES = tuple(stored.sae_ref(layer) for layer in range(3))
 RELEASE = Release("made-up", "folder", stored.LOADING, SAES)
@@ -109,18 +113,20 @@ def test_overrides_and_accepted_failures():
     assert of.known_failure("delta_ce_of_pair", first) is None
     found = of.known_failure("delta_ce_of_pair", second)
     assert found is of.known_failures[0]
-    assert text.known_failure(found) == (
+    assert known_failure(found) == (
         "[[known_failure]] delta_ce_of_pair of * (*, pair *->blocks.2.*)"
     )
 
 
 def test_junit_properties():
-    told = text.properties(made(), cells()[0], None, stored.CONTEXT)
+    names = tuple(property_names(registry.selectors()))
+    facts = run_facts(property_names=names)
+    told = properties(made(), cells()[0], None, facts)
     own = ("release", "sae", "layer", "hook", "pair", "task", "first_position", "last_position")
     values = ("made-up", "", "", "", f"{IDS[0]}->{IDS[1]}", "", "1", str(stored.CONTEXT - 2))
     assert {name: told[name] for name in own} == dict(zip(own, values, strict=True))
     of_sae = cell_ref("in_context", "made-up", SAES[1], PositionRange(4, 7))
-    told = text.properties(bundled_checks()["delta_ce"], of_sae, None, stored.CONTEXT)
+    told = properties(bundled_checks()["delta_ce"], of_sae, None, facts)
     values = ("made-up", IDS[1], "1", IDS[1], "", "", "4", "7")
     assert {name: told[name] for name in own} == dict(zip(own, values, strict=True))
 
@@ -128,7 +134,7 @@ def test_junit_properties():
 def test_failures_and_the_entries_that_accept_them():
     cell = cells()[0]
     verdict = judge(Estimate(0.9, 0.89, 0.91, 0.005, 97, 3104), Limit("nats", max=0.5, margin=0.1))
-    assert text.failure(made(), cell, verdict).startswith(
+    assert failure_message(Failing(made(), cell, verdict)).startswith(
         f"delta_ce_of_pair of {IDS[0]}->{IDS[1]}: 0.9 nats is above the maximum of 0.5 nats ("
     )
     entries = known_failure_entries([Outcome(made(), cell, "failed", verdict)], date(2026, 1, 1))

@@ -50,7 +50,7 @@ def measure_release(request: Request, progress: Progress) -> Measurement:
     return Measurement(
         request.release,
         request.provenance.context,
-        by_key([table for job in jobs for table in job.tables]),
+        by_key([table for job in jobs for table in job.judged(failures)]),
         failures,
         manifest,
         {each.ref.name: each.failure for each in every if each.failure is not None},
@@ -78,6 +78,20 @@ class _Job:
     def tables(self) -> list[Table]:
         """All that is there."""
         return [table for work in self.works for table in work.tables]
+
+    def judged(self, failures: Mapping[str, str]) -> list[Table]:
+        """The tables that a run may judge: none of which it wanted more and could not have it."""
+        return [
+            one.table
+            for work in self.works
+            for intervention, growing in work.growing.items()
+            for one in growing
+            if one.table is not None
+            and not (
+                intervention in work.missing
+                and any(sae.sae_id in failures for sae in intervention.saes)
+            )
+        ]
 
     @property
     def saes(self) -> list[SaeRef]:

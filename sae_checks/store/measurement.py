@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sae_checks.errors import StoreError
 from sae_checks.records import (
     DatasetEntry,
@@ -21,6 +23,7 @@ from sae_checks.records import (
 from sae_checks.records.provenance import DEFINITIONS_VERSION
 from sae_checks.store.files import MANIFEST, is_of_several, owner, table_folder
 from sae_checks.store.integrity import as_json, damaged, read_json, read_sealed, unsealed
+from sae_checks.store.parts import StoredTable
 from sae_checks.store.recorded import manifest_of
 from sae_checks.store.store import read_table
 
@@ -42,7 +45,7 @@ def read_measurement(folder: Path, kinds: Mapping[str, type[Table]]) -> Measurem
         for entry in manifest.datasets
         for path, ref in _tables(folder, manifest, entry, kinds)
     ]
-    tables = by_key([stored.table for stored in found if stored is not None])
+    tables = by_key([_without_gaps(folder, stored) for stored in found if stored is not None])
     if not tables:
         raise StoreError(f"{folder} holds no table of any SAE; measure again")
     measured = {
@@ -63,6 +66,21 @@ def read_measurement(folder: Path, kinds: Mapping[str, type[Table]]) -> Measurem
         manifest,
         {e.ref.name: e.failure for e in manifest.datasets if e.failure is not None},
     )
+
+
+def _without_gaps(folder: Path, stored: StoredTable) -> Table:
+    """Of a run that was stopped within a block, the units are no sample: the shortest come first.
+
+    Raises:
+        StoreError: it was.
+    """
+    if (stored.units != np.arange(len(stored.units))).any():
+        table = stored.table
+        raise StoreError(
+            f"{folder} was being measured when its run was stopped: {table.key.intervention} lacks "
+            f"units of {table.dataset}; run it again without --sae-measurements"
+        )
+    return stored.table
 
 
 def _release(manifest: Manifest) -> Release:

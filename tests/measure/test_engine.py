@@ -114,7 +114,7 @@ def test_two_saes_at_one_hook_point():
     assert np.nanmin(tables["blocks.1.hook_resid_pre"].columns["l0"]) > 6
 
 
-@pytest.mark.parametrize("name", [*TEXT_COLUMNS])
+@pytest.mark.parametrize("name", sorted(TEXT_COLUMNS))
 def test_a_column_alone_is_what_it_is_among_all(name):
     texts = random_texts()
     hook_point = "blocks.1.hook_mlp_out"

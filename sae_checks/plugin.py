@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sae_checks import xdist
 from sae_checks.errors import UserError
 from sae_checks.options import FLAGS, OPTIONS, STRICT, Option, Options
 
@@ -135,6 +136,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_OPTIONS] = _parse_options(config)
+    xdist.register(config)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Module | None:
@@ -213,6 +215,8 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     gate_session = session.config.stash.get(_SESSION, None)
     if gate_session is None or session.config.option.collectonly:
         return None
+    if xdist.is_worker(session.config):  # the controller measures
+        return None
     if session.testsfailed and not session.config.option.continue_on_collection_errors:
         return None
     items = _check_items(session.items)
@@ -255,6 +259,7 @@ def pytest_runtest_makereport(
             report.longrepr = (str(path), (line or 0) + 1, report.longrepr[2])
             outcome = _NEITHER[item.verdict.status][0]
         item.gate_session.record(item.check, item.cell, outcome, item.verdict)
+        xdist.tell_controller(report, item, outcome)
     return report
 
 
@@ -274,7 +279,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     That is a new baseline, and accepted failures that are out of date where the thresholds say so.
     """
     gate_session = session.config.stash.get(_SESSION, None)
-    if gate_session is None or not gate_session.outcomes:
+    if gate_session is None or not gate_session.outcomes or xdist.is_worker(session.config):
         return
     written = [
         told for told in (gate_session.write_accepted(), gate_session.update_baseline()) if told

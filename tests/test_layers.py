@@ -14,7 +14,7 @@ import sae_checks
 HEAVY = ("torch", "sae_lens", "transformer_lens", "transformers", "datasets")
 LIGHT_PACKAGES = ("baseline", "judge", "records", "report", "resolve", "session", "store")
 LIGHT_MODULES = (
-    *("checking", "errors", "options", "plugin"),
+    *("checking", "errors", "options", "plugin", "xdist"),
     *("evals.collect", "evals.kind", "evals.registry", "evals.selector"),
 )
 

@@ -163,7 +163,7 @@ def pytest_runtest_makereport(
             report.longrepr = (str(path), (line or 0) + 1, report.longrepr[2])
             outcome = NEITHER[item.verdict.status][0]
         item.gate_session.record(item.check, item.cell, outcome, item.verdict)
-        setattr(report, xdist.OUTCOME, outcome)
+        xdist.tell_controller(report, item, outcome)
     return report
 
 

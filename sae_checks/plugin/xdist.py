@@ -2,9 +2,9 @@
 
 A controller collects nothing by itself and its workers know nothing of each other. Where there are
 check files, it collects them here and measures before any test is handed out; a worker then finds
-all it needs in the store. Workers say of each test what became of it (`OUTCOME`, an attribute of
-its report), from which the controller makes the closing summary, the baseline and the accepted
-failures: with one session's knowledge of all tests, as a run without workers does.
+all it needs in the store. Workers say of each test what became of it (`tell_controller`), from
+which the controller makes the closing summary, the baseline and the accepted failures: with one
+session's knowledge of all tests, as a run without workers does.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sae_checks.errors import UserError
 if TYPE_CHECKING:
     from sae_checks.plugin.item import CheckItem
 
-OUTCOME = "sae_checks_outcome"
+_OUTCOME = "sae_checks_outcome"
 _COLLECTED = "sae_checks_collected"
 
 
@@ -36,6 +36,13 @@ def register(config: pytest.Config) -> None:
         config.pluginmanager.register(Worker(config), "sae-checks-worker")
     elif config.getoption("dist", "no") != "no" and config.getoption("tx", None):
         config.pluginmanager.register(Controller(config), "sae-checks-controller")
+
+
+def tell_controller(report: pytest.TestReport, item: CheckItem, outcome: str) -> None:
+    """Put what became of a test into its report, which a worker sends as plain values."""
+    # --dist loadgroup changes the ids of reports: the test's own is put together anew.
+    test = f"{item.parent.nodeid}::{item.name}" if item.parent is not None else item.nodeid
+    setattr(report, _OUTCOME, {"test": test, "became": outcome})
 
 
 class Controller:
@@ -66,9 +73,9 @@ class Controller:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep what a worker says of a test."""
-        outcome = getattr(report, OUTCOME, None)
+        outcome = getattr(report, _OUTCOME, None)
         if outcome is not None:
-            self._outcomes[report.nodeid] = outcome
+            self._outcomes[outcome["test"]] = outcome["became"]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, Any, Any]:
@@ -80,15 +87,13 @@ class Controller:
                 self._record(item)
 
     def _record(self, item: CheckItem) -> None:
-        # --dist loadgroup puts a group's name behind an id.
-        ids = [i for i in self._outcomes if i == item.nodeid or i.startswith(f"{item.nodeid}@")]
-        if not ids:
+        if item.nodeid not in self._outcomes:
             return
         try:
             verdict = item.gate_session.judge(item.check, item.cell)
         except UserError:
             verdict = None
-        item.gate_session.record(item.check, item.cell, self._outcomes[ids[0]], verdict)
+        item.gate_session.record(item.check, item.cell, self._outcomes[item.nodeid], verdict)
 
 
 class Worker:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.kills.moments import Outcome, table, try_moments
-from tests.kills.runs import MODES
+from tests.kills.runs import TRIED
 
 WRITES = 4  # of so many moments, one is within a write
 
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory(prefix="sae-checks-kills-", dir=given.scratch) as scratch:
         root = Path(scratch).resolve()
-        times, modes = given.moments - writes, given.modes or tuple(MODES)
+        times, modes = given.moments - writes, given.modes or TRIED
         for outcome in try_moments(times, writes, given.seed, root, modes):
             outcomes.append(outcome)
             print(table(outcomes)[-1], flush=True)
@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--moments", type=int, default=44, metavar="N", help="kills (44)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the moments (0)")
     parser.add_argument(
-        "--mode", dest="modes", action="append", choices=tuple(MODES), help="only this one (all)"
+        "--mode", dest="modes", action="append", choices=TRIED, help="only this one (all)"
     )
     parser.add_argument("--scratch", type=Path, metavar="DIR", help="where folders are made")
     return parser

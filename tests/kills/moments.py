@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.kills.log import Log
 from tests.kills.runs import (
-    MODES,
+    TRIED,
     Folder,
     Timing,
     compare,
@@ -141,7 +141,7 @@ def _differences(one: Folder, other: Folder, first: Log, second: Log) -> Iterato
 
 
 def try_moments(
-    times: int, writes: int, seed: int, root: Path, modes: Sequence[str] = tuple(MODES)
+    times: int, writes: int, seed: int, root: Path, modes: Sequence[str] = TRIED
 ) -> Iterator[Outcome]:
     """So many kills at random times and within writes, shared out among the modes."""
     for number, mode in enumerate(modes):

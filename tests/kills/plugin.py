@@ -6,6 +6,7 @@ Environment variables say what to do:
     SAE_CHECKS_KILL_ROOT   a folder: only writes below it are counted
     SAE_CHECKS_KILL_AT     the number of the write, from 1, in which the process kills itself
     SAE_CHECKS_KILL_PART   so many tokens make a part, so that a short run has many
+    SAE_CHECKS_KILL_WAIT   after its first part, the run waits until there is a file of that name
 
 Events are ["phase", text]; ["begin", data set, interventions, units] and ["end"] of a part;
 ["measured", units] after each intervention of a batch; ["write", what, file name].
@@ -16,6 +17,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ _LOG = os.environ["SAE_CHECKS_KILL_LOG"]
 _ROOT = os.environ["SAE_CHECKS_KILL_ROOT"]
 _AT = int(os.environ.get("SAE_CHECKS_KILL_AT", "0"))
 _PART = int(os.environ.get("SAE_CHECKS_KILL_PART", "0"))
+_WAIT = os.environ.get("SAE_CHECKS_KILL_WAIT", "")
 _judging = False
 
 
@@ -125,6 +128,8 @@ def _watch_parts(growth: Any) -> None:
         note("begin", name, [intervention.name for _, intervention in group], units.tolist())
         part(self, units, group)
         note("end")
+        while _WAIT and not os.path.exists(_WAIT):
+            time.sleep(0.05)
 
     def listening(
         model: Any,

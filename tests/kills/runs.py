@@ -30,6 +30,15 @@ MODES = {
     ),
     "adaptive": ("--sae-tokens=25600", "--sae-items=150", "--sae-task=tales"),
 }
+# What the command tries; the suite has time for fewer checks.
+TRIED = tuple(MODES)
+MODES["few"] = (
+    "--sae-fixed",
+    "--sae-tokens=12288",
+    "--sae-items=60",
+    "--sae-task=tales",
+    "-kcheck_delta_ce_growth or check_accuracy_drop",
+)
 BATCH_TOKENS, PART_TOKENS = 1_024, 2_048
 
 
@@ -55,12 +64,15 @@ class Folder:
     def log(self, name: str) -> Path:
         return self.path / f"{name}.jsonl"
 
-    def start(self, name: str, kill_at: int = 0) -> subprocess.Popen[bytes]:
+    def start(
+        self, name: str, kill_at: int = 0, wait_for: Path | None = None
+    ) -> subprocess.Popen[bytes]:
         """A run under way, noted down in the log of that name.
 
         Args:
             name: of the log.
             kill_at: the write in which it kills itself; 0: in none.
+            wait_for: a file for which it waits after its first part.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "pytest", "checks/", "-q", "-p", "no:cacheprovider"]
@@ -73,6 +85,7 @@ class Folder:
             "SAE_CHECKS_KILL_ROOT": str(self.store),
             "SAE_CHECKS_KILL_AT": str(kill_at),
             "SAE_CHECKS_KILL_PART": str(PART_TOKENS),
+            "SAE_CHECKS_KILL_WAIT": str(wait_for or ""),
         }
         with (self.path / f"{name}.txt").open("wb") as output:
             return subprocess.Popen(

@@ -46,6 +46,11 @@ def tables() -> dict[str, type[Table]]:
     return {each.name: each.table for each in evaluations()}
 
 
+def measured_at_the_end() -> frozenset[str]:
+    """Names of the columns that are measured once all rows are there."""
+    return frozenset(c.name for each in evaluations() for c in each.columns if c.at_the_end)
+
+
 def refuse_unknown(needs: Set[str]) -> None:
     """Raise ValueError where a check needs what does not exist (a mistake in the check)."""
     measured = evaluations()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sae_checks.errors import TaskError
 from sae_checks.measure.blocks import schedule
@@ -79,6 +79,12 @@ class _Job:
         """All that is there."""
         return [table for work in self.works for table in work.tables]
 
+    @property
+    def looked_at(self) -> list[Table]:
+        """What the stopping rule may look at before anything is measured."""
+        looks = schedule(self.wanted.budget, self.wanted.first)
+        return [table for work in self.works for table in work.as_looked_at(looks)]
+
     def judged(self, failures: Mapping[str, str]) -> list[Table]:
         """The tables that a run may judge: none of which it wanted more and could not have it."""
         return [
@@ -109,16 +115,17 @@ def _plan(
     request: Request, wanted: WantedDataset, before: Sequence[_Job], progress: Progress
 ) -> _Job:
     """What is stored of a data set, and what that does not do for; the damaged is set aside."""
-    others = [table for job in before for table in job.tables]
-    works = tuple(
-        _plan_evaluation(request, wanted, evaluation, others, progress)
-        for evaluation in wanted.evaluations
-    )
+    others = [table for job in before for table in job.looked_at]
+    looks = schedule(wanted.budget, wanted.first)
+    works: list[Work] = []
+    for evaluation in wanted.evaluations:
+        works.append(_plan_evaluation(request, wanted, evaluation, others, progress))
+        others += works[-1].as_looked_at(looks)
     to_follow = []
     for work in works:
         follow_up = _follow_up(request, work)
         to_follow.append(tuple(i for i in work.growing if follow_up and _lacks(follow_up, work, i)))
-    return _Job(wanted, works, tuple(to_follow))
+    return _Job(wanted, tuple(works), tuple(to_follow))
 
 
 def _lacks(follow_up: FollowUp, work: Work, intervention: Intervention) -> bool:
@@ -160,11 +167,8 @@ def _plan_evaluation(
                 partial.add(intervention)
     work = Work(evaluation, Plan.of(evaluation.columns, names, names), growing, frozenset())
     missing = {i for i in growing if any(one.table is None for one in growing[i])}
-    return _with_missing(work, missing | _unsettled(request, wanted, work, partial, others))
-
-
-def _with_missing(work: Work, missing: set[Intervention]) -> Work:
-    return Work(work.evaluation, work.plan, work.growing, frozenset(missing))
+    missing |= _unsettled(request, wanted, work, partial, others)
+    return replace(work, missing=frozenset(missing))
 
 
 def _unsettled(
@@ -207,7 +211,6 @@ def _measure(
     _grow(request, loaded, job, dataset, saes, others, progress)
     for work, interventions in zip(job.works, job.to_follow, strict=True):
         _follow(request, loaded, work, interventions, dataset, progress)
-    _compact(request, job)
     return job.as_measured(dataset.description)
 
 
@@ -223,6 +226,7 @@ def _grow(
     for work in job.works:
         work.leave_out_all_but(saes)
     works = [work for work in job.works if work.missing]
+    others = [*others, *(t for work in job.works if not work.missing for t in work.tables)]
     for work in works:  # a table with fewer columns than are measured now begins anew
         for intervention in work.missing:
             there = (one.table for one in work.growing[intervention] if one.table is not None)

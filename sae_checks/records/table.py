@@ -42,6 +42,13 @@ class Intervention:
 
     saes: tuple[SaeRef, ...]
 
+    def __post_init__(self) -> None:
+        hook_points = [sae.hook_point for sae in self.saes]
+        if len(set(hook_points)) < len(hook_points):
+            raise ValueError(
+                f"SAEs that are spliced in at once need hook points of their own, got {self.name}"
+            )
+
     @property
     def name(self) -> str:
         """The ids of its SAEs, in the order of the model."""
@@ -116,6 +123,11 @@ class Table:
             return self.observed
         (only,) = self.intervention.saes
         return only
+
+    @property
+    def saes(self) -> tuple[SaeRef, ...]:
+        """All SAEs that it is about: those spliced in, and the one observed."""
+        return (*self.intervention.saes, *(() if self.observed is None else (self.observed,)))
 
     @property
     def rows(self) -> int:

@@ -83,7 +83,7 @@ class DecisionRule:
         return all(
             table.complete
             for key, table in measurement.tables.items()
-            if key.dataset == dataset and (ref.kind.whole_release or table.sae in saes)
+            if key.dataset == dataset and (ref.kind.whole_release or saes.intersection(table.saes))
         )
 
     def _cell(

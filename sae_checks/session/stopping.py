@@ -17,6 +17,7 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
 from sae_checks.errors import UnmeasuredError
+from sae_checks.evals.registry import measured_at_the_end
 from sae_checks.judge.check import Check
 from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.verdict import Verdict
@@ -84,7 +85,7 @@ class Adaptive:
         try:
             verdict = self._rule.verdict(so_far, asked.check, asked.cell)
         except UnmeasuredError:  # what comes last, as ablations do, keeps nobody waiting
-            return True
+            return bool(asked.check.needs & measured_at_the_end())
         if verdict.status == "not_applicable":
             return self._rule.complete(so_far, asked.cell)
         own, shared = (
@@ -101,7 +102,8 @@ def _phase(cell: CellRef) -> tuple[str, str | None]:
 
 def _measured(so_far: Measurement, dataset: str) -> set[str]:
     """Ids of the SAEs that have a table of a data set."""
-    return {t.sae.sae_id for key, t in so_far.tables.items() if key.dataset == dataset}
+    tables = (t for key, t in so_far.tables.items() if key.dataset == dataset)
+    return {sae.sae_id for table in tables for sae in table.saes}
 
 
 def settled(verdict: Verdict, budget: int, own: Coverage, shared: Coverage) -> bool:

@@ -140,6 +140,21 @@ def test_an_evaluation_is_a_folder_and_a_line(copy, tmp_path):
     assert {c.properties["pair"]: float(c.properties["value"]) for c in again.cases} == values
 
 
+def test_an_evaluation_stops_where_its_claims_are_decided_whatever_is_stored_beside_it(
+    copy, tmp_path
+):
+    """Of four SAEs something is stored already: pairs with the fifth are measured all the same."""
+    adaptive = ("--sae-tokens=32768", "--sae-task=none", f"--sae-store={tmp_path / 'store'}")
+    some = ("checks/check_sparsity.py", "--sae-ids=blocks.[012].*,blocks.3.hook_resid_pre")
+    run(copy, tmp_path, *some, arguments=adaptive)
+    done = run(copy, tmp_path, "more/check_propagation.py", arguments=adaptive)
+    assert done.exit_code == 0, done.output
+    texts = {case.properties["pair"]: int(case.properties["texts"]) for case in done.cases}
+    assert len(texts) == 9
+    assert all(64 <= count <= 128 for count in texts.values())
+    assert min(texts.values()) < 128  # some are decided before the end, also those upstream
+
+
 def test_a_report_is_a_file_and_a_line(copy, tmp_path):
     folder = stored.write_measurement(tmp_path, delta_ce=harmful)
     report = tmp_path / "blocking.md"

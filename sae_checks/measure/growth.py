@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sae_checks.errors import SaeError
 from sae_checks.measure.blocks import remaining, schedule
 from sae_checks.measure.dataset import Dataset
 from sae_checks.measure.engine import listen
@@ -14,7 +15,7 @@ from sae_checks.measure.evaluation import Measurer
 from sae_checks.measure.loaded import LoadedModels
 from sae_checks.measure.request import Request, WantedDataset
 from sae_checks.measure.work import NO_UNITS, Growing, Work
-from sae_checks.records import IntArray, Intervention, SaeRef, Table
+from sae_checks.records import IntArray, Intervention, SaeRef, Table, TableKey
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,14 @@ class Growth:
 
     def interventions(self, work: Work) -> list[Intervention]:
         """Those of which more is needed, and whose SAEs can be measured."""
-        fitting = set(self.saes)
-        return [i for i in work.growing if i in work.missing and fitting.issuperset(i.saes)]
+        fitting, unreadable = set(self.saes), self.loaded.saes.failures
+        return [
+            i
+            for i in work.growing
+            if i in work.missing
+            and fitting.issuperset(i.saes)
+            and work.saes(i).isdisjoint(unreadable)
+        ]
 
     def _unsettled(self, looks: Sequence[int]) -> frozenset[str]:
         tables = [*self.others, *(t for work in self.works for t in work.as_looked_at(looks))]
@@ -94,7 +101,30 @@ class Growth:
                 self._part(units, groups[key])
 
     def _part(self, units: IntArray, group: Sequence[tuple[int, Intervention]]) -> None:
-        """Measure one part, and store it."""
+        """Measure one part, and store it; without the SAEs that cannot be read any more."""
+        while group := [each for each in group if self._readable(*each)]:
+            failed = len(self.loaded.saes.failures)
+            try:
+                tables = self._listen(units, group)
+                break
+            except SaeError:
+                if len(self.loaded.saes.failures) == failed:
+                    raise
+        order = np.argsort(units, kind="stable")
+        for index, intervention in group:
+            for one in self.works[index].growing[intervention]:
+                complete = len(one.units) + len(units) == self.dataset.size
+                part = replace(tables[one.ref.key].in_order(order), complete=complete)
+                self._keep(one, part, units[order])
+
+    def _readable(self, index: int, intervention: Intervention) -> bool:
+        """Whether no SAE of an intervention has failed to be read."""
+        return self.works[index].saes(intervention).isdisjoint(self.loaded.saes.failures)
+
+    def _listen(
+        self, units: IntArray, group: Sequence[tuple[int, Intervention]]
+    ) -> dict[TableKey, Table]:
+        """What evaluations record of one part, its rows in the order of reading."""
         model, settings = self.loaded.model, self.loaded.settings
         assert model is not None, "something is measured"
         listeners = [
@@ -104,12 +134,7 @@ class Growth:
         ]
         batches = self.dataset.batches(units, model, settings)
         listen(model, self.loaded.saes, batches, listeners, self.progress)
-        order = np.argsort(units, kind="stable")
-        tables = {t.key: t.in_order(order) for each in listeners for t in each.tables()}
-        for index, intervention in group:
-            for one in self.works[index].growing[intervention]:
-                complete = len(one.units) + len(units) == self.dataset.size
-                self._keep(one, replace(tables[one.ref.key], complete=complete), units[order])
+        return {table.key: table for each in listeners for table in each.tables()}
 
     def _keep(self, one: Growing, part: Table, units: IntArray) -> None:
         """Put a part on disk, and then among what is there; of several tables, one may have it."""

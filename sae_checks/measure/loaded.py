@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,7 @@ class SaeSource:
         self._after: dict[str, SaeRef] = {}  # by SAE id, which one was asked for next
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-sae")
         self._reading: tuple[str, Future[LoadedSae]] | None = None
+        self.failures: dict[str, str] = {}  # by SAE id, why one could not be read
 
     @classmethod
     def of(cls, saes: Iterable[LoadedSae]) -> SaeSource:
@@ -50,7 +52,11 @@ class SaeSource:
         return source
 
     def get(self, ref: SaeRef) -> LoadedSae:
-        """An SAE, loaded."""
+        """An SAE, loaded.
+
+        Raises:
+            SaeError: it cannot be read, which `failures` remembers.
+        """
         if ref.sae_id in self._kept:
             return self._kept[ref.sae_id]
         if self._last is not None and self._last.ref.sae_id == ref.sae_id:
@@ -77,11 +83,15 @@ class SaeSource:
 
     def _read(self, ref: SaeRef) -> LoadedSae:
         reading, self._reading = self._reading, None
-        if reading is not None and reading[0] == ref.sae_id:
-            return reading[1].result()
-        if reading is not None:
-            reading[1].cancel()
-        return self._load(ref)
+        try:
+            if reading is not None and reading[0] == ref.sae_id:
+                return reading[1].result()
+            if reading is not None:
+                reading[1].cancel()
+            return self._load(ref)
+        except SaeError as error:
+            self.failures[ref.sae_id] = str(error)
+            raise
 
 
 @dataclass(frozen=True)
@@ -103,8 +113,9 @@ class LoadedModels:
     failures: dict[str, str] = field(default_factory=dict)
 
     def of(self, refs: Iterable[SaeRef]) -> tuple[SaeRef, ...]:
-        """Those of some SAEs that can be measured."""
-        return tuple(ref for ref in refs if ref.sae_id in self.fitting)
+        """Those of some SAEs that can be measured, as far as is known."""
+        fitting = self.fitting - self.saes.failures.keys()
+        return tuple(ref for ref in refs if ref.sae_id in fitting)
 
 
 def load_models(request: Request, refs: tuple[SaeRef, ...], progress: Progress) -> LoadedModels:
@@ -167,10 +178,7 @@ def _reader(release: Release, device: str, dtype: str) -> Callable[[SaeRef], Loa
 
 def _unreadable(source: SaeSource, refs: Iterable[SaeRef]) -> dict[str, str]:
     """By SAE id, why an SAE cannot be read, or what is wrong with its weights."""
-    failures: dict[str, str] = {}
     for ref in refs:
-        try:
+        with suppress(SaeError):  # which the source remembers
             source.get(ref)
-        except SaeError as error:
-            failures[ref.sae_id] = str(error)
-    return failures
+    return dict(source.failures)

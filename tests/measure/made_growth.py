@@ -147,7 +147,7 @@ class Run:
         request = SimpleNamespace(
             adaptive=self.adaptive, stopping=self, so_far=list, store=self.store
         )
-        loaded = SimpleNamespace(model="a model", settings=None, saes=None)
+        loaded = SimpleNamespace(model="a model", settings=None, saes=SimpleNamespace(failures={}))
         grown = Growth(
             request, SimpleNamespace(ref=DATASET), self, loaded, [work], [self], saes, [],
             self.told.append,

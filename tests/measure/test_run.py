@@ -59,8 +59,9 @@ def test_what_is_measured_in_the_end_takes_no_units_from_another_run(
     monkeypatch.setattr(run, "_measuring", lambda *arguments: measuring)
     dataset: Any = SimpleNamespace(description={})
     nothing: Any = None
+    loaded: Any = SimpleNamespace(saes=SimpleNamespace(failures={}))
     run._follow(
-        request, nothing, work_of(one, Ablations()), [one.ref.intervention], dataset, nothing
+        request, loaded, work_of(one, Ablations()), [one.ref.intervention], dataset, nothing
     )
     assert one.table is not None
     assert one.table.sae.layer == 1  # it is judged with what was measured, written or not

@@ -1,0 +1,146 @@
+"""What is to be done of one data set: what is stored of it, and what that does not do for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from sae_checks.measure.blocks import schedule
+from sae_checks.measure.evaluation import Evaluation, FollowUp
+from sae_checks.measure.plan import Plan
+from sae_checks.measure.progress import Progress
+from sae_checks.measure.request import Request, WantedDataset
+from sae_checks.measure.work import Growing, Work
+from sae_checks.records import Intervention, SaeRef, Table
+from sae_checks.store import MeasuredDataset
+
+
+@dataclass(frozen=True)
+class Job:
+    """One data set: what each evaluation has of it, and what is missing."""
+
+    wanted: WantedDataset
+    works: tuple[Work, ...]
+    # By evaluation, the interventions that lack what is measured in the end.
+    to_follow: tuple[tuple[Intervention, ...], ...] = field(default=())
+
+    def as_measured(
+        self, description: Mapping[str, object], failure: str | None = None
+    ) -> list[MeasuredDataset]:
+        """What the manifest records of it: of each evaluation, on what it was measured."""
+        ref = self.wanted.ref
+        names = [work.evaluation.name for work in self.works]
+        return [MeasuredDataset(ref, name, description, failure) for name in names]
+
+    @property
+    def tables(self) -> list[Table]:
+        """All that is there."""
+        return [table for work in self.works for table in work.tables]
+
+    @property
+    def looked_at(self) -> list[Table]:
+        """What the stopping rule may look at before anything is measured."""
+        looks = schedule(self.wanted.budget, self.wanted.first)
+        return [table for work in self.works for table in work.as_looked_at(looks)]
+
+    def judged(self, failures: Mapping[str, str]) -> list[Table]:
+        """The tables that a run may judge: none of which it wanted more and could not have it."""
+        return [
+            one.table
+            for work in self.works
+            for intervention, growing in work.growing.items()
+            for one in growing
+            if one.table is not None
+            and not (intervention in work.missing and work.saes(intervention) & failures.keys())
+        ]
+
+    @property
+    def saes(self) -> list[SaeRef]:
+        """Those that something is to be done with."""
+        missing = [i for work in self.works for i in work.growing if i in work.missing]
+        missing += [i for of_work in self.to_follow for i in of_work]
+        spliced = [sae for each in missing for sae in each.saes]
+        return list(dict.fromkeys([*spliced, *self._observed(missing)]))
+
+    def _observed(self, missing: Sequence[Intervention]) -> list[SaeRef]:
+        return [sae for work in self.works for i in missing for sae in work.observed(i)]
+
+
+def plan_job(
+    request: Request, wanted: WantedDataset, before: Sequence[Job], progress: Progress
+) -> Job:
+    """What is stored of a data set, and what that does not do for; the damaged is set aside."""
+    others = [table for job in before for table in job.looked_at]
+    looks = schedule(wanted.budget, wanted.first)
+    works: list[Work] = []
+    for evaluation in wanted.evaluations:
+        works.append(_plan_evaluation(request, wanted, evaluation, others, progress))
+        others += works[-1].as_looked_at(looks)
+    to_follow = []
+    for work in works:
+        follow_up = follow_up_of(request, work)
+        to_follow.append(tuple(i for i in work.growing if follow_up and _lacks(follow_up, work, i)))
+    return Job(wanted, tuple(works), tuple(to_follow))
+
+
+def _lacks(follow_up: FollowUp, work: Work, intervention: Intervention) -> bool:
+    """Whether something is left to be measured of an intervention in the end."""
+    if intervention in work.missing:
+        return True
+    tables = (one.table for one in work.growing[intervention])
+    return any(table is None or follow_up.missing(table, work.plan) for table in tables)
+
+
+def follow_up_of(request: Request, work: Work) -> FollowUp | None:
+    """What is measured in the end, where the plan has it."""
+    if work.plan.names == work.plan.grown:
+        return None
+    return work.evaluation.follow_up(request.options.ablate)
+
+
+def _plan_evaluation(
+    request: Request,
+    wanted: WantedDataset,
+    evaluation: Evaluation,
+    others: Sequence[Table],
+    progress: Progress,
+) -> Work:
+    needed = Plan.of(evaluation.columns, request.needs, wanted.offered)
+    growing: dict[Intervention, list[Growing]] = {}
+    partial: set[Intervention] = set()
+    names = needed.names
+    for intervention in evaluation.interventions(wanted.saes):
+        growing[intervention] = []
+        for ref in evaluation.table_refs(wanted.ref, intervention, wanted.saes):
+            stored = request.store.find(ref, progress.note, needed.grown)
+            covers = stored is not None and needed.grown <= stored.table.measured
+            growing[intervention].append(Growing.of(ref, stored if covers else None))
+            if stored is not None and not (covers and stored.table.complete):
+                # What is measured on, or again, keeps the columns that it has.
+                names |= stored.table.measured
+            if covers and stored is not None and not stored.table.complete:
+                partial.add(intervention)
+    work = Work(evaluation, Plan.of(evaluation.columns, names, names), growing, frozenset())
+    missing = {i for i in growing if any(one.table is None for one in growing[i])}
+    missing |= _unsettled(request, wanted, work, partial, others)
+    return replace(work, missing=frozenset(missing))
+
+
+def _unsettled(
+    request: Request,
+    wanted: WantedDataset,
+    work: Work,
+    partial: set[Intervention],
+    others: Sequence[Table],
+) -> set[Intervention]:
+    """The interventions whose stored tables do not decide enough.
+
+    One that was stopped within a block is not looked at there: it goes on to the block's end.
+    """
+    looks = schedule(wanted.budget, wanted.first)
+    within = {i for i in partial if work.within(i, looks)}
+    if not partial - within:
+        return within
+    so_far = request.so_far([*others, *work.as_looked_at(looks)])
+    unsettled = request.stopping.unsettled(so_far, wanted.ref.name, wanted.budget)
+    return within | {i for i in partial if any(sae.sae_id in unsettled for sae in i.saes)}

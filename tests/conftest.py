@@ -28,7 +28,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 # What a module of tests imports to load the demo's model, or to run the gate or another process.
-_HOMES = {"sae_checks.demo", "sae_checks.faults.injection", "subprocess", "tests.plugin.gate_run"}
+_HOMES = {
+    "sae_checks.demo",
+    "sae_checks.faults.injection",
+    "subprocess",
+    "tests.kills.moments",
+    "tests.kills.runs",
+    "tests.plugin.gate_run",
+}
 _NAMES = {"MODEL_FOLDER", "SAES_FOLDER"}
 
 

@@ -7,6 +7,10 @@ BIN := $(VENV)/bin
 CONSTRAINTS ?= constraints.txt
 # Arguments for the gate: make gate ARGS="--sae-strict --junitxml=report.xml"
 ARGS ?=
+# Processes that share the tests; 0: one, in which a debugger works.
+WORKERS ?= 2
+# What the tests of a file share is made once; heavy files come first (tests/conftest.py).
+TESTS := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: gate check quick test coverage simulations lint benchmark selftest
 
@@ -18,10 +22,10 @@ check: $(VENV)/.dev
 	$(MAKE) --jobs=2 lint quick
 
 quick: $(VENV)/.dev
-	$(BIN)/pytest --timeout=60 --ignore=tests/simulations -m "not model" -q $(ARGS)
+	$(TESTS) --timeout=60 --ignore=tests/simulations -m "not model" -q $(ARGS)
 
 test: $(VENV)/.dev
-	$(BIN)/pytest --timeout=300 --ignore=tests/simulations $(ARGS)
+	$(TESTS) --timeout=300 --ignore=tests/simulations $(ARGS)
 
 # The same, and how many of the package's lines ran in it; processes that tests start do not count.
 # From Python 3.12 on, sys.monitoring counts at next to no cost.

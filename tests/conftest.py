@@ -40,10 +40,14 @@ _NAMES = {"MODEL_FOLDER", "SAES_FOLDER"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that `make check` leaves out, by what their modules import."""
+    """Mark the tests that `make check` leaves out, by what their modules import.
+
+    They come first: where workers share the tests, short ones are left to even out the end.
+    """
     for item in items:
         if isinstance(item, pytest.Function) and _runs_a_model(item.module):
             item.add_marker("model")
+    items.sort(key=lambda item: item.get_closest_marker("model") is None)
 
 
 def _runs_a_model(module: ModuleType) -> bool:

@@ -44,6 +44,32 @@ SHORTFALL = 2.0
 
 
 @dataclass(frozen=True)
+class Spread:
+    """What an interval of any coverage takes, beside a value and its standard error.
+
+    Attributes:
+        units: independent ones with data, two or more.
+        skewness: of their influences.
+        anytime: whether the sample may still grow.
+        lowest: what the value cannot fall below: intervals are cut there.
+        highest: what it cannot exceed.
+    """
+
+    units: int
+    skewness: float
+    anytime: bool = False
+    lowest: float = -math.inf
+    highest: float = math.inf
+
+    def ends(self, value: float, error: float, coverage: Coverage) -> tuple[float, float]:
+        """Of the interval around a value with this standard error."""
+        reach = coverage.reach(self.units - 1, self.units)
+        below = reach + further(reach, max(-self.skewness, 0.0), self.units)
+        above = reach + further(reach, max(self.skewness, 0.0), self.units)
+        return max(value - below * error, self.lowest), min(value + above * error, self.highest)
+
+
+@dataclass(frozen=True)
 class Estimate:
     """A measured value with its confidence interval and what it rests on."""
 
@@ -68,11 +94,49 @@ class Estimate:
     # How much the value would move with one unit that changes, of what changes seldom: that none
     # of n does is no proof that none would. 0 elsewhere.
     unseen: float = 0.0
+    # None where the interval comes from more than value and standard error, or where whether there
+    # is a value at all depends on how sure one has to be.
+    spread: Spread | None = field(default=None, compare=False, repr=False)
 
     @property
     def units(self) -> int:
         """How many independent units it rests on."""
         return self.texts if self.clusters is None else self.clusters
+
+    def at(self, coverage: Coverage) -> Estimate | None:
+        """The same with an interval as sure as another coverage; None where that is not known."""
+        if self.spread is None:
+            return None
+        sure = coverage.on_the_way() if self.spread.anytime else coverage.at_the_end()
+        low, high = self.spread.ends(self.value, self.standard_error, sure)
+        return replace(self, low=low, high=high)
+
+    def within(self, lowest: float, highest: float) -> Estimate:
+        """The same of what cannot lie beyond: its interval is cut there."""
+        spread = self.spread
+        if spread is not None:
+            spread = replace(spread, lowest=lowest, highest=highest)
+        low, high = max(self.low, lowest), min(self.high, highest)
+        return replace(self, low=low, high=high, spread=spread)
+
+    def affine(self, slope: float, intercept: float = 0.0) -> Estimate:
+        """Of slope · value + intercept, slope other than 0."""
+        ends = (intercept + slope * self.low, intercept + slope * self.high)
+        spread = self.spread
+        if spread is not None:
+            lowest, highest = sorted(intercept + slope * e for e in (spread.lowest, spread.highest))
+            skewness = math.copysign(1.0, slope) * spread.skewness
+            spread = replace(spread, skewness=skewness, lowest=lowest, highest=highest)
+        return replace(
+            self,
+            value=intercept + slope * self.value,
+            low=min(ends),
+            high=max(ends),
+            standard_error=abs(slope) * self.standard_error,
+            influence=None if self.influence is None else slope * self.influence,
+            unseen=abs(slope) * self.unseen,
+            spread=spread,
+        )
 
     def with_notes(self, **notes: float | int | str) -> Estimate:
         """The same estimate with further figures for the report."""
@@ -169,8 +233,7 @@ def rank_correlation(
     # Of the value without a text, the deviation is the text's influence the other way round, up to
     # the factor (texts - 1)/texts.
     influence = (jackknife.mean() - jackknife) * (texts - 1) / texts
-    estimate = _interval(rho, influence, texts, tokens, coverage)
-    return replace(estimate, low=max(estimate.low, -1.0), high=min(estimate.high, 1.0))
+    return _interval(rho, influence, texts, tokens, coverage, limits=(-1.0, 1.0))
 
 
 def difference_of_shares(
@@ -224,8 +287,7 @@ def linearised(
                 standard error = sqrt( n/(n-1) · (Σ influence² + 2 · unseen²) )
     """
     units = len(influence) if units is None else units
-    estimate = _interval(value, influence, units, 0, coverage, unseen)
-    return replace(estimate, low=max(estimate.low, lowest), high=min(estimate.high, highest))
+    return _interval(value, influence, units, 0, coverage, unseen, (lowest, highest))
 
 
 def _float64(values: ArrayLike) -> FloatArray:
@@ -239,17 +301,16 @@ def _interval(
     tokens: int,
     coverage: Coverage,
     unseen: float = 0.0,
+    limits: tuple[float, float] = (-math.inf, math.inf),
 ) -> Estimate:
     if texts < 2:
-        return Estimate(value, -math.inf, math.inf, math.inf, texts, tokens, influence=influence)
+        low, high = limits
+        return Estimate(value, low, high, math.inf, texts, tokens, influence=influence)
     squares = float(np.square(influence).sum()) + 2 * unseen**2
     error = math.sqrt(texts / (texts - 1) * squares)
-    reach = coverage.reach(texts - 1, texts)
-    skewness = _skewness(influence, texts)
-    below = reach + further(reach, max(-skewness, 0.0), texts)
-    above = reach + further(reach, max(skewness, 0.0), texts)
-    low, high = value - below * error, value + above * error
-    return Estimate(value, low, high, error, texts, tokens, influence=influence)
+    spread = Spread(texts, _skewness(influence, texts), coverage.anytime, *limits)
+    low, high = spread.ends(value, error, coverage)
+    return Estimate(value, low, high, error, texts, tokens, influence=influence, spread=spread)
 
 
 def further(reach: float, skewness: float, texts: int) -> float:

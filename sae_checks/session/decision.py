@@ -62,10 +62,7 @@ class DecisionRule:
         limit = cell.limit()
         if limit.report_only or math.isnan(estimate.value):
             return judge(estimate, limit)
-        shared = self._cell(measurement, check, ref, self.shared_coverage(check, ref))
-        adjusted: Estimate = check.function(shared)
-        if math.isnan(adjusted.value):  # so sure one cannot be that there is anything to measure
-            adjusted = replace(estimate, low=-math.inf, high=math.inf)
+        adjusted = self._adjusted(measurement, check, ref, estimate)
         growing = self.adaptive and not self.complete(measurement, ref)
         return judge(
             estimate,
@@ -75,6 +72,24 @@ class DecisionRule:
             family=ref.family,
             undecided_holds=self.thresholds.gate.undecided(ref.family) == "pass",
         )
+
+    def _adjusted(
+        self, measurement: Measurement, check: Check, ref: CellRef, estimate: Estimate
+    ) -> Estimate:
+        """An estimate with the interval by which its cell fails."""
+        coverage = self._fixed_beside_a_baseline(check, self.shared_coverage(check, ref))
+        known = estimate.at(coverage)
+        if known is not None:
+            return known
+        adjusted: Estimate = check.function(self._cell(measurement, check, ref, coverage))
+        if math.isnan(adjusted.value):  # so sure one cannot be that there is anything to measure
+            return replace(estimate, low=-math.inf, high=math.inf)
+        return adjusted
+
+    @staticmethod
+    def _fixed_beside_a_baseline(check: Check, coverage: Coverage) -> Coverage:
+        """Nothing stops early beside a baseline: the whole error is for the whole budget."""
+        return coverage if check.compared is None else replace(coverage, stopping=False)
 
     @staticmethod
     def complete(measurement: Measurement, ref: CellRef) -> bool:
@@ -92,6 +107,5 @@ class DecisionRule:
         if check.compared is None:
             return CellSelector(measurement, self.thresholds, coverage).cell(check, ref)
         assert self.comparison is not None, "comparisons are collected only with a baseline"
-        # Nothing stops early beside a baseline: the whole error is for the whole budget.
-        fixed = replace(coverage, stopping=False)
+        fixed = self._fixed_beside_a_baseline(check, coverage)
         return self.comparison.cell(check.compared, ref, self.thresholds, fixed)

@@ -33,13 +33,13 @@ def selftest(tmp_path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.timeout(600)
 def test_planted_faults_are_found_where_they_are(tmp_path):
-    done = selftest(tmp_path, *SMALL, "--faults", "decoder scaled,training*", "--seeds", "1")
+    done = selftest(tmp_path, *SMALL, "--faults", "k of TopK*,training*", "--seeds", "1")
     rows = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")]
     found = {(row[0].removeprefix("| "), row[1]): row for row in rows[1:]}
-    scaled = found["decoder scaled", "0.9"]
-    assert scaled[2] == "blocks.1.hook_resid_pre"
-    assert "mse" in scaled[4]  # as a regression
-    assert "mse" in scaled[5]  # as no equivalent
+    halved = found["k of TopK halved", "half"]
+    assert halved[2] == "blocks.1.hook_resid_pre"
+    assert "mse" in halved[4]  # as a regression
+    assert "l0" in halved[5]  # as no equivalent
     shortened = found["training context shortened", "half"]
     assert "delta_ce" in shortened[4]
     assert all(row[6] == "none" for row in found.values()), done.stdout

@@ -141,7 +141,7 @@ def test_what_cannot_be_had_as_surely_as_a_fail_takes_may_pass_and_never_fails()
     """Such as a share of what is above 0 by the cell's own interval, but not by the wider one."""
 
     def check_share(cell: Cell) -> Estimate:
-        mean = cell.mean_difference("ce_sae", "ce_clean")
+        mean = replace(cell.mean_difference("ce_sae", "ce_clean"), spread=None)
         as_its_own = cell.coverage.confidence < 0.91
         return mean if as_its_own else undefined("not above 0 beyond doubt")
 
@@ -149,6 +149,29 @@ def test_what_cannot_be_had_as_surely_as_a_fail_takes_may_pass_and_never_fails()
         verdict = judged(table(delta_ce), check=checking(check_share))
         assert verdict.status == status
         assert (verdict.adjusted.low, verdict.adjusted.high) == (-math.inf, math.inf)
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_check_is_asked_once_and_both_intervals_are_those_of_asking_twice(complete):
+    asked = []
+
+    def check_once(cell: Cell) -> Estimate:
+        asked.append(cell.coverage)
+        return cell.explained_variance()
+
+    def check_twice(cell: Cell) -> Estimate:
+        return replace(cell.explained_variance(), spread=None)
+
+    made = replace(table(0.1, spread=0.4), complete=complete)
+    once, twice = (
+        judged(made, check=checking(function), adaptive=True)
+        for function in (check_once, check_twice)
+    )
+    assert len(asked) == 1
+    assert once.estimate == twice.estimate
+    assert once.adjusted.low == pytest.approx(twice.adjusted.low, rel=1e-9)
+    assert once.adjusted.high == pytest.approx(twice.adjusted.high, rel=1e-9)
+    assert once.adjusted.low < once.estimate.low < once.estimate.high < once.adjusted.high
 
 
 def test_an_sae_without_a_table_has_no_verdict():

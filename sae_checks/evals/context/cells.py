@@ -117,8 +117,7 @@ class Cell(LimitedCell):
         every = token_mask(self.table, self.positions)
         counts = units.sums(every, here)
         share = ratio_of_sums(units.sums(self._massive(), here), counts, counts, self.coverage)
-        share = replace(share, low=max(share.low, 0.0), high=min(share.high, 1.0))
-        return of_texts(share, texts_with(every))
+        return of_texts(share.within(0.0, 1.0), texts_with(every))
 
     def explained_variance(self, *, massive: bool = True) -> Estimate:
         """1 - Σ‖x - x̂‖² / Σ‖x - μ‖², μ the mean activation of the cell's own tokens.
@@ -138,14 +137,7 @@ class Cell(LimitedCell):
             return inapplicable("the activations do not vary", spread.texts, spread.total)
         value = ratio_of_sums(error.sums, variance, spread.counts, self.coverage).value
         unexplained = ratio_of_sums(error.sums, parts, spread.counts, self.coverage)
-        influence = unexplained.influence
-        explained = replace(
-            unexplained,
-            value=1 - value,
-            low=1 - unexplained.high,
-            high=1 - unexplained.low,
-            influence=None if influence is None else -influence,
-        )
+        explained = replace(unexplained.affine(-1, 1), value=1 - value)
         return of_texts(explained, spread.in_texts)
 
     def ce_recovered(self, ablated: str) -> Estimate:
@@ -166,7 +158,8 @@ class Cell(LimitedCell):
                 whole.total,
             )
         recovered = ratio_of_sums(kept.sums, whole.sums, whole.counts, self.coverage)
-        return of_texts(recovered, whole.in_texts)
+        # Where one has to be surer, the ablation may cost nothing beyond doubt.
+        return of_texts(replace(recovered, spread=None), whole.in_texts)
 
     def usable_context(self, delta_ce_max: float | None, window: int) -> Estimate:
         """How far ΔCE holds its limit, in training contexts: (last position + 1)/T.
@@ -212,6 +205,7 @@ class Cell(LimitedCell):
             high=high,
             standard_error=math.nan,
             influence=None,
+            spread=None,
         )
 
     def _massive(self) -> BoolArray:

@@ -132,7 +132,9 @@ class TaskCell(LimitedCell):
             )
         parts = (above, below, np.ones(len(below)))
         kept, whole, items_each = (by_cluster(self.table, part) for part in parts)
-        return self.of_items(ratio_of_sums(kept, whole, items_each, self.coverage))
+        share = ratio_of_sums(kept, whole, items_each, self.coverage)
+        # Where one has to be surer, there may be nothing to keep.
+        return self.of_items(replace(share, spread=None))
 
     def rank_correlation(self, first: Quantity, second: Quantity) -> Estimate:
         """Spearman's rank correlation of two quantities over items; ties count as no order.

@@ -211,6 +211,22 @@ def loaded_sae(hook_point: str, architecture: str = "standard", **config: Any) -
     return LoadedSae(sae_ref(hook_point, made.cfg.d_in, architecture=architecture), made)
 
 
+def transcoder(
+    architecture: str, reads: str, writes: str, d_out: int = D_MODEL, **config: Any
+) -> LoadedSae:
+    """A random transcoder of sae_lens; its skip term, where it has one, is random too."""
+    made = sae(
+        architecture,
+        reads,
+        d_out=d_out,
+        apply_b_dec_to_input=False,
+        metadata={"hook_name": reads, "hook_name_out": writes, "model_name": "small"},
+        **config,
+    )
+    fields = {"hook_point_out": writes, "width_out": d_out, "architecture": architecture}
+    return LoadedSae(sae_ref(reads, made.cfg.d_in, **fields), made)
+
+
 class IdentitySae:
     """Features and reconstruction are the activation itself."""
 

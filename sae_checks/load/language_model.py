@@ -179,6 +179,7 @@ class LanguageModel:
         replacement: Tensor,
         edits: Mapping[str, Edit] = MappingProxyType({}),
         taps: Sequence[str] = (),
+        seen: dict[str, Tensor] | None = None,
     ) -> ResumedPass:
         """The pass again from a hook point on, with edits and taps at later ones.
 
@@ -188,11 +189,12 @@ class LanguageModel:
             replacement: (B, T, d_in), in the basis of the tap.
             edits: by later hook point, what becomes of the activation (B, T, d) that arrives there.
             taps: later hook points to see; one that is edited too is seen before its edit.
+            seen: gets what they see as the pass meets them, for edits further down to look at.
 
         Raises:
             ValueError: an edit or a tap lies before the hook point, where no block is run.
         """
-        bound, seen = self._bound[hook_point], dict[str, Tensor]()
+        bound, seen = self._bound[hook_point], {} if seen is None else seen
         for name in (*edits, *taps):
             if self._bound[name].depth < bound.depth:
                 raise ValueError(f"{name} lies before {hook_point}, where the pass is resumed")

@@ -36,8 +36,8 @@ def describe(
         training_context: takes the place of the training context the SAEs name, in tokens.
 
     Raises:
-        ReleaseError: a configuration is missing, is a transcoder's, or the SAEs of the release
-            need their model loaded in different ways.
+        ReleaseError: a configuration is missing or contradicts itself, or the SAEs of the
+            release need their model loaded in different ways.
     """
     source = _Source.of(listing)
     with ThreadPoolExecutor(max_workers=8) as pool:  # the hub answers one small file at a time
@@ -63,11 +63,6 @@ def _describe_entry(
     config, weights_key = source.read(entry)
     get = _Reader(listing.name, entry, config)
     architecture = get.typed("architecture", get("architecture", "standard"), str, "a text")
-    if "transcoder" in architecture or get("hook_name_out"):
-        raise ReleaseError(
-            f"SAE {entry.sae_id!r} of {listing.name!r} is a transcoder, which maps one hook point "
-            "to another; sae-checks gates SAEs only, for now"
-        )
     if get("hook_head_index") is not None:
         raise ReleaseError(
             f"SAE {entry.sae_id!r} of {listing.name!r} reads a single attention head "
@@ -102,7 +97,34 @@ def _describe_entry(
         weights_key=weights_key,
         dataset=get("dataset_path"),
         neuronpedia_id=entry.neuronpedia_id or get("neuronpedia_id"),
+        **_written(get, architecture, hook_point),
     )
+
+
+def _written(get: _Reader, architecture: str, hook_point: str) -> dict[str, Any]:
+    """Where a transcoder writes, and how wide that is; nothing of an SAE.
+
+    Raises:
+        ReleaseError: it does not say where, or it writes to a single attention head.
+    """
+    whole_name = f"transcoder {get.sae_id!r} of {get.release!r}"
+    written = get("hook_name_out")
+    if not written and "transcoder" in architecture:
+        raise ReleaseError(
+            f"{whole_name} does not say where it writes; name the hook point as hook_name_out in "
+            "the metadata of its cfg.json"
+        )
+    if not written or written == hook_point:
+        return {}
+    if get("hook_head_index_out") is not None:
+        raise ReleaseError(
+            f"{whole_name} writes to a single attention head (hook_head_index_out "
+            f"{get('hook_head_index_out')}); sae-checks replaces whole activations there"
+        )
+    return {
+        "hook_point_out": written,
+        "width_out": get.whole("d_out", get("d_out", get.required("d_in"))),
+    }
 
 
 def _plain(value: Any) -> object:

@@ -11,7 +11,7 @@ import pytest
 from sae_checks.errors import ReleaseError
 from sae_checks.records import ModelLoading, Release, SaeRef
 from sae_checks.resolve import Entry, Listing, describe, find
-from tests.resolve.saes import FLAT, NESTED, nested, write_sae
+from tests.resolve.saes import FLAT, METADATA, NESTED, nested, write_sae
 
 
 def described(tmp_path: Path, *configs: object, **options: Any) -> Release:
@@ -134,18 +134,45 @@ def test_no_training_context(tmp_path: Path):
     assert described(tmp_path, FLAT, training_context=64).saes[0].training_context == 64
 
 
-@pytest.mark.parametrize(
-    "config",
-    [
-        NESTED | {"architecture": "jumprelu_skip_transcoder"},
-        nested(hook_name_out="blocks.12.hook_mlp_out"),
-    ],
-    ids=["architecture", "hook_name_out"],
-)
-def test_a_transcoder(tmp_path: Path, config: object):
+def test_a_transcoder(tmp_path: Path):
+    config = nested(hook_name_out="blocks.12.hook_mlp_out")
+    config |= {"architecture": "jumprelu_skip_transcoder", "d_out": 1152}
+    (sae,) = described(tmp_path, config).saes
+    assert (sae.hook_point, sae.d_in) == ("blocks.12.hook_resid_post", 2304)
+    assert (sae.writes, sae.d_out) == ("blocks.12.hook_mlp_out", 1152)
+    assert (sae.layer, sae.site) == (12, "hook_resid_post")  # of where it reads
+
+
+def test_a_transcoder_of_one_width(tmp_path: Path):
+    (sae,) = described(tmp_path, nested(hook_name_out="blocks.12.hook_mlp_out")).saes
+    assert (sae.writes, sae.d_out) == ("blocks.12.hook_mlp_out", 2304)
+
+
+def test_an_sae_that_says_where_it_reads_twice(tmp_path: Path):
+    (sae,) = described(tmp_path, nested(hook_name_out=METADATA["hook_name"])).saes
+    assert not sae.is_transcoder
+
+
+def test_a_transcoder_that_does_not_say_where_it_writes(tmp_path: Path):
+    assert refusal(tmp_path, NESTED | {"architecture": "skip_transcoder"}) == (
+        "transcoder 'sae-0' of 'mine' does not say where it writes; name the hook point as "
+        "hook_name_out in the metadata of its cfg.json"
+    )
+
+
+def test_a_transcoder_that_writes_to_a_single_head(tmp_path: Path):
+    config = nested(hook_name_out="blocks.12.attn.hook_z", hook_head_index_out=3)
     assert refusal(tmp_path, config) == (
-        "SAE 'sae-0' of 'mine' is a transcoder, which maps one hook point to another; sae-checks "
-        "gates SAEs only, for now"
+        "transcoder 'sae-0' of 'mine' writes to a single attention head (hook_head_index_out 3); "
+        "sae-checks replaces whole activations there"
+    )
+
+
+def test_a_width_that_is_no_number(tmp_path: Path):
+    config = nested(hook_name_out="blocks.12.hook_mlp_out") | {"d_out": "wide"}
+    assert refusal(tmp_path, config) == (
+        "the cfg.json of SAE 'sae-0' of 'mine' says d_out = 'wide', which must be a whole number "
+        "of 1 or more"
     )
 
 

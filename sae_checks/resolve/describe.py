@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sae_checks.errors import ReleaseError
 from sae_checks.records import ModelLoading, Release, SaeRef
-from sae_checks.resolve.hook_point import parse_hook_point
+from sae_checks.resolve.hook_point import choose_name, of_head, parse_hook_point
 from sae_checks.resolve.json_file import read_object
 from sae_checks.resolve.listing import Entry, Listing
 
@@ -68,18 +68,17 @@ def _describe_entry(
             f"SAE {entry.sae_id!r} of {listing.name!r} is a transcoder, which maps one hook point "
             "to another; sae-checks gates SAEs only, for now"
         )
-    if get("hook_head_index") is not None:
-        raise ReleaseError(
-            f"SAE {entry.sae_id!r} of {listing.name!r} reads a single attention head "
-            f"(hook_head_index {get('hook_head_index')}); sae-checks measures whole hook points"
-        )
     context = training_context or get("context_size")
     if not context:
         raise ReleaseError(
             f"SAE {entry.sae_id!r} of {listing.name!r} does not say its training context; "
             "say it with --sae-training-context TOKENS"
         )
-    hook_point = get.required("hook_name")
+    hook_point = choose_name(get.required("hook_name"), get("hf_hook_name"))
+    head = get("hook_head_index")
+    if head is not None:
+        head = get.typed("hook_head_index", head, int, "a whole number")
+        hook_point = of_head(hook_point, head)
     layer, site = parse_hook_point(hook_point)
     name = "model_from_pretrained_kwargs"
     kwargs = get.typed(name, get(name) or {}, dict, "an object")

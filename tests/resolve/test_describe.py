@@ -149,12 +149,31 @@ def test_a_transcoder(tmp_path: Path, config: object):
     )
 
 
-@pytest.mark.parametrize("config", [FLAT | {"hook_point_head_index": 0}, nested(hook_head_index=0)])
+@pytest.mark.parametrize(
+    "config",
+    [
+        FLAT | {"hook_point": "blocks.3.attn.hook_q", "hook_point_head_index": 0},
+        nested(hook_name="blocks.3.attn.hook_q", hook_head_index=0),
+    ],
+)
 def test_a_single_head(tmp_path: Path, config: object):
-    assert refusal(tmp_path, config) == (
-        "SAE 'sae-0' of 'mine' reads a single attention head (hook_head_index 0); sae-checks "
-        "measures whole hook points"
+    (sae,) = described(tmp_path, config).saes
+    assert sae.hook_point == "blocks.3.attn.hook_q.head_0"
+    assert (sae.layer, sae.site) == (3, "attn.hook_q")
+
+
+def test_a_head_that_is_no_number(tmp_path: Path):
+    assert refusal(tmp_path, nested(hook_head_index="all")) == (
+        "the cfg.json of SAE 'sae-0' of 'mine' says hook_head_index = 'all', which must be a whole "
+        "number"
     )
+
+
+def test_the_hook_point_of_hugging_face_s_model(tmp_path: Path):
+    """Gemma Scope 2's transcoders' read what comes out of a norm; sae_lens calls it hook_mlp_in."""
+    path = "model.layers.3.pre_feedforward_layernorm.output"
+    (sae,) = described(tmp_path, nested(hook_name="blocks.3.hook_mlp_in", hf_hook_name=path)).saes
+    assert (sae.hook_point, sae.layer, sae.site) == (path, 3, "pre_feedforward_layernorm.output")
 
 
 def test_saes_that_want_their_model_loaded_differently(tmp_path: Path):

@@ -177,20 +177,12 @@ def _misfit(model: LanguageModel, ref: SaeRef) -> str:
                 f" {does} activations of width {expected}, but {hook_point!r} of the model is "
                 f"{width} wide; is it the right model (--sae-model)?"
             )
-    if ref.is_transcoder and _met(model, ref.hook_point, ref.writes)[0] != ref.hook_point:
+    if model.depth(ref.writes) < model.depth(ref.hook_point):
         return (
             f" writes at {ref.writes!r}, which lies before {ref.hook_point!r} where it reads; what "
             "is put there cannot depend on it"
         )
     return ""
-
-
-def _met(model: LanguageModel, *hook_points: str) -> list[str]:
-    """Hook points in the order in which a pass goes by them, which is tried."""
-    import torch
-
-    tokens = torch.ones((1, 2), dtype=torch.long, device=model.device)
-    return list(model.clean(tokens, hook_points).taps)
 
 
 def _never(ref: SaeRef) -> LoadedSae:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sae_checks.errors import ReleaseError
 from sae_checks.records import ModelLoading, Release, SaeRef
-from sae_checks.resolve.hook_point import parse_hook_point
+from sae_checks.resolve.hook_point import choose_name, of_head, parse_hook_point
 from sae_checks.resolve.json_file import read_object
 from sae_checks.resolve.listing import Entry, Listing
 
@@ -63,18 +63,14 @@ def _describe_entry(
     config, weights_key = source.read(entry)
     get = _Reader(listing.name, entry, config)
     architecture = get.typed("architecture", get("architecture", "standard"), str, "a text")
-    if get("hook_head_index") is not None:
-        raise ReleaseError(
-            f"SAE {entry.sae_id!r} of {listing.name!r} reads a single attention head "
-            f"(hook_head_index {get('hook_head_index')}); sae-checks measures whole hook points"
-        )
     context = training_context or get("context_size")
     if not context:
         raise ReleaseError(
             f"SAE {entry.sae_id!r} of {listing.name!r} does not say its training context; "
             "say it with --sae-training-context TOKENS"
         )
-    hook_point = get.required("hook_name")
+    hook_point = choose_name(get.required("hook_name"), get("hf_hook_name"))
+    hook_point = _of_head(get, hook_point, "hook_head_index")
     layer, site = parse_hook_point(hook_point)
     name = "model_from_pretrained_kwargs"
     kwargs = get.typed(name, get(name) or {}, dict, "an object")
@@ -105,26 +101,31 @@ def _written(get: _Reader, architecture: str, hook_point: str) -> dict[str, Any]
     """Where a transcoder writes, and how wide that is; nothing of an SAE.
 
     Raises:
-        ReleaseError: it does not say where, or it writes to a single attention head.
+        ReleaseError: it does not say where.
     """
-    whole_name = f"transcoder {get.sae_id!r} of {get.release!r}"
-    written = get("hook_name_out")
-    if not written and "transcoder" in architecture:
+    name = get("hook_name_out")
+    if not name and "transcoder" in architecture:
         raise ReleaseError(
-            f"{whole_name} does not say where it writes; name the hook point as hook_name_out in "
-            "the metadata of its cfg.json"
+            f"transcoder {get.sae_id!r} of {get.release!r} does not say where it writes; name the "
+            "hook point as hook_name_out in the metadata of its cfg.json"
         )
-    if not written or written == hook_point:
+    if not name:
         return {}
-    if get("hook_head_index_out") is not None:
-        raise ReleaseError(
-            f"{whole_name} writes to a single attention head (hook_head_index_out "
-            f"{get('hook_head_index_out')}); sae-checks replaces whole activations there"
-        )
-    return {
-        "hook_point_out": written,
-        "width_out": get.whole("d_out", get("d_out", get.required("d_in"))),
-    }
+    written = _of_head(get, choose_name(name, get("hf_hook_name_out")), "hook_head_index_out")
+    if written == hook_point:
+        return {}
+    width = get.whole("d_out", get("d_out", get.required("d_in")))
+    return {"hook_point_out": written, "width_out": width}
+
+
+def _of_head(get: _Reader, hook_point: str, key: str) -> str:
+    """A hook point, or one head's part of it, by what says which."""
+    head = get(key)
+    return (
+        hook_point
+        if head is None
+        else of_head(hook_point, get.typed(key, head, int, "a whole number"))
+    )
 
 
 def _plain(value: Any) -> object:

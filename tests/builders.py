@@ -127,8 +127,8 @@ def transcoder(
         metadata={"hook_name": reads, "hook_name_out": writes, "model_name": "small"},
         **config,
     )
-    fields = {"hook_point_out": writes, "width_out": d_out, "architecture": architecture}
-    return LoadedSae(sae_ref(reads, made.cfg.d_in, **fields), made)
+    fields = {"hook_point_out": writes, "width_out": d_out, "d_sae": made.cfg.d_sae}
+    return LoadedSae(sae_ref(reads, made.cfg.d_in, architecture=architecture, **fields), made)
 
 
 class IdentitySae:

@@ -15,6 +15,7 @@ from sae_checks.measure.loaded import SaeSource
 from sae_checks.measure.pass_options import PassOptions
 from sae_checks.measure.texts import TextDataset
 from sae_checks.records import Intervention
+from tests.architectures import HEADS
 from tests.builders import (
     BOS,
     CONTEXT,
@@ -34,10 +35,13 @@ ARCHITECTURES = (
     "jumprelu_skip_transcoder",
 )
 ACROSS_MLP = ("blocks.1.hook_resid_mid", "blocks.1.hook_mlp_out")
+# Where people's transcoders read and write, and others that take another way through the loop.
 PLACES = (
-    ACROSS_MLP,
+    ("blocks.1.ln2.hook_normalized", "blocks.1.hook_mlp_out"),
+    ("blocks.1.mlp.hook_in", "blocks.1.hook_mlp_out"),
+    ("blocks.1.hook_mlp_in", "blocks.1.mlp.hook_out"),
     ("blocks.0.hook_resid_pre", "blocks.2.hook_resid_post"),
-    ("blocks.2.attn.hook_z", "blocks.2.hook_attn_out"),
+    ("blocks.2.attn.hook_z.head_2", "blocks.2.hook_attn_out"),
 )
 PLAN = context_plan(frozenset({*TEXT_COLUMNS, POSITION_SUMS}))
 
@@ -89,10 +93,17 @@ def assert_column(table, name, expected, atol=1e-4):
     )
 
 
-@pytest.mark.parametrize(("reads", "writes"), PLACES)
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize(
+    ("architecture", "reads", "writes"),
+    [
+        *((architecture, *ACROSS_MLP) for architecture in ARCHITECTURES),
+        *(("jumprelu_skip_transcoder", *place) for place in PLACES),
+    ],
+)
 def test_figures_are_those_of_a_plain_loop_of_hooks(architecture, reads, writes):
-    texts, loaded, model = random_texts(), transcoder(architecture, reads, writes), language_model()
+    width = D_MODEL // HEADS if "head" in reads else D_MODEL
+    loaded = transcoder(architecture, reads, writes, d_in=width)
+    texts, model = random_texts(), language_model()
     assert bind(model, [loaded]) == {}
     table = measure_texts(model, [loaded], texts, PLAN)[reads]
 
@@ -124,12 +135,12 @@ def test_figures_are_those_of_a_plain_loop_of_hooks(architecture, reads, writes)
 
 
 def test_it_may_write_at_another_width_than_it_reads():
-    reads, writes = "blocks.1.hook_resid_mid", "transformer.h.1.mlp.c_fc"
-    loaded, texts, model = transcoder("skip_transcoder", reads, writes, 128), random_texts(), None
-    model = language_model()
+    reads, writes = "blocks.1.hook_resid_mid", "blocks.1.mlp.hook_pre"
+    loaded = transcoder("skip_transcoder", reads, writes, 4 * D_MODEL)
+    texts, model = random_texts(), language_model()
     assert bind(model, [loaded]) == {}
     table = measure_texts(model, [loaded], texts, PLAN)[reads]
-    assert table.position_sums.ordinary_sums.shape == (CONTEXT, 128)
+    assert table.position_sums.ordinary_sums.shape == (CONTEXT, 4 * D_MODEL)
     tokens = torch.from_numpy(texts.tokens)
     clean = model.clean(tokens, [reads, writes])
     expected = clean.taps[writes] - by_definition(loaded.sae, clean.taps[reads])[1]
@@ -142,7 +153,7 @@ def test_tables_of_saes_have_no_input_norm():
     assert bind(model, saes) == {}
     tables = measure_texts(model, saes, texts, PLAN)
     assert tables["blocks.1.hook_resid_mid"].norms == ("norm",)
-    assert tables["blocks.0.hook_resid_pre"].norms == ("norm", INPUT_NORM)
+    assert tables["blocks.1.mlp.hook_in"].norms == ("norm", INPUT_NORM)
     alone = measure_texts(model, saes[:1], texts, PLAN)["blocks.1.hook_resid_mid"]
     for name, column in alone.columns.items():
         np.testing.assert_array_equal(tables[alone.sae.sae_id].columns[name], column, err_msg=name)
@@ -198,13 +209,16 @@ def test_several_at_once_read_what_the_ones_before_left():
     """One reads before the first one writes, one where another one writes, one further down."""
     places = [
         ("blocks.0.hook_resid_pre", "blocks.0.hook_mlp_out"),
-        ("blocks.0.hook_resid_mid", "blocks.1.hook_attn_out"),
-        ("blocks.1.hook_resid_mid", "blocks.1.hook_mlp_out"),
-        ("blocks.1.hook_mlp_out", "blocks.2.hook_resid_post"),
+        ("blocks.0.ln2.hook_normalized", "blocks.1.hook_attn_out"),
+        ("blocks.1.mlp.hook_in", "blocks.1.hook_mlp_out"),
+        ("blocks.1.hook_mlp_out", "blocks.1.hook_resid_post"),
+        # What the one before wrote, by the place's other name.
+        ("blocks.2.hook_resid_pre", "blocks.2.hook_resid_post"),
     ]
+    kinds = [*ARCHITECTURES, "skip_transcoder"]
     saes = [
         transcoder(architecture, *place, seed=seed)
-        for seed, (architecture, place) in enumerate(zip(ARCHITECTURES, places, strict=True))
+        for seed, (architecture, place) in enumerate(zip(kinds, places, strict=True))
     ]
     texts, model = random_texts(), language_model()
     several = Intervention(tuple(sae.ref for sae in reversed(saes)))
@@ -240,14 +254,8 @@ def plain_in_order(texts, places):
 
         return change
 
-    logits = model.run(tokens, {name: at(name) for name in sorted({*writers, *readers}, key=_met)})
+    logits = model.run(tokens, {name: at(name) for name in {*writers, *readers}})
     return found | {"spliced": logits.log_softmax(-1)}
-
-
-def _met(hook_point):
-    sites = ["resid_pre", "attn_out", "resid_mid", "mlp_out", "resid_post"]
-    _, layer, site = hook_point.split(".")
-    return int(layer), sites.index(site.removeprefix("hook_"))
 
 
 def test_one_observed_downstream_reads_what_the_spliced_model_makes_of_its_input():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,105 +14,9 @@ from sae_checks.load.language_model import LanguageModel
 from sae_checks.load.sae import LoadedSae
 from sae_checks.load.texts import Texts
 from sae_checks.records import ModelLoading, Release, SaeRef
+from tests.architectures import BOS, CONTEXT, D_MODEL, VOCABULARY, hugging_face_model
 
-D_MODEL, HEADS, LAYERS, VOCABULARY, CONTEXT = 32, 4, 3, 100, 32
-BOS = 0
 LOADING = ModelLoading("small")
-
-
-def _sizes(**other: Any) -> dict[str, Any]:
-    """What the configurations of the newer architectures share."""
-    return {
-        "hidden_size": D_MODEL,
-        "num_attention_heads": HEADS,
-        "num_hidden_layers": LAYERS,
-        "intermediate_size": 48,
-        "vocab_size": VOCABULARY,
-        "max_position_embeddings": CONTEXT,
-        "bos_token_id": BOS,
-        "eos_token_id": BOS,
-        "pad_token_id": None,
-    } | other
-
-
-def _gpt2() -> Any:
-    from transformers import GPT2Config, GPT2LMHeadModel
-
-    return GPT2LMHeadModel(
-        GPT2Config(
-            n_embd=D_MODEL,
-            n_head=HEADS,
-            n_layer=LAYERS,
-            vocab_size=VOCABULARY,
-            n_positions=CONTEXT,
-            bos_token_id=BOS,
-            eos_token_id=BOS,
-        )
-    )
-
-
-def _llama() -> Any:
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    return LlamaForCausalLM(LlamaConfig(**_sizes(num_key_value_heads=2)))
-
-
-def _gpt_neox() -> Any:
-    from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
-
-    return GPTNeoXForCausalLM(GPTNeoXConfig(**_sizes()))
-
-
-def _gemma2() -> Any:
-    from transformers import Gemma2Config, Gemma2ForCausalLM
-
-    # A window shorter than the texts and a low cap, so that both are at work.
-    sizes = _sizes(num_key_value_heads=2, head_dim=8, sliding_window=8, final_logit_softcapping=5.0)
-    return Gemma2ForCausalLM(Gemma2Config(**sizes))
-
-
-def _gpt_neo() -> Any:
-    from transformers import GPTNeoConfig, GPTNeoForCausalLM
-
-    return GPTNeoForCausalLM(
-        GPTNeoConfig(
-            hidden_size=D_MODEL,
-            num_heads=HEADS,
-            num_layers=LAYERS,
-            attention_types=[[["global", "local", "global"], 1]],
-            window_size=8,
-            vocab_size=VOCABULARY,
-            max_position_embeddings=CONTEXT,
-            bos_token_id=BOS,
-            eos_token_id=BOS,
-        )
-    )
-
-
-def _qwen3() -> Any:
-    from transformers import Qwen3Config, Qwen3ForCausalLM
-
-    return Qwen3ForCausalLM(Qwen3Config(**_sizes(num_key_value_heads=2, head_dim=8)))
-
-
-ARCHITECTURES: dict[str, Callable[[], Any]] = {
-    "gpt2": _gpt2,
-    "llama": _llama,
-    "gpt_neox": _gpt_neox,
-    "gemma2": _gemma2,
-    "gpt_neo": _gpt_neo,
-    "qwen3": _qwen3,
-}
-
-
-def hugging_face_model(architecture: str = "gpt2", seed: int = 0) -> Any:
-    """A random model; its biases and norms are random too, so that none hides a mistake."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = ARCHITECTURES[architecture]().eval()
-        for parameter in model.parameters():
-            parameter.data += 0.1 * torch.randn_like(parameter)
-    return model
 
 
 def language_model(architecture: str = "gpt2", *, center: bool = False) -> LanguageModel:
@@ -145,6 +48,7 @@ def hooked_transformer(gpt2: Any, **processing: bool) -> Any:
         seed=0,
         device="cpu",
         original_architecture="GPT2LMHeadModel",
+        use_hook_mlp_in=True,
     )
     none = dict.fromkeys(("fold_ln", "center_writing_weights", "center_unembed"), False)
     weights = {
@@ -209,6 +113,22 @@ def release(*refs: SaeRef) -> Release:
 def loaded_sae(hook_point: str, architecture: str = "standard", **config: Any) -> LoadedSae:
     made = sae(architecture, hook_point, **config)
     return LoadedSae(sae_ref(hook_point, made.cfg.d_in, architecture=architecture), made)
+
+
+def transcoder(
+    architecture: str, reads: str, writes: str, d_out: int = D_MODEL, **config: Any
+) -> LoadedSae:
+    """A random transcoder of sae_lens; its skip term, where it has one, is random too."""
+    made = sae(
+        architecture,
+        reads,
+        d_out=d_out,
+        apply_b_dec_to_input=False,
+        metadata={"hook_name": reads, "hook_name_out": writes, "model_name": "small"},
+        **config,
+    )
+    fields = {"hook_point_out": writes, "width_out": d_out, "d_sae": made.cfg.d_sae}
+    return LoadedSae(sae_ref(reads, made.cfg.d_in, architecture=architecture, **fields), made)
 
 
 class IdentitySae:

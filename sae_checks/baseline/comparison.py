@@ -226,7 +226,7 @@ def make_baseline(
     return Baseline(
         measurement.release.name,
         pairing_terms(measurement),
-        tuple(BaselineSae(sae.sae_id, sae.hook_point, sae.weights_key) for sae in saes),
+        tuple(BaselineSae(sae.sae_id, sae.hooks, sae.weights_key) for sae in saes),
         cell_values(measurement, thresholds, compared),
     )
 

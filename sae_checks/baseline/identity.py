@@ -219,8 +219,8 @@ def match(
             found.setdefault(sae.sae_id, sae.sae_id)
     left = [sae for sae in others if sae.sae_id not in found.values()]
     for sae in saes:
-        at_hook = [other for other in left if other.hook_point == sae.hook_point]
-        alone = sum(s.hook_point == sae.hook_point and s.sae_id not in found for s in saes) == 1
+        at_hook = [other for other in left if other.hook_point == sae.hooks]
+        alone = sum(s.hooks == sae.hooks and s.sae_id not in found for s in saes) == 1
         if sae.sae_id not in found and len(at_hook) == 1 and alone:
             found[sae.sae_id] = at_hook[0].sae_id
     return found

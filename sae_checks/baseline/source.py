@@ -141,7 +141,7 @@ class StoredBaseline:
     def saes(self) -> Sequence[BaselineSae]:
         """Its SAEs."""
         saes = self._measurement.release.saes
-        return [BaselineSae(sae.sae_id, sae.hook_point, sae.weights_key) for sae in saes]
+        return [BaselineSae(sae.sae_id, sae.hooks, sae.weights_key) for sae in saes]
 
     @cached_property
     def pairing_terms(self) -> dict[str, object]:

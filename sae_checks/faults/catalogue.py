@@ -53,12 +53,16 @@ class Fault:
 
 
 @torch.no_grad()
-def sample_of(sae: LoadedSae, x: Tensor, position: Tensor) -> Sample:
-    """What planting a fault needs to know of an SAE; x (N, d_in), position (N,)."""
+def sample_of(sae: LoadedSae, x: Tensor, position: Tensor, written: Tensor | None = None) -> Sample:
+    """What planting a fault needs to know of an SAE.
+
+    `x` (N, d_in) at `position` (N,); `written` (N, d_out) where a transcoder writes.
+    """
     inside = position < sae.ref.training_context
     x, position = x[inside], position[inside]
     frequency = (sae.encode(x) != 0).float().mean(dim=0)
-    return Sample(x, position, frequency, sae.ref.training_context)
+    written = None if written is None else written[inside]
+    return Sample(x, position, frequency, sae.ref.training_context, written)
 
 
 CATALOGUE: tuple[Fault, ...] = (

@@ -72,9 +72,10 @@ class Injection:
         texts = self._texts.rows(slice(SAMPLE_TEXTS))
         keep = measured_tokens(texts, slice(None))  # (B, T)
         tokens = torch.from_numpy(texts.tokens).to(self.model.device)
-        x = self.model.clean(tokens, [sae.ref.hook_point]).taps[sae.ref.hook_point]
+        taps = self.model.clean(tokens, sorted({sae.ref.hook_point, sae.ref.writes})).taps
+        x, written = (taps[at][keep].float() for at in (sae.ref.hook_point, sae.ref.writes))
         position = torch.arange(keep.shape[1]).expand_as(keep)[keep]
-        return sample_of(sae, x[keep].float(), position)
+        return sample_of(sae, x, position, written if sae.ref.is_transcoder else None)
 
     @property
     def model(self) -> LanguageModel:

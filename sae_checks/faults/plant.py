@@ -1,6 +1,6 @@
 """The damage itself: functions that change one SAE's weights in place, or return another SAE.
 
-They know the weights that sae_lens's SAEs share: W_enc (d_in, d_sae), W_dec (d_sae, d_in), b_dec,
+They know the weights that sae_lens's SAEs share: W_enc (d_in, d_sae), W_dec (d_sae, d_out), b_dec,
 and one bias per feature. Random choices take a generator.
 """
 
@@ -26,12 +26,14 @@ class Sample:
         position: (N,) of each in its text.
         frequency: (d_sae,) share of the tokens on which a feature is active.
         training_context: of the SAE, in tokens.
+        written: (N, d_out) activations where a transcoder writes; None: where it reads.
     """
 
     x: Tensor
     position: Tensor
     frequency: Tensor
     training_context: int
+    written: Tensor | None = None
 
     @property
     def mean_l0(self) -> float:
@@ -42,6 +44,11 @@ class Sample:
     def mean_norm(self) -> float:
         """Mean ‖x‖."""
         return float(self.x.norm(dim=-1).mean())
+
+    @property
+    def mean_norm_written(self) -> float:
+        """Mean ‖·‖ where it writes."""
+        return self.mean_norm if self.written is None else float(self.written.norm(dim=-1).mean())
 
 
 def scale_decoder(sae: Any, factor: float, sample: Sample, generator: torch.Generator) -> Any:
@@ -111,16 +118,23 @@ def lose_threshold(sae: Any, share: float, sample: Sample, generator: torch.Gene
 def keep_strongest(sae: Any, share: float, sample: Sample, generator: torch.Generator) -> Any:
     """The k of a TopK SAE times a share; another SAE keeps as many of its mean L0, as TopK does."""
     from sae_lens import TopKSAE, TopKSAEConfig
+    from sae_lens.saes.topk_sae import TopK
 
     if sae.cfg.architecture() == "topk":
         sae.cfg.k = max(1, round(share * sae.cfg.k))
         sae.activation_fn.k = sae.cfg.k
         return sae
+    k = max(1, round(share * sample.mean_l0))
+    if "transcoder" in sae.cfg.architecture():  # of which sae_lens has none with TopK
+        sae.activation_fn = TopK(k)
+        if hasattr(sae, "threshold"):
+            sae.threshold.data.zero_()
+        return sae
     made = TopKSAE(
         TopKSAEConfig(
             d_in=sae.cfg.d_in,
             d_sae=sae.cfg.d_sae,
-            k=max(1, round(share * sample.mean_l0)),
+            k=k,
             apply_b_dec_to_input=sae.cfg.apply_b_dec_to_input,
             normalize_activations=sae.cfg.normalize_activations,
             metadata=sae.cfg.metadata,
@@ -168,7 +182,9 @@ def damage_range(sae: Any, amount: float, sample: Sample, generator: torch.Gener
         sae.threshold.data[feature] = 0.0
     written = torch.randn(sae.W_dec.shape[1], generator=generator)
     strength = (means[1] - means[0]) / 2  # of the feature on a token in the range, on average
-    sae.W_dec.data[feature] = written / written.norm() * amount * sample.mean_norm / strength
+    sae.W_dec.data[feature] = (
+        written / written.norm() * amount * sample.mean_norm_written / strength
+    )
     return sae
 
 

@@ -86,9 +86,10 @@ class Trials:
         return [sae.ref for sae in damaged], measurement, injection.cells
 
     def _swapped(self, ref: SaeRef) -> list[LoadedSae]:
-        """An SAE and another of its width, each with the other's weights."""
+        """An SAE and another of its widths, each with the other's weights."""
+        widths = ref.d_in, ref.d_out
         others = [
-            s for s in self.injection.saes if s.d_in == ref.d_in and s.hook_point != ref.hook_point
+            s for s in self.injection.saes if (s.d_in, s.d_out) == widths and s.hooks != ref.hooks
         ]
         if not others:
             raise UserError("the release has no two SAEs that could change places")

@@ -2,40 +2,29 @@
 
 Three kinds cover all sites. The residual stream at a block's edge is what enters the block after
 it; a module's output (MLP, attention, embedding) is replaced as it leaves the module; a module's
-input (`hook_z` enters the output projection) is replaced as it enters.
+input (`hook_z` enters the output projection) is replaced as it enters. Of a fused projection, or of
+one head, some columns are read and replaced; of a norm, what it is before its gain and bias.
+Which module has which site is in `load/sites.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from sae_checks.errors import ModelError
-from sae_checks.resolve.hook_point import parse_hook_point
-
-SITES = (
-    "hook_resid_pre",
-    "hook_resid_mid",
-    "hook_resid_post",
-    "hook_mlp_out",
-    "hook_attn_out",
-    "attn.hook_z",
-)
-
-# Sites within a block in the order in which a pass meets them.
-_ORDER = ("hook_resid_pre", "attn.hook_z", "hook_attn_out", "hook_resid_mid", "hook_mlp_out")
-_ATTENTION = ("attn.attention", "attn", "self_attn", "attention")
-_MLP = ("mlp", "feed_forward")
-_OUTPUT_PROJECTION = ("c_proj", "o_proj", "out_proj", "dense")
+from sae_checks.load.sites import CENTERED, HEAD_SITES, SITES, AbsentSiteError, Block, See, Site
+from sae_checks.resolve.hook_point import parse_head, parse_hook_point
 
 
 def find_blocks(base: nn.Module, n_layers: int) -> nn.ModuleList:
     """The one list of `n_layers` blocks that a decoder is made of."""
-    for _, module in base.named_modules():
+    for module in getattr(base, "language_model", base).modules():
         if isinstance(module, nn.ModuleList) and len(module) == n_layers:
             return module
     raise ModelError(
@@ -44,25 +33,63 @@ def find_blocks(base: nn.Module, n_layers: int) -> nn.ModuleList:
     )
 
 
+# When in a pass each module's input (False) and output (True) is there.
+Moments = Mapping[tuple[nn.Module, bool], int]
+
+
+@dataclass(frozen=True)
+class TriedOut:
+    """What a short pass shows of a model.
+
+    Attributes:
+        blocks_return_tuples: whether blocks answer with a tuple, as GPT-J's do.
+        trunk_output: the class of the trunk's answers.
+        moments: when in a pass the modules of the blocks are run.
+    """
+
+    blocks_return_tuples: bool
+    trunk_output: Any
+    moments: Moments
+
+
+@torch.inference_mode()
+def try_out(base: Any, blocks: nn.ModuleList, tokens: Tensor) -> TriedOut:
+    """Run a trunk on a few tokens (B, T), and look."""
+    outputs: list[Any] = []
+    moments: dict[tuple[nn.Module, bool], int] = {}
+
+    def note(module: nn.Module, *rest: Any) -> None:
+        # An output comes with the input before it.
+        moments.setdefault((module, len(rest) > 1), len(moments))
+
+    with ExitStack() as stack:
+        for module in blocks.modules():
+            stack.callback(module.register_forward_pre_hook(note).remove)
+            stack.callback(module.register_forward_hook(note).remove)
+        seen = blocks[0].register_forward_hook(lambda *call: outputs.append(call[-1]))
+        stack.callback(seen.remove)
+        trunk_output = type(base(input_ids=tokens, use_cache=False))
+    return TriedOut(isinstance(outputs[0], tuple), trunk_output, moments)
+
+
 @dataclass(frozen=True)
 class BoundHookPoint:
     """One hook point of one model.
 
-    `block` is the first block that must be run to resume from it (n_layers: none of them).
+    `block` is the first block that must be run to resume from it (n_layers: none of them), `depth`
+    where it lies on the way through the model: sorts as passes meet them.
     """
 
     name: str
     block: int
     blocks: nn.ModuleList
-    module: nn.Module | None  # None: the residual stream at a block's edge
-    reads_input: bool = False
+    depth: tuple[int, ...]
+    site: Site | None  # None: the residual stream at a block's edge
     centered: bool = False
-    # hook_resid_mid is read where it enters the MLP's norm, but the skip connection carries it too.
-    skips: nn.Module | None = None
 
     @property
     def needs_block_input(self) -> bool:
-        return self.module is not None and self.block >= 0
+        return self.site is not None and self.block >= 0
 
     def tap(self, taps: dict[str, Tensor]) -> AbstractContextManager[None]:
         """For the length of a pass, put what the hook point sees into `taps`."""
@@ -77,17 +104,9 @@ class BoundHookPoint:
         self, taps: Mapping[str, Tensor], block_inputs: Mapping[int, Tensor], replacement: Tensor
     ) -> tuple[int, Tensor | None]:
         """How many blocks a resumed pass bypasses, and what enters the block after them."""
-        if self.module is None:
+        if self.site is None:
             return self.block, replacement
         return self.block, block_inputs.get(self.block)
-
-    @property
-    def depth(self) -> tuple[int, int]:
-        """Where it lies on the way through the model: block, and place within the block."""
-        if self.module is None or self.block < 0:
-            return self.block, 0
-        site = parse_hook_point(self.name)[1]
-        return self.block, _ORDER.index(site) if site in _ORDER else len(_ORDER)
 
     def edit(self, change: Callable[[Tensor], Tensor]) -> AbstractContextManager[None]:
         """For the length of a pass, put what `change` makes of the arriving value in its place.
@@ -98,113 +117,106 @@ class BoundHookPoint:
         def see(value: Tensor) -> Tensor:
             return change(_centered(value) if self.centered else value).to(value.dtype)
 
-        if self.skips is not None and self.module is not None:
-            return _edit_resid_mid(self.module, self.skips, see)
+        if self.site is not None and self.site.skips is not None:
+            return _edit_resid_mid(self.site.module, self.site.skips, see)
         return self._intercept(see)
 
     def splice(
         self, taps: Mapping[str, Tensor], replacement: Tensor
     ) -> AbstractContextManager[None]:
         """For the length of a resumed pass, put `replacement` where the module's value would be."""
-        if self.module is None:
+        if self.site is None:
             return nullcontext()  # it has entered already, with the bypass
-        if self.skips is not None:
-            return _splice_resid_mid(self.module, self.skips, taps[self.name], replacement)
+        if self.site.skips is not None:
+            clean = taps[self.name]
+            return _splice_resid_mid(self.site.module, self.site.skips, clean, replacement)
         return self._intercept(lambda value: replacement)
 
     @contextmanager
-    def _intercept(self, see: Any) -> Iterator[None]:
+    def _intercept(self, see: See) -> Iterator[None]:
         """Call `see` on the hook point's value; what it returns, if anything, takes its place."""
-        module, reads_input = self.module, self.reads_input
-        if module is None:  # a block's input, or the last block's output
+        site = self.site
+        if site is None:  # a block's input, or the last block's output
             after_last = self.block == len(self.blocks)
             module = self.blocks[self.block - 1] if after_last else self.blocks[self.block]
-            reads_input = not after_last
+            site = Site(module, reads_input=not after_last)
 
         def on_input(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            new = see(args[0] if args else kwargs["hidden_states"])
+            new = site.see(args[0] if args else kwargs["hidden_states"], see)
             if new is None:
                 return None
             return ((new, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": new})
 
         def on_output(_: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+            if site.unscaled is not None:
+                return site.unscaled.see(args[0], see)
             if isinstance(output, tuple):
-                new = see(output[0])
+                new = site.see(output[0], see)
                 return None if new is None else (new, *output[1:])
-            return see(output)
+            return site.see(output, see)
 
-        if reads_input:
-            handle = module.register_forward_pre_hook(on_input, with_kwargs=True)
+        if site.reads_input:
+            handle = site.module.register_forward_pre_hook(on_input, with_kwargs=True)
         else:
-            handle = module.register_forward_hook(on_output)
+            handle = site.module.register_forward_hook(on_output)
         try:
             yield
         finally:
             handle.remove()
 
 
-def bind_hook_point(name: str, blocks: nn.ModuleList, base: Any, centered: bool) -> BoundHookPoint:
+def bind_hook_point(
+    name: str, blocks: nn.ModuleList, base: Any, centered: bool, moments: Moments
+) -> BoundHookPoint:
     """Find a hook point in a model.
 
     Args:
-        name: in TransformerLens's naming, or a module path of the Hugging Face model.
+        name: in TransformerLens's naming, or a module path of the Hugging Face model; of one head,
+            with `.head_N` after it.
         blocks: the model's blocks.
         base: the trunk that holds them.
         centered: whether the residual stream is read with its mean over d_model subtracted.
+        moments: when in a pass the blocks' modules are run.
 
     Raises:
         ModelError: the model has no such layer or site.
     """
     layer, site = parse_hook_point(name)
+    centered = centered and site in CENTERED
     if name == "hook_embed":
-        return BoundHookPoint(name, -1, blocks, base.get_input_embeddings(), centered=centered)
+        embedding = Site(base.get_input_embeddings())
+        return BoundHookPoint(name, -1, blocks, (-1,), embedding, centered)
     if layer < 0:
         raise ModelError(f"hook point {name!r} is in no block of the model; {_legal(len(blocks))}")
     if layer >= len(blocks):
         raise ModelError(
             f"hook point {name!r} is beyond the model's {len(blocks)} layers; {_legal(len(blocks))}"
         )
-    if site == "hook_resid_pre":
-        return BoundHookPoint(name, layer, blocks, None, centered=centered)
-    if site == "hook_resid_post":
-        return BoundHookPoint(name, layer + 1, blocks, None, centered=centered)
-    block = blocks[layer]
-    if site == "hook_resid_mid":
-        norm = _first(block, ("ln_2", "pre_feedforward_layernorm", "post_attention_layernorm"))
-        if norm is None or getattr(base.config, "use_parallel_residual", False):
-            raise ModelError(
-                f"hook point {name!r}: the blocks of {type(base).__name__} have no hook_resid_mid"
-            )
-        return BoundHookPoint(name, layer, blocks, norm, True, centered, skips=block)
-    module, reads_input = _module_of_site(block, site)
-    if module is None:
+    if site in ("hook_resid_pre", "hook_resid_post") and parse_head(name)[1] is None:
+        edge = layer if site == "hook_resid_pre" else layer + 1
+        return BoundHookPoint(name, edge, blocks, (edge,), None, centered)
+    try:
+        found = _find(name, site, Block(blocks[layer], base.config.get_text_config()))
+        moment = moments.get((found.module, not found.reads_input))
+        if moment is None:
+            raise AbsentSiteError("a pass does not run its module")
+    except AbsentSiteError as reason:
+        said = f" ({reason})" if str(reason) else ""
         raise ModelError(
-            f"hook point {name!r} is not in {type(base).__name__}; {_legal(len(blocks))}"
-        )
-    return BoundHookPoint(name, layer, blocks, module, reads_input, centered and not reads_input)
+            f"hook point {name!r} is not in {type(base).__name__}{said}; {_legal(len(blocks))}"
+        ) from reason
+    # What is skipped around, or scaled, there comes before what is read as it is.
+    plain = found.skips is None and found.unscaled is None
+    return BoundHookPoint(name, layer, blocks, (layer, moment, int(plain)), found, centered)
 
 
-def _module_of_site(block: nn.Module, site: str) -> tuple[nn.Module | None, bool]:
-    """The module whose output (or, True, input) a site is."""
-    # Gemma 2 and 3: normed once more on the way out
-    post_norms = hasattr(block, "pre_feedforward_layernorm")
-    if site == "hook_mlp_out":
-        return _first(block, ("post_feedforward_layernorm",) if post_norms else _MLP), False
-    if site == "hook_attn_out":
-        return _first(block, ("post_attention_layernorm",) if post_norms else _ATTENTION), False
-    if site == "attn.hook_z":
-        attention = _first(block, _ATTENTION)
-        return (None if attention is None else _first(attention, _OUTPUT_PROJECTION)), True
-    return _first(block, (site,)), False  # a module path of Hugging Face's
-
-
-def _first(module: nn.Module, paths: tuple[str, ...]) -> nn.Module | None:
-    for path in paths:
-        try:
-            return module.get_submodule(path)
-        except AttributeError:
-            continue
-    return None
+def _find(name: str, site: str, block: Block) -> Site:
+    head = parse_head(name)[1]
+    if head is None:
+        return block.find(site)
+    if site not in HEAD_SITES:
+        raise AbsentSiteError(f"single heads are those of {', '.join(HEAD_SITES)}")
+    return block.find(site).of_head(head)
 
 
 def _legal(n_layers: int) -> str:
@@ -269,6 +281,3 @@ def is_residual_stream(hook_point: str) -> bool:
         "hook_resid_mid",
         "hook_resid_post",
     )
-
-
-__all__ = ["SITES", "BoundHookPoint", "bind_hook_point", "find_blocks", "is_residual_stream"]

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from sae_checks.errors import ModelError
-from sae_checks.load.hook_points import BoundHookPoint, bind_hook_point, find_blocks
+from sae_checks.load.hook_points import BoundHookPoint, bind_hook_point, find_blocks, try_out
 
 # What becomes of an activation (B, T, d) in a pass.
 Edit = Callable[[Tensor], Tensor]
@@ -69,7 +69,7 @@ class LanguageModel:
         # TransformerLens leaves models without LayerNorm uncentered, whatever is asked for.
         self.centered = center_writing_weights and layer_norm
         self._bound: dict[str, BoundHookPoint] = {}
-        self._blocks_return_tuples, self._trunk_output = self._try_out()
+        self._tried = try_out(self._base, self.blocks, self._sample())
 
     @property
     def n_layers(self) -> int:
@@ -106,7 +106,7 @@ class LanguageModel:
                 the clean pass gives.
         """
         self._bound[hook_point] = bind_hook_point(
-            hook_point, self.blocks, self._base, self.centered
+            hook_point, self.blocks, self._base, self.centered, self._tried.moments
         )
         sample = self._sample()
         clean = self.clean(sample, [hook_point])
@@ -130,15 +130,6 @@ class LanguageModel:
     def _sample(self) -> Tensor:
         tokens = torch.arange(1, 9, device=self.device) % int(self.config.vocab_size)
         return tokens.unsqueeze(0)  # (1, 8)
-
-    def _try_out(self) -> tuple[bool, Any]:
-        """Whether blocks answer with a tuple (as GPT-J's), and the class of the trunk's answer."""
-        outputs: list[Any] = []
-        handle = self.blocks[0].register_forward_hook(lambda *call: outputs.append(call[-1]))
-        with torch.inference_mode():
-            trunk_output = self._base(input_ids=self._sample(), use_cache=False)
-        handle.remove()
-        return isinstance(outputs[0], tuple), type(trunk_output)
 
     def _rounding(self) -> float:
         """How much coarser this model's numbers are than float32's, for the self-test above."""
@@ -179,6 +170,7 @@ class LanguageModel:
         replacement: Tensor,
         edits: Mapping[str, Edit] = MappingProxyType({}),
         taps: Sequence[str] = (),
+        seen: dict[str, Tensor] | None = None,
     ) -> ResumedPass:
         """The pass again from a hook point on, with edits and taps at later ones.
 
@@ -188,11 +180,12 @@ class LanguageModel:
             replacement: (B, T, d_in), in the basis of the tap.
             edits: by later hook point, what becomes of the activation (B, T, d) that arrives there.
             taps: later hook points to see; one that is edited too is seen before its edit.
+            seen: gets what they see as the pass meets them, for edits further down to look at.
 
         Raises:
             ValueError: an edit or a tap lies before the hook point, where no block is run.
         """
-        bound, seen = self._bound[hook_point], dict[str, Tensor]()
+        bound, seen = self._bound[hook_point], {} if seen is None else seen
         for name in (*edits, *taps):
             if self._bound[name].depth < bound.depth:
                 raise ValueError(f"{name} lies before {hook_point}, where the pass is resumed")
@@ -201,8 +194,9 @@ class LanguageModel:
             if entering is not None:
                 stack.enter_context(self._bypass(bypassed, entering))
             stack.enter_context(bound.splice(clean.taps, replacement))
-            # As a pass meets them: an edit of the last hook_resid_mid moves what is seen after it.
-            for name in sorted({*edits, *taps}, key=self.depth):
+            # As a pass meets them: an edit of the last hook_resid_mid moves what is seen after it,
+            # and one of a place what is seen there under another name.
+            for name in sorted({*edits, *taps}, key=lambda n: (self.depth(n), n not in edits)):
                 if name in taps:
                     stack.enter_context(self._bound[name].tap(seen))
                 if name in edits:
@@ -210,7 +204,7 @@ class LanguageModel:
             final: Tensor = self._base(input_ids=clean.tokens, use_cache=False).last_hidden_state
         return ResumedPass(final, seen)
 
-    def depth(self, hook_point: str) -> tuple[int, int]:
+    def depth(self, hook_point: str) -> tuple[int, ...]:
         """Where a bound hook point lies on the way through the model; sorts as passes meet them."""
         return self._bound[hook_point].depth
 
@@ -227,7 +221,7 @@ class LanguageModel:
                     hidden_states: Tensor, *args: Any, _value: Tensor | None = value, **kwargs: Any
                 ) -> Any:
                     out = hidden_states if _value is None else _value
-                    return (out, None) if self._blocks_return_tuples else out
+                    return (out, None) if self._tried.blocks_return_tuples else out
 
                 stack.enter_context(_replaced_forward(self.blocks[index], forward))
             yield
@@ -240,7 +234,7 @@ class LanguageModel:
         an architecture has them, happen as they do in the model.
         """
         flat = final.reshape(1, -1, final.shape[-1])  # (1, N, d_model)
-        answer = self._trunk_output(last_hidden_state=flat)
+        answer = self._tried.trunk_output(last_hidden_state=flat)
         dummy = torch.zeros((1, 1), dtype=torch.long, device=final.device)
         with _replaced_forward(self._base, lambda *args, **kwargs: answer):
             logits: Tensor = self.hf(input_ids=dummy, use_cache=False).logits

@@ -13,7 +13,9 @@ from sae_checks.records import Release, SaeRef
 from sae_checks.third_party import ignored_warnings
 
 # Architectures that decode by features @ W_dec + b_dec, which a sparse matrix goes through as well.
-_LINEAR = ("standard", "gated", "jumprelu", "topk")
+_LINEAR = ("standard", "gated", "jumprelu", "topk", "transcoder", "jumprelu_transcoder")
+# Transcoders that add W_skip @ x, of what they read, to what they decode so.
+_SKIPPING = ("skip_transcoder", "jumprelu_skip_transcoder")
 # What a RuntimeError says of memory: "CUDA error: out of memory", "can't allocate memory".
 _NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 # Up to this share of features active, a sparse product is the faster one on a CPU.
@@ -34,7 +36,8 @@ class LoadedSae:
         architecture = sae.cfg.architecture()
         self.sequence_aware: bool = architecture == "temporal"
         rescaled = getattr(sae.cfg, "rescale_acts_by_decoder_norm", False)
-        self._linear: bool = architecture in _LINEAR and not rescaled
+        self._linear: bool = architecture in (*_LINEAR, *_SKIPPING) and not rescaled
+        self._skips: bool = architecture in _SKIPPING
 
     @property
     def size_in_bytes(self) -> int:
@@ -47,23 +50,29 @@ class LoadedSae:
         return features.to_dense() if features.is_sparse else features
 
     def decode(self, features: Tensor) -> Tensor:
-        """Reconstructions (..., d_in), following `encode` of the same tokens.
+        """Reconstructions (..., d_out), following `encode` of the same tokens.
 
         What `encode` scaled is scaled back. A temporal SAE's are without what it predicts from
-        earlier tokens; see `reconstruct`.
+        earlier tokens, a skip transcoder's without W_skip @ x; see `reconstruct`.
         """
         with redirect_stdout(None):  # a temporal SAE prints, each time, what is said above
             reconstruction: Tensor = self.sae.decode(features)
         return reconstruction
 
     def reconstruct(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Feature activations (..., d_sae) and reconstructions (..., d_in) of (..., d_in)."""
+        """Feature activations (..., d_sae) and reconstructions (..., d_out) of (..., d_in).
+
+        These are what the SAE's own forward pass makes of them.
+        """
         if self.sequence_aware:
             # Only its forward pass adds the predicted part, which sae_lens's run_evals leaves out.
             return self.encode(x), self.sae(x.to(self.sae.dtype))
-        flat = self.encode(x.reshape(-1, x.shape[-1]))  # (N, d_sae)
+        tokens = x.reshape(-1, x.shape[-1])  # (N, d_in)
+        flat = self.encode(tokens)  # (N, d_sae)
         decoded = self.decode(_sparse(flat) if self._decodes_sparsely(flat) else flat)
-        return flat.reshape(*x.shape[:-1], -1), decoded.reshape(x.shape)
+        if self._skips:
+            decoded = decoded + tokens.to(self.sae.dtype) @ self.sae.W_skip.T
+        return flat.reshape(*x.shape[:-1], -1), decoded.reshape(*x.shape[:-1], -1)
 
     def _decodes_sparsely(self, features: Tensor) -> bool:
         """Whether so few features are active, by every 16th token, that decoding can skip most."""

@@ -25,8 +25,9 @@ class Listener:
     """Told what goes by, in this order, for every batch of a part.
 
         begin(batch, clean)
-          for each intervention:  activations, features (piece by piece), reconstruction, resumed,
-                                  and the first three again for each SAE observed downstream
+          for each intervention:  inputs (of a transcoder), activations, features (piece by piece),
+                                  reconstruction, resumed, and all but the last again for each SAE
+                                  observed downstream
           after a few of them:    unembed
         tables()
 
@@ -49,14 +50,20 @@ class Listener:
     def begin(self, batch: Batch, clean: CleanPass) -> None:
         """A batch has passed through the model as it is."""
 
+    def inputs(self, seen: Seen, x: Tensor) -> None:
+        """What arrives where a transcoder reads, (B, T, d_in); what it stands for comes next."""
+
     def activations(self, seen: Seen, x: Tensor) -> None:
-        """What arrives at an SAE's hook point."""
+        """What arrives at an SAE's hook point; at a transcoder's, what it stands for: its output.
+
+        (B, T, d_out): the activation where it writes, which its reconstruction is held against.
+        """
 
     def features(self, seen: Seen, piece: tuple[Any, Any], features: Tensor) -> None:
         """Feature activations (..., d_sae) of a piece of the batch, by its index pair."""
 
     def reconstruction(self, seen: Seen, x: Tensor, reconstruction: Tensor) -> None:
-        """What the SAE makes of it."""
+        """What stands where the SAE writes, as in `activations`, and what the SAE puts there."""
 
     def resumed(self, intervention: Intervention, final: Tensor) -> None:
         """The final hidden states (B, T, d_model) of the spliced model."""

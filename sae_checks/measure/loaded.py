@@ -153,17 +153,36 @@ def bind_saes(model: LanguageModel, refs: Iterable[SaeRef]) -> dict[str, str]:
     failures: dict[str, str] = {}
     for ref in refs:
         try:
-            width = model.bind(ref.hook_point)
+            failure = _misfit(model, ref)
         except ModelError as error:
-            failures[ref.sae_id] = f"SAE {ref.sae_id!r}: {error}"
-            continue
-        if width != ref.d_in:
-            failures[ref.sae_id] = (
-                f"SAE {ref.sae_id!r} takes activations of width {ref.d_in}, but "
-                f"{ref.hook_point!r} of the model is {width} wide; is it the right model "
-                "(--sae-model)?"
-            )
+            failure = f": {error}"
+        if failure:
+            failures[ref.sae_id] = f"SAE {ref.sae_id!r}{failure}"
     return failures
+
+
+def _misfit(model: LanguageModel, ref: SaeRef) -> str:
+    """Why an SAE does not fit the model, or "".
+
+    Raises:
+        ModelError: the model lacks one of its hook points.
+    """
+    ends = {ref.hook_point: ("takes", ref.d_in)}
+    if ref.is_transcoder:
+        ends[ref.writes] = ("writes", ref.d_out)
+    for hook_point, (does, expected) in ends.items():
+        width = model.bind(hook_point)
+        if width != expected:
+            return (
+                f" {does} activations of width {expected}, but {hook_point!r} of the model is "
+                f"{width} wide; is it the right model (--sae-model)?"
+            )
+    if model.depth(ref.writes) < model.depth(ref.hook_point):
+        return (
+            f" writes at {ref.writes!r}, which lies before {ref.hook_point!r} where it reads; what "
+            "is put there cannot depend on it"
+        )
+    return ""
 
 
 def _never(ref: SaeRef) -> LoadedSae:

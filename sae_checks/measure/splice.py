@@ -21,23 +21,28 @@ SeesFeatures = Callable[[tuple[Any, Any], Tensor], None]
 
 @torch.inference_mode()
 def reconstruct(
-    sae: LoadedSae, x: Tensor, batch: Batch, listening: Iterable[SeesFeatures]
+    sae: LoadedSae,
+    x: Tensor,
+    batch: Batch,
+    listening: Iterable[SeesFeatures],
+    written: Tensor | None = None,
 ) -> Tensor:
     """What an SAE makes of activations.
 
     Args:
         sae: whose hook point the activations are of.
-        x: (B, T, d).
+        x: (B, T, d_in), where it reads.
         batch: says which tokens are encoded.
         listening: shown the features of each piece.
+        written: (B, T, d_out), what stands where it writes; `x` without it, as SAEs do.
 
     Returns:
-        (B, T, d): reconstructions, and the activations themselves where nothing is encoded.
+        (B, T, d_out): reconstructions, and what stands there where nothing is encoded.
     """
-    reconstruction = x.clone()
+    reconstruction = (x if written is None else written).clone()
     for piece in batch.pieces(sae):
-        features, decoded = _reconstruct(sae, x[piece])  # (..., d_sae), (..., d)
-        reconstruction[piece] = decoded.to(x.dtype)
+        features, decoded = _reconstruct(sae, x[piece])  # (..., d_sae), (..., d_out)
+        reconstruction[piece] = decoded.to(reconstruction.dtype)
         for see in listening:
             see(piece, features)
     return reconstruction

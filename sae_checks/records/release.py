@@ -57,6 +57,29 @@ class SaeRef:
     weights_key: str
     dataset: str | None = None
     neuronpedia_id: str | None = None  # of its features' dashboards: "gpt2-small/0-res-jb"
+    # A transcoder writes at another hook point than it reads; an SAE where it reads.
+    hook_point_out: str | None = None
+    width_out: int | None = None
+
+    @property
+    def writes(self) -> str:
+        """The hook point where its reconstruction takes the activation's place."""
+        return self.hook_point_out or self.hook_point
+
+    @property
+    def d_out(self) -> int:
+        """The width of what it writes."""
+        return self.width_out or self.d_in
+
+    @property
+    def is_transcoder(self) -> bool:
+        """Whether it writes at another hook point than it reads."""
+        return self.writes != self.hook_point
+
+    @property
+    def hooks(self) -> str:
+        """Its hook point, or both: "blocks.0.hook_resid_mid->blocks.0.hook_mlp_out"."""
+        return f"{self.hook_point}->{self.writes}" if self.is_transcoder else self.hook_point
 
     def feature_link(self, feature: int) -> str | None:
         """Where a feature's dashboard is; None for an SAE that has none."""

@@ -43,10 +43,11 @@ class Intervention:
     saes: tuple[SaeRef, ...]
 
     def __post_init__(self) -> None:
-        hook_points = [sae.hook_point for sae in self.saes]
-        if len(set(hook_points)) < len(hook_points):
+        written = [sae.writes for sae in self.saes]
+        if len(set(written)) < len(written):
             raise ValueError(
-                f"SAEs that are spliced in at once need hook points of their own, got {self.name}"
+                "SAEs that are spliced in at once need hook points of their own to write at, got "
+                f"{self.name}"
             )
 
     @property

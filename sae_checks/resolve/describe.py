@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sae_checks.errors import ReleaseError
 from sae_checks.records import ModelLoading, Release, SaeRef
-from sae_checks.resolve.hook_point import parse_hook_point
+from sae_checks.resolve.hook_point import choose_name, of_head, parse_hook_point
 from sae_checks.resolve.json_file import read_object
 from sae_checks.resolve.listing import Entry, Listing
 
@@ -36,8 +36,8 @@ def describe(
         training_context: takes the place of the training context the SAEs name, in tokens.
 
     Raises:
-        ReleaseError: a configuration is missing, is a transcoder's, or the SAEs of the release
-            need their model loaded in different ways.
+        ReleaseError: a configuration is missing or contradicts itself, or the SAEs of the
+            release need their model loaded in different ways.
     """
     source = _Source.of(listing)
     with ThreadPoolExecutor(max_workers=8) as pool:  # the hub answers one small file at a time
@@ -63,23 +63,14 @@ def _describe_entry(
     config, weights_key = source.read(entry)
     get = _Reader(listing.name, entry, config)
     architecture = get.typed("architecture", get("architecture", "standard"), str, "a text")
-    if "transcoder" in architecture or get("hook_name_out"):
-        raise ReleaseError(
-            f"SAE {entry.sae_id!r} of {listing.name!r} is a transcoder, which maps one hook point "
-            "to another; sae-checks gates SAEs only, for now"
-        )
-    if get("hook_head_index") is not None:
-        raise ReleaseError(
-            f"SAE {entry.sae_id!r} of {listing.name!r} reads a single attention head "
-            f"(hook_head_index {get('hook_head_index')}); sae-checks measures whole hook points"
-        )
     context = training_context or get("context_size")
     if not context:
         raise ReleaseError(
             f"SAE {entry.sae_id!r} of {listing.name!r} does not say its training context; "
             "say it with --sae-training-context TOKENS"
         )
-    hook_point = get.required("hook_name")
+    hook_point = choose_name(get.required("hook_name"), get("hf_hook_name"))
+    hook_point = _of_head(get, hook_point, "hook_head_index")
     layer, site = parse_hook_point(hook_point)
     name = "model_from_pretrained_kwargs"
     kwargs = get.typed(name, get(name) or {}, dict, "an object")
@@ -102,6 +93,38 @@ def _describe_entry(
         weights_key=weights_key,
         dataset=get("dataset_path"),
         neuronpedia_id=entry.neuronpedia_id or get("neuronpedia_id"),
+        **_written(get, architecture, hook_point),
+    )
+
+
+def _written(get: _Reader, architecture: str, hook_point: str) -> dict[str, Any]:
+    """Where a transcoder writes, and how wide that is; nothing of an SAE.
+
+    Raises:
+        ReleaseError: it does not say where.
+    """
+    name = get("hook_name_out")
+    if not name and "transcoder" in architecture:
+        raise ReleaseError(
+            f"transcoder {get.sae_id!r} of {get.release!r} does not say where it writes; name the "
+            "hook point as hook_name_out in the metadata of its cfg.json"
+        )
+    if not name:
+        return {}
+    written = _of_head(get, choose_name(name, get("hf_hook_name_out")), "hook_head_index_out")
+    if written == hook_point:
+        return {}
+    width = get.whole("d_out", get("d_out", get.required("d_in")))
+    return {"hook_point_out": written, "width_out": width}
+
+
+def _of_head(get: _Reader, hook_point: str, key: str) -> str:
+    """A hook point, or one head's part of it, by what says which."""
+    head = get(key)
+    return (
+        hook_point
+        if head is None
+        else of_head(hook_point, get.typed(key, head, int, "a whole number"))
     )
 
 

@@ -17,11 +17,8 @@ import yaml
 
 from sae_checks.errors import ReleaseError
 
-# Conversions of sae_lens whose result is a transcoder: it maps one hook point to another one, so
-# that "replace x by its reconstruction" is not what it is for.
-_TRANSCODER_CONVERSIONS = frozenset(
-    {"gemma_2_transcoder", "mwhanna_transcoder", "mntss_clt_layer_transcoder"}
-)
+# Conversions of sae_lens that make a transcoder of one layer of a cross-layer transcoder.
+_CROSS_LAYER = frozenset({"mntss_clt_layer_transcoder"})
 _TOP_LEVEL_KEY = re.compile(r"^([^\s#:][^:\n]*):[ \t]*$", re.MULTILINE)
 
 
@@ -69,15 +66,13 @@ def releases_of_repo(repo_id: str) -> list[str]:
 
 
 def refusal(name: str, description: dict[str, Any]) -> str | None:
-    """Why the release cannot be gated, or None: today, only transcoders are refused."""
+    """Why the release cannot be gated, or None."""
     conversion = description.get("conversion_func")
     paths = [str(sae["path"]) for sae in description["saes"]]
-    gemma_3_transcoder = conversion == "gemma_3" and all(
-        "transcoder" in path or "clt" in path for path in paths
-    )
-    if conversion in _TRANSCODER_CONVERSIONS or gemma_3_transcoder:
+    if conversion in _CROSS_LAYER or (conversion == "gemma_3" and any("clt" in p for p in paths)):
         return (
-            f"release {name!r} holds transcoders, which map one hook point to another; "
-            "sae-checks gates SAEs only, for now"
+            f"release {name!r} holds cross-layer transcoders, whose features write to the outputs "
+            "of all later MLPs at once, while sae_lens sums what they write into one layer's: that "
+            "sum stands for no activation, so there is nothing to hold it against"
         )
     return None

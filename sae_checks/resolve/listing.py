@@ -47,7 +47,8 @@ def find(name: str | None) -> Listing:
     """The listing that `--sae NAME` stands for; no network is needed, but for a hub repo.
 
     Raises:
-        ReleaseError: no such release, a folder without SAEs, or a release of transcoders.
+        ReleaseError: no such release, a folder without SAEs, or a release of cross-layer
+                transcoders.
     """
     if name is None or name == "tales":
         notes = ("the bundled demo, since --sae is absent",) if name is None else ()

@@ -7,7 +7,7 @@ import torch
 
 from sae_checks.faults import CATALOGUE, sample_of
 from sae_checks.load.sae import LoadedSae
-from tests.builders import D_MODEL, sae, sae_ref
+from tests.builders import D_MODEL, sae, sae_ref, transcoder
 
 HOOK_POINT = "blocks.1.hook_resid_pre"
 TRAINING_CONTEXT, TEXTS, CONTEXT = 16, 40, 32
@@ -34,6 +34,21 @@ def planted(name, good, sample, value=None, seed=0):
     fault = next(fault for fault in CATALOGUE if fault.name == name)
     value = fault.strengths[0].value if value is None else value
     return fault.into(good, value, sample, seed)
+
+
+@pytest.mark.parametrize("fault", OF_WEIGHTS, ids=lambda fault: fault.name)
+def test_faults_are_planted_into_transcoders(sample, fault):
+    """Of another width where they write, with a threshold and a skip term."""
+    places = ("blocks.1.mlp.hook_in", "blocks.1.mlp.hook_pre")
+    made = transcoder("jumprelu_skip_transcoder", *places, d_out=48)
+    written = 2 * torch.randn(len(sample.x), 48, generator=torch.Generator().manual_seed(1))
+    of_it = sample_of(made, sample.x, sample.position, written)
+    assert of_it.mean_norm_written == pytest.approx(float(written.norm(dim=-1).mean()))
+    damaged = fault.into(made, fault.strengths[0].value, of_it, seed=3)
+    whole, other = (one.reconstruct(sample.x)[1] for one in (made, damaged))
+    assert other.shape == (len(sample.x), 48)
+    assert torch.isfinite(other).all()
+    assert (other - whole).abs().max() > 1e-4
 
 
 def test_the_sample_is_of_the_training_context(sample):

@@ -7,16 +7,12 @@ import torch
 
 from sae_checks.errors import ModelError
 from sae_checks.load.language_model import LanguageModel
-from tests.builders import (
-    ARCHITECTURES,
-    CONTEXT,
-    D_MODEL,
-    VOCABULARY,
-    hooked_transformer,
-    hugging_face_model,
-    language_model,
-)
-from tests.load.plain_hooks import SITES, PlainHooks
+from tests.architectures import ARCHITECTURES, CONTEXT, D_MODEL, VOCABULARY, hugging_face_model
+from tests.builders import hooked_transformer, language_model
+from tests.load.plain_hooks import HEAD_SITES, INNER_SITES, MODULE_SITES, SITES, PlainHooks, lacks
+
+HOOKED = (*SITES, *INNER_SITES)
+ALL_SITES = (*HOOKED, *HEAD_SITES, *MODULE_SITES)
 
 
 @pytest.fixture(scope="module", params=list(ARCHITECTURES))
@@ -34,18 +30,18 @@ def noise_like(x, seed=2):
     return torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("hook_point", SITES)
+@pytest.mark.parametrize("hook_point", ALL_SITES)
 def test_taps_and_resumed_passes_equal_plain_hooks(architecture, tokens, hook_point):
     model = language_model(architecture)
-    if architecture == "gpt_neox" and "resid_mid" in hook_point:
-        with pytest.raises(ModelError, match="GPTNeoXModel have no hook_resid_mid"):
+    if lacks(architecture, hook_point):
+        with pytest.raises(ModelError, match="attention and MLP read one"):
             model.bind(hook_point)
         return
     width = model.bind(hook_point)
     clean = model.clean(tokens, [hook_point])
     seen = []
     plain = PlainHooks(architecture)
-    plain.run(tokens, {hook_point: lambda value: seen.append(value) or value})
+    plain.run(tokens, {hook_point: lambda value: seen.append(value.clone()) or value})
     tap = clean.taps[hook_point]
     assert tap.shape == (*tokens.shape, width)
     torch.testing.assert_close(tap, seen[0], rtol=1e-5, atol=1e-5)
@@ -86,7 +82,7 @@ def test_resuming_from_the_clean_activation_changes_nothing(architecture, tokens
 
 
 @pytest.mark.parametrize("center", [False, True], ids=["uncentered", "centered"])
-@pytest.mark.parametrize("hook_point", SITES)
+@pytest.mark.parametrize("hook_point", HOOKED)
 def test_loss_of_every_token_equals_hooked_transformer_s(tokens, hook_point, center):
     hooked = hooked_transformer(hugging_face_model(), center_writing_weights=center)
     model = language_model("gpt2", center=center)
@@ -110,7 +106,7 @@ def test_loss_of_every_token_equals_hooked_transformer_s(tokens, hook_point, cen
 
 
 @pytest.mark.parametrize("processing", ["fold_ln", "center_unembed"])
-@pytest.mark.parametrize("hook_point", SITES)
+@pytest.mark.parametrize("hook_point", HOOKED)
 def test_processing_without_effect(tokens, hook_point, processing):
     """load/model.py takes these options of TransformerLens's as read: no value or loss moves."""
     gpt2 = hugging_face_model()
@@ -153,7 +149,9 @@ def test_a_hugging_face_path_names_the_same_hook_point(tokens):
 
 LEGAL = (
     "supported are blocks.0 to blocks.2 with hook_resid_pre, hook_resid_mid, hook_resid_post, "
-    "hook_mlp_out, hook_attn_out, attn.hook_z, and hook_embed"
+    "hook_mlp_in, hook_mlp_out, hook_attn_out, ln1.hook_normalized, ln2.hook_normalized, "
+    "attn.hook_q, attn.hook_k, attn.hook_v, attn.hook_z, mlp.hook_in, mlp.hook_pre, "
+    "mlp.hook_post, mlp.hook_out, and hook_embed"
 )
 
 

@@ -7,8 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.builders import ARCHITECTURES, CONTEXT, VOCABULARY, language_model
-from tests.load.plain_hooks import SITES, PlainHooks
+from tests.architectures import ARCHITECTURES, CONTEXT, VOCABULARY
+from tests.builders import language_model
+from tests.load.plain_hooks import SITES, PlainHooks, lacks
 
 TOKENS = torch.randint(
     0, VOCABULARY, (2, CONTEXT), generator=torch.Generator().manual_seed(1)
@@ -24,8 +25,7 @@ PLACES.append("blocks.2.hook_resid_mid")
 def models(request):
     """The model, the same with plain hooks, and its hook points as a pass meets them."""
     model = language_model(request.param)
-    without_mid = request.param == "gpt_neox"
-    has = [place for place in PLACES if not (without_mid and "resid_mid" in place)]
+    has = [place for place in PLACES if not lacks(request.param, place)]
     for hook_point in has:
         model.bind(hook_point)
     return model, PlainHooks(request.param), sorted(has, key=model.depth)

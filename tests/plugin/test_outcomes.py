@@ -375,9 +375,8 @@ def test_nothing_collected_is_not_success(tmp_path):
             "summary where it stored its tables",
         ),
         (
-            ["--sae=gemma-scope-2b-pt-transcoders"],
-            "release 'gemma-scope-2b-pt-transcoders' holds transcoders, which map one hook point "
-            "to another; sae-checks gates SAEs only, for now",
+            ["--sae=mntss-gemma-2-2b-2.5m-clt-as-per-layer"],
+            "holds cross-layer transcoders, whose features write to the outputs of all later MLPs",
         ),
         (["--sae-tokens=none"], "argument --sae-tokens: must be a whole number, not 'none'"),
         (["--sae-packing=zip"], "must be one of documents, concatenate, not 'zip'"),

@@ -11,7 +11,7 @@ import pytest
 from sae_checks.errors import ReleaseError
 from sae_checks.records import ModelLoading, Release, SaeRef
 from sae_checks.resolve import Entry, Listing, describe, find
-from tests.resolve.saes import FLAT, NESTED, nested, write_sae
+from tests.resolve.saes import FLAT, METADATA, NESTED, nested, write_sae
 
 
 def described(tmp_path: Path, *configs: object, **options: Any) -> Release:
@@ -134,27 +134,83 @@ def test_no_training_context(tmp_path: Path):
     assert described(tmp_path, FLAT, training_context=64).saes[0].training_context == 64
 
 
+def test_a_transcoder(tmp_path: Path):
+    config = nested(hook_name_out="blocks.12.hook_mlp_out")
+    config |= {"architecture": "jumprelu_skip_transcoder", "d_out": 1152}
+    (sae,) = described(tmp_path, config).saes
+    assert (sae.hook_point, sae.d_in) == ("blocks.12.hook_resid_post", 2304)
+    assert (sae.writes, sae.d_out) == ("blocks.12.hook_mlp_out", 1152)
+    assert (sae.layer, sae.site) == (12, "hook_resid_post")  # of where it reads
+
+
+def test_a_transcoder_of_one_width(tmp_path: Path):
+    (sae,) = described(tmp_path, nested(hook_name_out="blocks.12.hook_mlp_out")).saes
+    assert (sae.writes, sae.d_out) == ("blocks.12.hook_mlp_out", 2304)
+
+
+def test_an_sae_that_says_where_it_reads_twice(tmp_path: Path):
+    (sae,) = described(tmp_path, nested(hook_name_out=METADATA["hook_name"])).saes
+    assert not sae.is_transcoder
+
+
+def test_a_transcoder_that_does_not_say_where_it_writes(tmp_path: Path):
+    assert refusal(tmp_path, NESTED | {"architecture": "skip_transcoder"}) == (
+        "transcoder 'sae-0' of 'mine' does not say where it writes; name the hook point as "
+        "hook_name_out in the metadata of its cfg.json"
+    )
+
+
+def test_a_transcoder_that_writes_to_a_single_head(tmp_path: Path):
+    config = nested(hook_name_out="blocks.12.attn.hook_z", hook_head_index_out=3)
+    (sae,) = described(tmp_path, config | {"d_out": 256}).saes
+    assert (sae.writes, sae.d_out) == ("blocks.12.attn.hook_z.head_3", 256)
+
+
+def test_a_transcoder_of_gemma_scope_2_by_the_names_of_its_trainers(tmp_path: Path):
+    config = nested(
+        hook_name="blocks.12.hook_mlp_in",
+        hf_hook_name="model.layers.12.pre_feedforward_layernorm.output",
+        hook_name_out="blocks.12.hook_mlp_out",
+        hf_hook_name_out="model.layers.12.post_feedforward_layernorm.output",
+    )
+    (sae,) = described(tmp_path, config).saes
+    assert sae.hook_point == "model.layers.12.pre_feedforward_layernorm.output"
+    assert sae.writes == "blocks.12.hook_mlp_out"  # the same place by both names
+
+
+def test_a_width_that_is_no_number(tmp_path: Path):
+    config = nested(hook_name_out="blocks.12.hook_mlp_out") | {"d_out": "wide"}
+    assert refusal(tmp_path, config) == (
+        "the cfg.json of SAE 'sae-0' of 'mine' says d_out = 'wide', which must be a whole number "
+        "of 1 or more"
+    )
+
+
 @pytest.mark.parametrize(
     "config",
     [
-        NESTED | {"architecture": "jumprelu_skip_transcoder"},
-        nested(hook_name_out="blocks.12.hook_mlp_out"),
+        FLAT | {"hook_point": "blocks.3.attn.hook_q", "hook_point_head_index": 0},
+        nested(hook_name="blocks.3.attn.hook_q", hook_head_index=0),
     ],
-    ids=["architecture", "hook_name_out"],
 )
-def test_a_transcoder(tmp_path: Path, config: object):
-    assert refusal(tmp_path, config) == (
-        "SAE 'sae-0' of 'mine' is a transcoder, which maps one hook point to another; sae-checks "
-        "gates SAEs only, for now"
-    )
-
-
-@pytest.mark.parametrize("config", [FLAT | {"hook_point_head_index": 0}, nested(hook_head_index=0)])
 def test_a_single_head(tmp_path: Path, config: object):
-    assert refusal(tmp_path, config) == (
-        "SAE 'sae-0' of 'mine' reads a single attention head (hook_head_index 0); sae-checks "
-        "measures whole hook points"
+    (sae,) = described(tmp_path, config).saes
+    assert sae.hook_point == "blocks.3.attn.hook_q.head_0"
+    assert (sae.layer, sae.site) == (3, "attn.hook_q")
+
+
+def test_a_head_that_is_no_number(tmp_path: Path):
+    assert refusal(tmp_path, nested(hook_head_index="all")) == (
+        "the cfg.json of SAE 'sae-0' of 'mine' says hook_head_index = 'all', which must be a whole "
+        "number"
     )
+
+
+def test_the_hook_point_of_hugging_face_s_model(tmp_path: Path):
+    """Gemma Scope 2's transcoders' read what comes out of a norm; sae_lens calls it hook_mlp_in."""
+    path = "model.layers.3.pre_feedforward_layernorm.output"
+    (sae,) = described(tmp_path, nested(hook_name="blocks.3.hook_mlp_in", hf_hook_name=path)).saes
+    assert (sae.hook_point, sae.layer, sae.site) == (path, 3, "pre_feedforward_layernorm.output")
 
 
 def test_saes_that_want_their_model_loaded_differently(tmp_path: Path):

@@ -82,11 +82,18 @@ def test_the_repo_of_several_releases():
     )
 
 
-def test_a_release_of_transcoders():
-    assert refusal(lambda: find("gemma-scope-2b-pt-transcoders")) == (
-        "release 'gemma-scope-2b-pt-transcoders' holds transcoders, which map one hook point to "
-        "another; sae-checks gates SAEs only, for now"
+def test_a_release_of_cross_layer_transcoders():
+    assert refusal(lambda: find("mntss-gemma-2-2b-2.5m-clt-as-per-layer")) == (
+        "release 'mntss-gemma-2-2b-2.5m-clt-as-per-layer' holds cross-layer transcoders, whose "
+        "features write to the outputs of all later MLPs at once, while sae_lens sums what they "
+        "write into one layer's: that sum stands for no activation, so there is nothing to hold "
+        "it against"
     )
+
+
+def test_a_release_of_transcoders():
+    listing = find("gemma-scope-2b-pt-transcoders")
+    assert (len(listing.entries), listing.conversion) == (26, "gemma_2_transcoder")
 
 
 def test_an_unknown_name():

@@ -27,7 +27,7 @@ from sae_checks.measure.pass_options import PassOptions
 from sae_checks.measure.pieces import spans, tokens_at_once
 from sae_checks.measure.plan import Plan
 from sae_checks.measure.texts import TextBatch, TextDataset
-from sae_checks.records import IntArray, Intervention, Table
+from sae_checks.records import IntArray, Intervention, SaeRef, Table
 from sae_checks.records.octaves import OFFSET_PROJECTION
 
 
@@ -55,14 +55,17 @@ class ContextMeasurer:
 
     def _prepare(self) -> Prepared:
         model, plan, texts = self._measuring.model, self._measuring.plan, self._dataset.texts
-        hook_points = sorted({i.saes[0].hook_point for i in self._measuring.interventions})
+        saes = [i.saes[0] for i in self._measuring.interventions]
+        written = {sae.writes for sae in saes}
+        hook_points = sorted(written | {sae.hook_point for sae in saes})
         batch_texts = self._dataset.batch_texts(model, self._measuring.settings)
         calibrations = calibrate(model, texts, hook_points, batch_texts)
         if OFFSET_PROJECTION in plan:
             calibrations = with_directions(model, texts, calibrations, batch_texts)
         floors = [name for name in FLOORS if name in plan]
         tokens = torch.from_numpy(texts.tokens[:1])
-        return Prepared(calibrations, prepare_floors(model, calibrations, floors, tokens))
+        of_written = {at: each for at, each in calibrations.items() if at in written}
+        return Prepared(calibrations, prepare_floors(model, of_written, floors, tokens))
 
 
 @dataclass
@@ -81,16 +84,21 @@ class ContextListener(Listener):
 
     def __post_init__(self) -> None:
         self.encodes, self.splices = self.plan.encodes, self.plan.splices
+        self._recorders = {i: self._recorder(i.saes[0]) for i in self.interventions}
+
+    def _recorder(self, sae: SaeRef) -> Recorder:
         calibrations = self.prepared.calibrations
-        self._recorders = {
-            i: Recorder(i.saes[0], self.texts, self.plan, calibrations[i.saes[0].hook_point])
-            for i in self.interventions
-        }
+        read = calibrations[sae.hook_point] if sae.is_transcoder else None
+        return Recorder(sae, self.texts, self.plan, calibrations[sae.writes], read)
 
     def begin(self, batch: Batch, clean: CleanPass) -> None:
         """Remember the batch."""
         assert isinstance(batch, TextBatch), "the context evaluation reads texts"
         self._batch, self._clean = batch, clean
+
+    def inputs(self, seen: Seen, x: Tensor) -> None:
+        """Record what a transcoder reads."""
+        self._recorders[seen.intervention].inputs(self._batch.rows, x)
 
     def activations(self, seen: Seen, x: Tensor) -> None:
         """Record what the activations are like, SAE aside."""
@@ -123,7 +131,7 @@ class ContextListener(Listener):
         keep[:, -1] = False  # nothing follows the last position
         places = keep.nonzero()  # (N, 2): text of the batch, position
         targets = clean.tokens.roll(-1, dims=1)[keep]  # (N,)
-        hook_points = sorted({i.saes[0].hook_point for i in interventions})
+        hook_points = sorted({i.saes[0].writes for i in interventions})
         ablated = {
             hook_point: [(f, f.final(clean)) for f in self.prepared.floors[hook_point]]
             for hook_point in hook_points
@@ -143,7 +151,7 @@ class ContextListener(Listener):
             for intervention in interventions:
                 final = finals.get(intervention)
                 spliced = self._spliced(final, text, position, target, baseline)
-                every = columns | floors[intervention.saes[0].hook_point] | spliced
+                every = columns | floors[intervention.saes[0].writes] | spliced
                 recorder = self._recorders[intervention]
                 recorder.losses(self._batch.rows, text, position, every)
 

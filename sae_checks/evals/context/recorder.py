@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sae_checks.evals.context.columns import WITHOUT_LAST_POSITION
-from sae_checks.evals.context.table import POSITION_SUMS, ContextTable, PositionSums
+from sae_checks.evals.context.table import INPUT_NORM, POSITION_SUMS, ContextTable, PositionSums
 from sae_checks.load.texts import Texts
 from sae_checks.measure import metrics
 from sae_checks.measure.calibration import Calibration, measured_tokens
@@ -17,32 +17,49 @@ from sae_checks.records.octaves import OFFSET_PROJECTION
 
 
 class Recorder:
-    """The columns of one SAE under way: (texts, C) each, NaN where there is nothing to measure."""
+    """The columns of one SAE under way: (texts, C) each, NaN where there is nothing to measure.
 
-    def __init__(self, ref: SaeRef, texts: Texts, plan: Plan, calibration: Calibration) -> None:
+    Args:
+        ref: the SAE.
+        texts: those under way.
+        plan: which columns are needed.
+        calibration: of the hook point where it writes.
+        read: of the one where a transcoder reads; None for SAEs, which read where they write.
+    """
+
+    def __init__(
+        self,
+        ref: SaeRef,
+        texts: Texts,
+        plan: Plan,
+        calibration: Calibration,
+        read: Calibration | None = None,
+    ) -> None:
         self._ref, self._texts, self._plan, self._calibration = ref, texts, plan, calibration
+        self._read = read
         shape = texts.tokens.shape
-        self._columns = {name: np.full(shape, np.nan) for name in plan.in_rows}
+        columns = [*plan.in_rows, *([INPUT_NORM] if read is not None else [])]
+        self._columns = {name: np.full(shape, np.nan) for name in columns}
         self._massive = np.zeros(shape, dtype=np.bool_)
         # For ordinary and massive tokens: how many at each position, and Σ(x − c) over them.
         self._counts = torch.zeros(2, shape[1], dtype=torch.float64)
         self._sums = (
-            torch.zeros(2, shape[1], ref.d_in, dtype=torch.float64) if self._sums_wanted else None
+            torch.zeros(2, shape[1], ref.d_out, dtype=torch.float64) if self._sums_wanted else None
         )
 
     @property
     def _sums_wanted(self) -> bool:
         return POSITION_SUMS in self._plan
 
+    def inputs(self, rows: slice, x: Tensor) -> None:
+        """Record how large the activations (B, T, d_in) are that a transcoder reads."""
+        if self._read is not None:
+            self._norms(INPUT_NORM, rows, x, self._read)
+
     def activations(self, rows: slice, x: Tensor) -> None:
-        """Record what the activations (B, T, d) of some texts are like, SAE aside."""
+        """Record what the activations (B, T, d_out) of some texts are like, SAE aside."""
         keep = measured_tokens(self._texts, rows)  # (B, T)
-        # In the tables a norm of NaN means "not measured"; an activation that is NaN was measured,
-        # and has to be found broken rather than left out.
-        norms = metrics.norm(x).cpu().nan_to_num(nan=torch.inf, posinf=torch.inf)
-        massive = keep & norms.isfinite() & (norms > self._calibration.massive_norm)
-        self._massive[rows] = massive.numpy()
-        self._write("norm", rows, norms, keep)
+        massive = self._norms("norm", rows, x, self._calibration)
         if "squared_distance" in self._plan:
             self._write(
                 "squared_distance",
@@ -60,6 +77,18 @@ class Recorder:
                 weights = tokens.to(x.device).double()  # (B, T)
                 self._counts[index] += weights.sum(0).cpu()
                 self._sums[index] += torch.einsum("btd,bt->td", centred, weights).cpu()
+
+    def _norms(self, name: str, rows: slice, x: Tensor, calibration: Calibration) -> Tensor:
+        """Record norms; (B, T) which tokens are massive, here or by what was read before."""
+        keep = measured_tokens(self._texts, rows)
+        # In the tables a norm of NaN means "not measured"; an activation that is NaN was measured,
+        # and has to be found broken rather than left out.
+        norms = metrics.norm(x).cpu().nan_to_num(nan=torch.inf, posinf=torch.inf)
+        self._massive[rows] |= (
+            keep & norms.isfinite() & (norms > calibration.massive_norm)
+        ).numpy()
+        self._write(name, rows, norms, keep)
+        return torch.from_numpy(self._massive[rows])
 
     def features(self, rows: slice, piece: tuple[slice, slice], features: Tensor) -> None:
         """Record what feature activations (b, t, d_sae) are like, of a piece of the batch."""

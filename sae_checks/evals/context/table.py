@@ -24,6 +24,9 @@ from sae_checks.records import (
 from sae_checks.records.units import Units
 
 POSITION_SUMS = "position_sums"
+# ‖x‖ of what a transcoder reads; all else of an activation is of the one where it writes. Tables of
+# transcoders always have it, others never: an SAE reads what its reconstruction stands for.
+INPUT_NORM = "input_norm"
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class ContextTable(Table):
 
     `columns` maps a name of the quantities table (docs/quantities.md) to a (texts, C) array:
     l0, l1, mse, norm, squared_distance (‖x − c‖²), ce_clean, ce_sae, kl, ce_zero, ce_mean.
+    A transcoder's have input_norm beside them, of what it reads; the others are of its output.
     Position 0 and special tokens are NaN everywhere; the last position has no loss. `massive`
     marks tokens whose norm is far above the median. Tokens of one document are alike; documents
     are what is independent (`units`).
@@ -104,6 +108,11 @@ class ContextTable(Table):
     def documents(self) -> NDArray[np.int32] | None:
         """(texts, C) of each measured token, -1 elsewhere; None: each text is its own."""
         return self.labels.get("document")
+
+    @property
+    def norms(self) -> tuple[str, ...]:
+        """The columns of norms: where the SAE writes, and where it reads if that is elsewhere."""
+        return ("norm", *(name for name in (INPUT_NORM,) if name in self.columns))
 
     @property
     def position_sums(self) -> PositionSums | None:

@@ -77,7 +77,7 @@ def ablate(
         A table per SAE id, with a row per feature and item.
     """
     some = [sae for sae in saes if chosen[sae.sae_id].features]
-    hook_points = sorted({sae.hook_point for sae in some})
+    hook_points = sorted({at for sae in some for at in (sae.hook_point, sae.writes)})
     rows: dict[str, list[tuple[Tensor, Tensor, Tensor]]] = {sae.sae_id: [] for sae in saes}
     batches = dataset.batches(dataset.by_length(units), model, settings) if some else ()
     for batch in batches:
@@ -93,21 +93,31 @@ def ablate(
 class Watched:
     """What an SAE makes of a batch, and single features of it token by token."""
 
-    replacement: Tensor  # (B, T, d)
+    replacement: Tensor  # (B, T, d_out)
     activations: Tensor  # (B, T, k); 0 where a token keeps its activation
 
 
 @torch.inference_mode()
-def watch(sae: LoadedSae, x: Tensor, batch: ItemBatch, features: Sequence[int]) -> Watched:
-    """Splice an SAE into a batch's activations (B, T, d), with an eye on some features."""
+def watch(
+    sae: LoadedSae,
+    x: Tensor,
+    batch: ItemBatch,
+    features: Sequence[int],
+    written: Tensor | None = None,
+) -> Watched:
+    """Splice an SAE into a batch's activations (B, T, d), with an eye on some features.
+
+    `x` is what it reads, `written` what stands where it writes; they are the same without it.
+    """
+    written = x if written is None else written
     seen = torch.zeros(*x.shape[:2], len(features), device=x.device)
 
     def see(piece: tuple[Any, Any], activations: Tensor) -> None:
         seen[piece] = activations[..., list(features)].float()
 
-    reconstruction = reconstruct(sae, x, batch, [see])
+    reconstruction = reconstruct(sae, x, batch, [see], written)
     seen *= batch.replaced.unsqueeze(-1)
-    return Watched(replaced(batch, x, reconstruction), seen)
+    return Watched(replaced(batch, written, reconstruction), seen)
 
 
 @dataclass(frozen=True)
@@ -123,9 +133,9 @@ class _Batch:
     @torch.inference_mode()
     def ablate(self, sae: LoadedSae, chosen: Chosen) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Which of the chosen features, which item, its ln p without the feature; (n,) each."""
-        hook_point, batch = sae.ref.hook_point, self.batch
-        x = self.clean.taps[hook_point]
-        watched = watch(sae, x, batch, chosen.features)
+        hook_point, batch = sae.ref.writes, self.batch
+        x = self.clean.taps[sae.ref.hook_point]
+        watched = watch(sae, x, batch, chosen.features, self.clean.taps[hook_point])
         active = (watched.activations != 0) & batch.window.unsqueeze(-1)  # (B, T, k)
         item, which = active.any(dim=1).nonzero().unbind(-1)  # (n,) each
         found = []
@@ -157,14 +167,14 @@ def without_features(
 
     Args:
         sae: whose features they are.
-        x: (B, T, d), the clean activation.
+        x: (B, T, d_in), the clean activation that it reads.
         watched: what the SAE made of it, and these features.
         item: (n,) rows of the batch.
         which: (n,) index into `features`, for each of them.
         features: those watched.
 
     Returns:
-        (n, T, d).
+        (n, T, d_out).
     """
     replacement = watched.replacement[item].clone()  # (n, T, d)
     on = watched.activations[item, :, which] != 0  # (n, T)
@@ -172,11 +182,11 @@ def without_features(
         tokens = on[row].nonzero().flatten()  # (m,)
         # Where a token's features depend on the ones before it, all are encoded.
         seen = slice(int(tokens[-1]) + 1) if sae.sequence_aware else tokens
-        here = x[item[row], seen]  # (m, d)
+        here = x[item[row], seen]  # (m, d_in)
         # Both at once: what an SAE scales its input by, it remembers for one decoding.
         both = sae.encode(here.unsqueeze(0)).repeat(2, 1, 1)  # (2, m, d_sae)
         both[1, :, features[int(which[row])]] = 0
-        whole, less = sae.decode(both)  # (m, d) each
+        whole, less = sae.decode(both)  # (m, d_out) each
         removed = whole - less
         if sae.sequence_aware:
             removed = removed[tokens]

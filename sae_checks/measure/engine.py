@@ -1,24 +1,26 @@
 """The one loop over a data set: a clean pass per batch for all, a resumed one per intervention.
 
 Every evaluation that asked listens to the same passes. Final hidden states are kept, not logits,
-and of a few interventions at a time, so that memory does not grow with the number of SAEs.
+and of a few interventions at a time, so that memory does not grow with the number of SAEs. What
+arrives at an SAE downstream waits for its turn, so that each SAE is read once for all of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from sae_checks.load.language_model import CleanPass, Edit, LanguageModel
+from sae_checks.load.language_model import CleanPass, Edit, LanguageModel, ResumedPass
+from sae_checks.load.residual_stream import carried
 from sae_checks.measure.dataset import Batch
 from sae_checks.measure.listener import Listener, Seen
 from sae_checks.measure.loaded import SaeSource
 from sae_checks.measure.splice import reconstruct, replaced
-from sae_checks.records import Intervention
+from sae_checks.records import Intervention, SaeRef
 
 # Interventions whose final hidden states are held at once, to be unembedded with the clean ones.
 HELD_PASSES = 16
@@ -41,7 +43,9 @@ def listen(
         progress: told after every intervention how many units it has seen more.
     """
     interventions = list(dict.fromkeys(i for each in listeners for i in each.interventions))
-    hook_points = sorted({sae.hook_point for each in interventions for sae in each.saes})
+    spliced = [sae for each in interventions for sae in each.saes]
+    later = [sae for each in listeners for i in each.interventions for sae in each.carried(i)]
+    hook_points = sorted({sae.hook_point for sae in (*spliced, *later)})
     for batch in batches:
         clean = model.clean(batch.tokens, hook_points)
         for listener in listeners:
@@ -53,11 +57,22 @@ def listen(
                 progress(batch.count)
             for listener in listeners:
                 listener.unembed([each for each in some if each in listener.interventions])
+        loop.see_downstream(list(loop.waiting))  # whose own turn came before, or never does
 
 
 def _groups(interventions: Sequence[Intervention]) -> Iterator[Sequence[Intervention]]:
     for start in range(0, len(interventions), HELD_PASSES):
         yield interventions[start : start + HELD_PASSES]
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """What arrives at an SAE downstream, (B, T, d), and who wants to see it."""
+
+    seen: Seen
+    x: Tensor
+    batch: Batch
+    asking: Sequence[Listener]
 
 
 @dataclass(frozen=True)
@@ -69,6 +84,7 @@ class _Loop:
     batch: Batch
     clean: CleanPass
     listeners: Sequence[Listener]
+    waiting: dict[SaeRef, list[_Waiting]] = field(default_factory=dict)
 
     @torch.inference_mode()
     def intervene(self, intervention: Intervention) -> None:
@@ -76,7 +92,8 @@ class _Loop:
         asking = [each for each in self.listeners if intervention in each.interventions]
         first, *later = sorted(intervention.saes, key=lambda sae: self.model.depth(sae.hook_point))
         x = self.clean.taps[first.hook_point]
-        reconstruction = self._see(Seen(intervention, first), x, asking)
+        reconstruction = self._see(Seen(intervention, first), x, asking, self.batch)
+        self.see_downstream([first])  # while it is loaded
         splicing = [each for each in asking if each.splices]
         if reconstruction is None or not splicing:
             return
@@ -84,20 +101,50 @@ class _Loop:
             sae.hook_point: partial(self._edit, Seen(intervention, sae), splicing) for sae in later
         }
         observed = list(dict.fromkeys(o for each in splicing for o in each.observed(intervention)))
-        resumed = self.model.resume_with(
-            self.clean,
-            first.hook_point,
-            replaced(self.batch, x, reconstruction),
-            edits,
-            [sae.hook_point for sae in observed],
-        )
+        replacement = replaced(self.batch, x, reconstruction)
+        taps = [sae.hook_point for sae in observed]
+        resumed = self.model.resume_with(self.clean, first.hook_point, replacement, edits, taps)
         for listener in splicing:
             listener.resumed(intervention, resumed.final)
         for sae in observed:
-            wanting = [each for each in splicing if sae in each.observed(intervention)]
-            self._see(Seen(intervention, sae), resumed.taps[sae.hook_point], wanting)
+            self._observe(intervention, sae, replacement, resumed, splicing)
 
-    def _see(self, seen: Seen, x: Tensor, asking: Sequence[Listener]) -> Tensor | None:
+    def _observe(
+        self,
+        intervention: Intervention,
+        sae: SaeRef,
+        replacement: Tensor,
+        resumed: ResumedPass,
+        splicing: Sequence[Listener],
+    ) -> None:
+        """Let what arrives at an SAE downstream wait for it, as far as listeners want to see it."""
+        wanting = [each for each in splicing if sae in each.observed(intervention)]
+        for count in dict.fromkeys(each.observed_positions for each in wanting):
+            some = [each for each in wanting if each.observed_positions == count]
+            x = resumed.taps[sae.hook_point]
+            self._wait(Seen(intervention, sae), x, count, some)
+            some = [each for each in some if sae in each.carried(intervention)]
+            if some:
+                (spliced,) = intervention.saes
+                x = carried(self.model, self.clean, spliced.hook_point, replacement, sae.hook_point)
+                self._wait(Seen(intervention, sae, direct=True), x, count, some)
+
+    def _wait(self, seen: Seen, x: Tensor, count: int | None, asking: Sequence[Listener]) -> None:
+        batch = self.batch
+        if count is not None:
+            x, batch = x[:, :count].clone(), batch.first(count)
+        self.waiting.setdefault(seen.sae, []).append(_Waiting(seen, x, batch, asking))
+
+    @torch.inference_mode()
+    def see_downstream(self, saes: Iterable[SaeRef]) -> None:
+        """Show what waits for some SAEs."""
+        for sae in saes:
+            for each in self.waiting.pop(sae, ()):
+                self._see(each.seen, each.x, each.asking, each.batch)
+
+    def _see(
+        self, seen: Seen, x: Tensor, asking: Sequence[Listener], batch: Batch
+    ) -> Tensor | None:
         """Show listeners what arrives at an SAE and what it makes of it, (B, T, d)."""
         for listener in asking:
             listener.activations(seen, x)
@@ -105,12 +152,12 @@ class _Loop:
         if not encoding:
             return None
         shown = [partial(each.features, seen) for each in encoding]
-        reconstruction = reconstruct(self.saes.get(seen.sae), x, self.batch, shown)
+        reconstruction = reconstruct(self.saes.get(seen.sae), x, batch, shown)
         for listener in encoding:
             listener.reconstruction(seen, x, reconstruction)
         return reconstruction
 
     def _edit(self, seen: Seen, asking: Sequence[Listener], x: Tensor) -> Tensor:
         """What an SAE puts in the place of what the ones before it left, (B, T, d)."""
-        reconstruction = self._see(seen, x, asking)
+        reconstruction = self._see(seen, x, asking, self.batch)
         return x if reconstruction is None else replaced(self.batch, x, reconstruction)

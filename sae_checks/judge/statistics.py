@@ -36,6 +36,8 @@ from sae_checks.judge.ranks import spearman, why_unranked
 from sae_checks.records import FloatArray
 
 Note = tuple[str, float | int | str]
+# The note that says of which part of its cell a figure is: summaries show it beside the figure.
+WHERE = "where"
 
 # By how much the skewness of a sample is multiplied. At 1, and to first order, a release at its
 # limits whose texts are lognormal (a skewness of 3) fails in 7% to 24% of runs, and a claim at its

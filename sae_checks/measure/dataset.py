@@ -50,6 +50,10 @@ class Batch:
         """How many units."""
         return int(self.rows.stop) - int(self.rows.start)
 
+    def first(self, positions: int) -> Batch:
+        """The same units, cut after so many positions."""
+        raise NotImplementedError
+
     def pieces(self, sae: LoadedSae) -> Iterator[tuple[Any, Any]]:
         """Index pairs (units, positions) that cut (B, T, d) into what is encoded at a time."""
         raise NotImplementedError

@@ -1,7 +1,8 @@
 """The one loop over a data set: a clean pass per batch for all, a resumed one per intervention.
 
 Every evaluation that asked listens to the same passes. Final hidden states are kept, not logits,
-and of a few interventions at a time, so that memory does not grow with the number of SAEs.
+and of a few interventions at a time, so that memory does not grow with the number of SAEs. What
+arrives at an SAE downstream waits for its turn, so that each SAE is read once for all of them.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from sae_checks.load.language_model import CleanPass, Edit, LanguageModel
+from sae_checks.load.language_model import CleanPass, Edit, LanguageModel, ResumedPass
+from sae_checks.load.residual_stream import carried
 from sae_checks.measure.dataset import Batch
 from sae_checks.measure.listener import Listener, Seen
 from sae_checks.measure.loaded import SaeSource
 from sae_checks.measure.splice import reconstruct, replaced
-from sae_checks.records import Intervention
+from sae_checks.records import Intervention, SaeRef
 
 # Interventions whose final hidden states are held at once, to be unembedded with the clean ones.
 HELD_PASSES = 16
@@ -41,12 +43,9 @@ def listen(
         progress: told after every intervention how many units it has seen more.
     """
     interventions = list(dict.fromkeys(i for each in listeners for i in each.interventions))
-    spliced = [sae for each in interventions for sae in each.saes]
-    hook_points = {at for sae in spliced for at in (sae.hook_point, sae.writes)}
-    observed = [o for each in listeners for i in each.interventions for o in each.observed(i)]
-    hook_points |= {sae.hook_point for sae in observed if sae.is_transcoder}
+    hook_points = _read_on_the_clean_pass(listeners, interventions)
     for batch in batches:
-        clean = model.clean(batch.tokens, sorted(hook_points))
+        clean = model.clean(batch.tokens, hook_points)
         for listener in listeners:
             listener.begin(batch, clean)
         loop = _Loop(model, saes, batch, clean, listeners)
@@ -56,11 +55,42 @@ def listen(
                 progress(batch.count)
             for listener in listeners:
                 listener.unembed([each for each in some if each in listener.interventions])
+        loop.see_downstream(list(loop.waiting))  # whose own turn came before, or never does
+
+
+def _read_on_the_clean_pass(
+    listeners: Sequence[Listener], interventions: Sequence[Intervention]
+) -> list[str]:
+    """The hook points that have to be seen on the model as it is."""
+    pairs = [(each, i) for each in listeners for i in each.interventions]
+    spliced = [sae for each in interventions for sae in each.saes]
+    observed = [sae for each, i in pairs for sae in each.observed(i)]
+    found = {at for sae in spliced for at in (sae.hook_point, sae.writes)}
+    found |= {sae.hook_point for sae in observed if sae.is_transcoder}
+    found |= {sae.hook_point for each, i in pairs for sae in each.carried(i)}
+    return sorted(found)
 
 
 def _groups(interventions: Sequence[Intervention]) -> Iterator[Sequence[Intervention]]:
     for start in range(0, len(interventions), HELD_PASSES):
         yield interventions[start : start + HELD_PASSES]
+
+
+@dataclass(frozen=True)
+class _Arriving:
+    """What arrives at an SAE: where it reads (B, T, d_in), and where it writes (B, T, d_out)."""
+
+    seen: Seen
+    x: Tensor
+    written: Tensor
+    batch: Batch
+
+    def first(self, count: int | None) -> _Arriving:
+        """Of so many first positions; of all without a number."""
+        if count is None:
+            return self
+        x, written = self.x[:, :count].clone(), self.written[:, :count].clone()
+        return _Arriving(self.seen, x, written, self.batch.first(count))
 
 
 @dataclass(frozen=True)
@@ -72,6 +102,7 @@ class _Loop:
     batch: Batch
     clean: CleanPass
     listeners: Sequence[Listener]
+    waiting: dict[SaeRef, list[tuple[_Arriving, Sequence[Listener]]]] = field(default_factory=dict)
 
     @torch.inference_mode()
     def intervene(self, intervention: Intervention) -> None:
@@ -82,10 +113,13 @@ class _Loop:
         asking = [each for each in self.listeners if intervention in each.interventions]
         first, *later = sorted(intervention.saes, key=lambda sae: self.model.depth(sae.writes))
         x, written = self.clean.taps[first.hook_point], self.clean.taps[first.writes]
-        reconstruction = self._see(Seen(intervention, first), x, written, asking)
+        seen = Seen(intervention, first)
+        reconstruction = self._see(_Arriving(seen, x, written, self.batch), asking)
+        self.see_downstream([first])  # while it is loaded
         splicing = [each for each in asking if each.splices]
         if reconstruction is None or not splicing:
             return
+        replacement = replaced(self.batch, written, reconstruction)
         observed = list(dict.fromkeys(o for each in splicing for o in each.observed(intervention)))
         begins = self.model.depth(first.writes)
         read = {sae.hook_point for sae in (*later, *observed) if sae.is_transcoder}
@@ -95,29 +129,55 @@ class _Loop:
             sae.writes: partial(self._edit, Seen(intervention, sae), splicing, spliced)
             for sae in later
         }
+        taps = [*tapped, *(sae.writes for sae in observed)]
         resumed = self.model.resume_with(
-            self.clean,
-            first.writes,
-            replaced(self.batch, written, reconstruction),
-            edits,
-            [*tapped, *(sae.writes for sae in observed)],
-            spliced.arrived,
+            self.clean, first.writes, replacement, edits, taps, spliced.arrived
         )
         for listener in splicing:
             listener.resumed(intervention, resumed.final)
         for sae in observed:
-            wanting = [each for each in splicing if sae in each.observed(intervention)]
-            written = resumed.taps[sae.writes]
-            x = spliced.read(sae.hook_point) if sae.is_transcoder else written
-            self._see(Seen(intervention, sae), x, written, wanting)
+            self._observe(Seen(intervention, sae), replacement, resumed, spliced, splicing)
 
-    def _see(
-        self, seen: Seen, x: Tensor, written: Tensor, asking: Sequence[Listener]
-    ) -> Tensor | None:
-        """Show listeners what arrives where an SAE reads (B, T, d_in) and writes (B, T, d_out).
+    def _observe(
+        self,
+        seen: Seen,
+        replacement: Tensor,
+        resumed: ResumedPass,
+        spliced: _Spliced,
+        splicing: Sequence[Listener],
+    ) -> None:
+        """Let what arrives at an SAE downstream wait for it, as far as listeners want to see it."""
+        sae, intervention = seen.sae, seen.intervention
+        written = resumed.taps[sae.writes]
+        x = spliced.read(sae.hook_point) if sae.is_transcoder else written
+        arriving = _Arriving(seen, x, written, self.batch)
+        wanting = [each for each in splicing if sae in each.observed(intervention)]
+        for count in dict.fromkeys(each.observed_positions for each in wanting):
+            some = [each for each in wanting if each.observed_positions == count]
+            self._wait(arriving.first(count), some)
+            some = [each for each in some if sae in each.carried(intervention)]
+            if some:
+                (one,) = intervention.saes
+                x = carried(self.model, self.clean, one.hook_point, replacement, sae.hook_point)
+                direct = _Arriving(seen._replace(direct=True), x, x, self.batch)
+                self._wait(direct.first(count), some)
 
-        Gives what it puts there, (B, T, d_out).
+    def _wait(self, arriving: _Arriving, asking: Sequence[Listener]) -> None:
+        self.waiting.setdefault(arriving.seen.sae, []).append((arriving, asking))
+
+    @torch.inference_mode()
+    def see_downstream(self, saes: Iterable[SaeRef]) -> None:
+        """Show what waits for some SAEs."""
+        for sae in saes:
+            for arriving, asking in self.waiting.pop(sae, ()):
+                self._see(arriving, asking)
+
+    def _see(self, arriving: _Arriving, asking: Sequence[Listener]) -> Tensor | None:
+        """Show listeners what arrives at an SAE, and what it makes of it.
+
+        Gives what it puts where it writes, (B, T, d_out).
         """
+        seen, x, written = arriving.seen, arriving.x, arriving.written
         for listener in asking:
             if seen.sae.is_transcoder:
                 listener.inputs(seen, x)
@@ -126,7 +186,8 @@ class _Loop:
         if not encoding:
             return None
         shown = [partial(each.features, seen) for each in encoding]
-        reconstruction = reconstruct(self.saes.get(seen.sae), x, self.batch, shown, written)
+        sae = self.saes.get(seen.sae)
+        reconstruction = reconstruct(sae, x, arriving.batch, shown, written)
         for listener in encoding:
             listener.reconstruction(seen, written, reconstruction)
         return reconstruction
@@ -136,7 +197,7 @@ class _Loop:
     ) -> Tensor:
         """What an SAE puts in the place of what the ones before it left, (B, T, d_out)."""
         x = spliced.read(seen.sae.hook_point) if seen.sae.is_transcoder else written
-        reconstruction = self._see(seen, x, written, asking)
+        reconstruction = self._see(_Arriving(seen, x, written, self.batch), asking)
         if reconstruction is None:
             return written
         left = replaced(self.batch, written, reconstruction)

@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 
 
 class Seen(NamedTuple):
-    """At whose hook point activations are seen, and with what spliced in."""
+    """At whose hook point activations are seen, and with what spliced in.
+
+    `direct`: what the residual stream alone carries there (`Listener.carried`).
+    """
 
     intervention: Intervention
     sae: SaeRef
+    direct: bool = False
 
 
 class Listener:
@@ -26,9 +30,9 @@ class Listener:
 
         begin(batch, clean)
           for each intervention:  inputs (of a transcoder), activations, features (piece by piece),
-                                  reconstruction, resumed, and all but the last again for each SAE
-                                  observed downstream
+                                  reconstruction, resumed
           after a few of them:    unembed
+          at any time after that intervention's: all but the last for an SAE observed downstream
         tables()
 
     An evaluation overrides what it listens to; shapes are (B, T, d) unless said.
@@ -37,14 +41,24 @@ class Listener:
         interventions: which it listens to.
         encodes: whether it needs features or reconstructions.
         splices: whether it needs the pass resumed with the reconstructions.
+        observed_positions: of SAEs observed downstream it is shown so many first positions of each
+            unit, (B, T, d) with T no more than that; None: all.
     """
 
     interventions: Sequence[Intervention] = ()
     encodes: bool = False
     splices: bool = False
+    observed_positions: int | None = None
 
     def observed(self, intervention: Intervention) -> Sequence[SaeRef]:
         """SAEs further down the model to run on what the spliced model makes of their inputs."""
+        return ()
+
+    def carried(self, intervention: Intervention) -> Sequence[SaeRef]:
+        """Those of them to run, too, on what the residual stream alone carries to them.
+
+        Blocks after the one SAE that is spliced in then write what they write without it.
+        """
         return ()
 
     def begin(self, batch: Batch, clean: CleanPass) -> None:

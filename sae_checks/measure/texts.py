@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +29,17 @@ class TextBatch(Batch):
     """Texts; `documents` (B, T) int32 says which document each token comes from."""
 
     documents: Tensor
+
+    def first(self, positions: int) -> TextBatch:
+        """The same texts, cut after so many positions."""
+        return replace(
+            self,
+            tokens=self.tokens[:, :positions],
+            encoded=self.encoded[:, :positions],
+            replaced=self.replaced[:, :positions],
+            measured=self.measured[:, :positions],
+            documents=self.documents[:, :positions],
+        )
 
     def pieces(self, sae: LoadedSae) -> Iterator[tuple[slice, slice]]:
         """Whole texts where they fit, or where a token's features depend on earlier ones."""

@@ -73,6 +73,11 @@ class Place:
         return " ".join(str(value) for selector, value in self.parts if selector.renamed)
 
     @property
+    def title_of_saes(self) -> str:
+        """What reports call all places that are named alike, such as pairs of SAEs; "": nothing."""
+        return next((s.title for s, _ in self.parts if s.renamed and s.title), "")
+
+    @property
     def within_saes(self) -> tuple[tuple[Selector, Any], ...]:
         """What of it names neither the release nor SAEs, but a part of what was measured."""
         return tuple(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sae_checks.judge.check import Check
+from sae_checks.judge.statistics import WHERE
 from sae_checks.judge.verdict import Verdict
 from sae_checks.records.selectors import POSITIONS
 from sae_checks.report.budget import budget_lines
@@ -69,9 +70,17 @@ def _sae_lines(result: RunResult) -> list[str]:
             lines += _block(sae.sae_id, by_sae.pop(sae.sae_id), failures.get(sae.sae_id))
             for task in _tasks(result.outcomes):
                 lines += feature_lines(result.features.get((sae.sae_id, task)))
-    for several, of_several in by_sae.items():
-        lines += _block(several, of_several, None)
+    for title, of_several in _of_several(by_sae).items():
+        lines += _block(title, of_several, None)
     return lines + (_block("whole release", whole, None) if whole else [])
+
+
+def _of_several(by_place: Mapping[str, list[Outcome]]) -> dict[str, list[Outcome]]:
+    """What is about several SAEs at once, in a block for each place, or one for all such places."""
+    blocks: dict[str, list[Outcome]] = {}
+    for place, outcomes in by_place.items():
+        blocks.setdefault(outcomes[0].cell.place.title_of_saes or place, []).extend(outcomes)
+    return blocks
 
 
 def _tasks(outcomes: Iterable[Outcome]) -> list[str]:
@@ -119,9 +128,12 @@ def name_of(check: Check) -> str:
 def _worst_line(outcome: Outcome) -> str:
     verdict, cell = outcome.verdict, outcome.cell
     parts = [(f"at {of}" if s == POSITIONS else f"on {of}") for s, of in cell.place.within_saes]
-    where = ", ".join(parts)
+    if cell.place.title_of_saes:
+        parts.insert(0, cell.place.of_saes)
     if verdict is None:
         return f"  {name_of(outcome.check):<27} not measured"
+    parts += [str(note) for name, note in verdict.estimate.notes if name == WHERE]
+    where = ", ".join(parts)
     value = (
         f"{verdict.estimate.value:.4g}" if not math.isnan(verdict.estimate.value) else "undefined"
     )

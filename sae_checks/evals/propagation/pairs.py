@@ -1,0 +1,123 @@
+"""Which SAEs are paired: one that is spliced in, and those that later ones are observed at.
+
+`a->b`: a is spliced in, and b, further down the model, is run on what arrives there. Where every
+place in the model has one SAE, all ordered pairs are taken. Where some have several, of different
+widths or sparsities, an SAE is paired with its like: of the same width and, among those of that
+width at their place, of the same rank in the release's order.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from sae_checks.records import SaeRef
+from sae_checks.records.selectors import Selector
+
+# Each SAE is observed at so many later places at most, so that cost grows with the number of SAEs
+# and not with its square. The 13 SAEs of gpt2-small's residual stream have all their 78 pairs.
+MOST_LATER = 12
+
+# Sites within a block in the order in which a pass meets them; others come last.
+SITES_IN_ORDER = (
+    "hook_resid_pre",
+    "ln1.hook_normalized",
+    "attn.hook_q",
+    "attn.hook_k",
+    "attn.hook_v",
+    "attn.hook_z",
+    "hook_attn_out",
+    "hook_resid_mid",
+    "hook_mlp_in",
+    "ln2.hook_normalized",
+    "mlp.hook_pre",
+    "mlp.hook_post",
+    "hook_mlp_out",
+)
+RESIDUAL_SITES = frozenset({"hook_resid_pre", "hook_resid_mid", "hook_resid_post"})
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The ids of two SAEs."""
+
+    spliced: str
+    observed: str
+
+    @classmethod
+    def of(cls, spliced: SaeRef, observed: SaeRef) -> Pair:
+        """Of two SAEs."""
+        return cls(spliced.sae_id, observed.sae_id)
+
+    def __str__(self) -> str:
+        return f"{self.spliced}->{self.observed}"
+
+
+def _renamed(pair: Pair, matches: Mapping[str, str]) -> Pair | None:
+    if {pair.spliced, pair.observed} <= matches.keys():
+        return Pair(matches[pair.spliced], matches[pair.observed])
+    return None
+
+
+PAIR = Selector("pair", properties=(("pair", str),), renamed=_renamed, title="pairs of SAEs")
+
+
+def depth(sae: SaeRef) -> tuple[int, int]:
+    """Where an SAE's hook point lies on the way through the model; sorts as a pass meets them.
+
+    What leaves a block is what enters the next one: the same place.
+    """
+    if sae.layer < 0:
+        return sae.layer, 0
+    if sae.site == "hook_resid_post":
+        return sae.layer + 1, 0
+    known = sae.site in SITES_IN_ORDER
+    return sae.layer, SITES_IN_ORDER.index(sae.site) if known else len(SITES_IN_ORDER)
+
+
+def later_saes(sae: SaeRef, saes: Sequence[SaeRef]) -> tuple[SaeRef, ...]:
+    """The SAEs that one is paired with further down the model, in the model's order.
+
+    Of more than `MOST_LATER` the next, the last, and some evenly between them.
+    """
+    return _later(tuple(saes)).get(sae, ())
+
+
+def all_pairs(saes: Sequence[SaeRef]) -> list[tuple[SaeRef, SaeRef]]:
+    """All pairs of some SAEs, (spliced, observed), by the first of them in their order."""
+    return [(sae, other) for sae in saes for other in later_saes(sae, saes)]
+
+
+def both_residual(spliced: SaeRef, observed: SaeRef) -> bool:
+    """Whether the residual stream carries what is changed at the one directly to the other."""
+    return spliced.site in RESIDUAL_SITES and observed.site in RESIDUAL_SITES
+
+
+@lru_cache(maxsize=8)
+def _later(saes: tuple[SaeRef, ...]) -> Mapping[SaeRef, tuple[SaeRef, ...]]:
+    """By SAE, those that it is paired with."""
+    families: dict[object, list[SaeRef]] = {}
+    at_place = Counter(depth(sae) for sae in saes)
+    alike: Counter[object] = Counter()
+    for sae in saes:
+        place = depth(sae)
+        rank = alike[place, sae.d_sae]
+        alike[place, sae.d_sae] += 1
+        families.setdefault((sae.d_sae, rank), []).append(sae)
+        if at_place[place] == 1:
+            families.setdefault("alone", []).append(sae)
+    found: dict[SaeRef, set[SaeRef]] = {sae: set() for sae in saes}
+    for family in families.values():
+        for sae in family:
+            found[sae].update(other for other in family if depth(other) > depth(sae))
+    return {sae: _some(sorted(others, key=depth)) for sae, others in found.items()}
+
+
+def _some(saes: Sequence[SaeRef]) -> tuple[SaeRef, ...]:
+    """At most so many, evenly from the first to the last."""
+    count = min(len(saes), MOST_LATER)
+    return tuple(saes[int(index)] for index in np.linspace(0, len(saes) - 1, count).round())

@@ -11,16 +11,28 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sae_checks.checking import check
     from sae_checks.evals.context.cells import Cell, ReleaseCell
+    from sae_checks.evals.stack.cells import StackCell, StackedSaeCell
     from sae_checks.evals.tasks.cells import TaskCell
     from sae_checks.evals.tasks.release import TaskReleaseCell
     from sae_checks.judge.statistics import Estimate
 
-__all__ = ["Cell", "Estimate", "ReleaseCell", "TaskCell", "TaskReleaseCell", "check"]
+__all__ = [
+    "Cell",
+    "Estimate",
+    "ReleaseCell",
+    "StackCell",
+    "StackedSaeCell",
+    "TaskCell",
+    "TaskReleaseCell",
+    "check",
+]
 
 _HOMES = {
     "Cell": "sae_checks.evals.context.cells",
     "ReleaseCell": "sae_checks.evals.context.cells",
     "Estimate": "sae_checks.judge.statistics",
+    "StackCell": "sae_checks.evals.stack.cells",
+    "StackedSaeCell": "sae_checks.evals.stack.cells",
     "TaskCell": "sae_checks.evals.tasks.cells",
     "TaskReleaseCell": "sae_checks.evals.tasks.release",
     "check": "sae_checks.checking",

@@ -35,7 +35,10 @@ def check(
     Args:
         cells: "in_context" or "past_context" (one test per SAE × position range), "sae" (one per
             SAE), "release" (one in all; the function gets a `ReleaseCell`), "task" (one per SAE ×
-            task, which gets a `TaskCell`) or "task_release" (one per task: `TaskReleaseCell`).
+            task, which gets a `TaskCell`) or "task_release" (one per task: `TaskReleaseCell`); of
+            SAEs that are spliced in together "stack" or "stack_beside_saes" (one per stack:
+            `StackCell`), "stacked_sae" (one per SAE: `StackedSaeCell`) or "stack_task" (one per
+            stack × task: `TaskCell`).
         needs: the columns that it uses beside `norm`, so that no more than these are measured.
         unit: of the estimate; the thresholds file must agree.
         parameters: names of numbers that it reads with `cell.parameter(name)`.

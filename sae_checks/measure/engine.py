@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import zip_longest
 
 import torch
 from torch import Tensor
 
-from sae_checks.load.language_model import CleanPass, Edit, LanguageModel
+from sae_checks.load.language_model import CleanPass, Edit, LanguageModel, ModelPass
 from sae_checks.measure.dataset import Batch
 from sae_checks.measure.listener import Listener, Seen
 from sae_checks.measure.loaded import SaeSource
 from sae_checks.measure.splice import reconstruct, replaced
-from sae_checks.records import Intervention
+from sae_checks.records import Intervention, SaeRef
 
 # Interventions whose final hidden states are held at once, to be unembedded with the clean ones.
 HELD_PASSES = 16
@@ -75,6 +76,9 @@ class _Loop:
         """Let the SAEs of an intervention be seen, and the model go on with what they make."""
         asking = [each for each in self.listeners if intervention in each.interventions]
         first, *later = sorted(intervention.saes, key=lambda sae: self.model.depth(sae.hook_point))
+        if any(each.prefixes for each in asking):
+            self._one_after_the_other(intervention, [first, *later], asking)
+            return
         x = self.clean.taps[first.hook_point]
         reconstruction = self._see(Seen(intervention, first), x, asking)
         splicing = [each for each in asking if each.splices]
@@ -97,6 +101,38 @@ class _Loop:
             wanting = [each for each in splicing if sae in each.observed(intervention)]
             self._see(Seen(intervention, sae), resumed.taps[sae.hook_point], wanting)
 
+    def _one_after_the_other(
+        self, intervention: Intervention, saes: Sequence[SaeRef], asking: Sequence[Listener]
+    ) -> None:
+        """Splice SAEs in one by one, each pass resumed from the one before.
+
+        What arrives at an SAE in the pass before, in which no later one is spliced in, is what
+        those before it left: a pass and an encoding per SAE give all prefixes and the whole.
+        """
+        assert not any(each.observed(intervention) for each in asking), "no pass has them all"
+        depth = self.model.depth
+        before: ModelPass = self.clean
+        spliced: dict[str, Tensor] = {}  # of the block at hand, which is run again as a whole
+        for sae, following in zip_longest(saes, saes[1:]):
+            seen, x = Seen(intervention, sae), before.taps[sae.hook_point]
+            reconstruction = self._see(seen, x, asking)
+            assert reconstruction is not None, "who asks for prefixes has SAEs spliced in"
+            block = depth(sae.hook_point)[0]
+            spliced = {h: tensor for h, tensor in spliced.items() if depth(h)[0] == block}
+            replacement = replaced(self.batch, x, reconstruction)
+            before = self.model.resume_with(
+                before,
+                sae.hook_point,
+                replacement,
+                {hook_point: partial(_instead, tensor) for hook_point, tensor in spliced.items()},
+                [] if following is None else [following.hook_point],
+            )
+            spliced[sae.hook_point] = replacement
+            for listener in asking:
+                listener.prefix(seen, before.final)
+        for listener in asking:
+            listener.resumed(intervention, before.final)
+
     def _see(self, seen: Seen, x: Tensor, asking: Sequence[Listener]) -> Tensor | None:
         """Show listeners what arrives at an SAE and what it makes of it, (B, T, d)."""
         for listener in asking:
@@ -114,3 +150,7 @@ class _Loop:
         """What an SAE puts in the place of what the ones before it left, (B, T, d)."""
         reconstruction = self._see(seen, x, asking)
         return x if reconstruction is None else replaced(self.batch, x, reconstruction)
+
+
+def _instead(replacement: Tensor, x: Tensor) -> Tensor:
+    return replacement

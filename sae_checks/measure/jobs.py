@@ -109,7 +109,11 @@ def _plan_evaluation(
     growing: dict[Intervention, list[Growing]] = {}
     partial: set[Intervention] = set()
     names = needed.names
-    for intervention in evaluation.interventions(wanted.saes):
+    # Of the whole release, so that which SAEs are spliced in together is no matter of the cells
+    # that a run happens to have.
+    for intervention in evaluation.interventions(request.release.saes):
+        if not set(wanted.saes).issuperset(intervention.saes):
+            continue
         growing[intervention] = []
         for ref in evaluation.table_refs(wanted.ref, intervention, wanted.saes):
             stored = request.store.find(ref, progress.note, needed.grown)

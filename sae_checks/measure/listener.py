@@ -26,7 +26,8 @@ class Listener:
 
         begin(batch, clean)
           for each intervention:  activations, features (piece by piece), reconstruction, resumed,
-                                  and the first three again for each SAE observed downstream
+                                  and the first three again for each SAE observed downstream;
+                                  of several SAEs, the first three for each, then prefix
           after a few of them:    unembed
         tables()
 
@@ -36,11 +37,13 @@ class Listener:
         interventions: which it listens to.
         encodes: whether it needs features or reconstructions.
         splices: whether it needs the pass resumed with the reconstructions.
+        prefixes: whether of several SAEs it needs a pass after each, with no later one spliced in.
     """
 
     interventions: Sequence[Intervention] = ()
     encodes: bool = False
     splices: bool = False
+    prefixes: bool = False
 
     def observed(self, intervention: Intervention) -> Sequence[SaeRef]:
         """SAEs further down the model to run on what the spliced model makes of their inputs."""
@@ -57,6 +60,9 @@ class Listener:
 
     def reconstruction(self, seen: Seen, x: Tensor, reconstruction: Tensor) -> None:
         """What the SAE makes of it."""
+
+    def prefix(self, seen: Seen, final: Tensor) -> None:
+        """The final hidden states with the SAEs of an intervention spliced in up to this one."""
 
     def resumed(self, intervention: Intervention, final: Tensor) -> None:
         """The final hidden states (B, T, d_model) of the spliced model."""

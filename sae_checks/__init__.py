@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sae_checks.checking import check
     from sae_checks.evals.context.cells import Cell, ReleaseCell
     from sae_checks.evals.propagation.cells import PropagationCell, PropagationReleaseCell
+    from sae_checks.evals.stack.cells import StackCell, StackedSaeCell
     from sae_checks.evals.tasks.cells import TaskCell
     from sae_checks.evals.tasks.release import TaskReleaseCell
     from sae_checks.judge.statistics import Estimate
@@ -22,6 +23,8 @@ __all__ = [
     "PropagationCell",
     "PropagationReleaseCell",
     "ReleaseCell",
+    "StackCell",
+    "StackedSaeCell",
     "TaskCell",
     "TaskReleaseCell",
     "check",
@@ -33,6 +36,8 @@ _HOMES = {
     "PropagationCell": "sae_checks.evals.propagation.cells",
     "PropagationReleaseCell": "sae_checks.evals.propagation.cells",
     "Estimate": "sae_checks.judge.statistics",
+    "StackCell": "sae_checks.evals.stack.cells",
+    "StackedSaeCell": "sae_checks.evals.stack.cells",
     "TaskCell": "sae_checks.evals.tasks.cells",
     "TaskReleaseCell": "sae_checks.evals.tasks.release",
     "check": "sae_checks.checking",

@@ -35,9 +35,12 @@ def check(
     Args:
         cells: "in_context" or "past_context" (one test per SAE × position range), "sae" (one per
             SAE), "release" (one in all; the function gets a `ReleaseCell`), "task" (one per SAE ×
-            task, which gets a `TaskCell`), "task_release" (one per task: `TaskReleaseCell`),
-            "propagation" (one per pair of SAEs: `PropagationCell`), "propagation_direct" (those of
-            the residual stream alone) or "propagation_release" (`PropagationReleaseCell`).
+            task, which gets a `TaskCell`) or "task_release" (one per task: `TaskReleaseCell`); of
+            pairs of SAEs "propagation" (one per pair: `PropagationCell`), "propagation_direct"
+            (those of the residual stream alone) or "propagation_release"
+            (`PropagationReleaseCell`); of SAEs that are spliced in together "stack" or
+            "stack_beside_saes" (one per stack: `StackCell`), "stacked_sae" (one per SAE:
+            `StackedSaeCell`) or "stack_task" (one per stack × task: `TaskCell`).
         needs: the columns that it uses beside `norm`, so that no more than these are measured.
         unit: of the estimate; the thresholds file must agree.
         parameters: names of numbers that it reads with `cell.parameter(name)`.

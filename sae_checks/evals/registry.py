@@ -7,12 +7,13 @@ from collections.abc import Iterable, Set
 from sae_checks.evals.context.kinds import CONTEXT
 from sae_checks.evals.kind import CellKind, Registration
 from sae_checks.evals.propagation.kinds import PROPAGATION
+from sae_checks.evals.stack.kinds import STACKS, STACKS_ON_TASKS
 from sae_checks.evals.tasks.kinds import TASKS
 from sae_checks.measure.evaluation import Evaluation
 from sae_checks.records import Table
 from sae_checks.records.selectors import SELECTORS, Selector
 
-EVALUATIONS: tuple[Registration, ...] = (CONTEXT, TASKS, PROPAGATION)
+EVALUATIONS: tuple[Registration, ...] = (CONTEXT, TASKS, PROPAGATION, STACKS, STACKS_ON_TASKS)
 
 
 def kinds() -> dict[str, CellKind]:

@@ -28,8 +28,8 @@ _RESUME_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
-class CleanPass:
-    """One unpatched forward pass: what every SAE of the release starts from."""
+class ModelPass:
+    """A pass, with all that another one takes to be resumed from one of its taps."""
 
     tokens: Tensor  # (B, T) int64
     taps: dict[str, Tensor]  # hook point -> (B, T, d_in)
@@ -38,12 +38,12 @@ class CleanPass:
     final: Tensor  # (B, T, d_model), after the final norm, before the unembedding
 
 
-@dataclass(frozen=True)
-class ResumedPass:
-    """A pass from a hook point on."""
+class CleanPass(ModelPass):
+    """One unpatched forward pass: what every SAE of the release starts from."""
 
-    final: Tensor  # (B, T, d_model), as `CleanPass.final`
-    taps: dict[str, Tensor]  # hook point -> (B, T, d_in)
+
+class ResumedPass(ModelPass):
+    """A pass from a hook point on; its taps are those at or beyond that."""
 
 
 class LanguageModel:
@@ -142,10 +142,7 @@ class LanguageModel:
         block_inputs: dict[int, Tensor] = {}
         with ExitStack() as stack:
             for hook_point in hook_points:
-                bound = self._bound[hook_point]
-                stack.enter_context(bound.tap(taps))
-                if bound.needs_block_input:
-                    stack.enter_context(_keep_block_input(self.blocks, bound.block, block_inputs))
+                stack.enter_context(self._keep(hook_point, taps, block_inputs))
             final = self._base(input_ids=tokens, use_cache=False).last_hidden_state
         return CleanPass(tokens=tokens, taps=taps, block_inputs=block_inputs, final=final)
 
@@ -165,7 +162,7 @@ class LanguageModel:
     @torch.inference_mode()
     def resume_with(
         self,
-        clean: CleanPass,
+        clean: ModelPass,
         hook_point: str,
         replacement: Tensor,
         edits: Mapping[str, Edit] = MappingProxyType({}),
@@ -175,19 +172,22 @@ class LanguageModel:
         """The pass again from a hook point on, with edits and taps at later ones.
 
         Args:
-            clean: the pass whose tokens and earlier blocks are kept.
+            clean: the pass whose tokens and earlier blocks are kept, the model's own or itself a
+                resumed one; with a tap of the hook point.
             hook_point: a bound hook point, where the pass is resumed.
             replacement: (B, T, d_in), in the basis of the tap.
-            edits: by later hook point, what becomes of the activation (B, T, d) that arrives there.
+            edits: by later hook point, what becomes of the activation (B, T, d) that arrives there;
+                within the block of `hook_point`, which is run as a whole, also by an earlier one.
             taps: later hook points to see; one that is edited too is seen before its edit.
             seen: gets what they see as the pass meets them, for edits further down to look at.
 
         Raises:
-            ValueError: an edit or a tap lies before the hook point, where no block is run.
+            ValueError: an edit or a tap lies before the hook point, in a block that is not run.
         """
         bound, seen = self._bound[hook_point], {} if seen is None else seen
+        block_inputs: dict[int, Tensor] = {}
         for name in (*edits, *taps):
-            if self._bound[name].depth < bound.depth:
+            if self.depth(name)[0] < self.depth(hook_point)[0]:
                 raise ValueError(f"{name} lies before {hook_point}, where the pass is resumed")
         with ExitStack() as stack:
             bypassed, entering = bound.entry(clean.taps, clean.block_inputs, replacement)
@@ -198,11 +198,23 @@ class LanguageModel:
             # and one of a place what is seen there under another name.
             for name in sorted({*edits, *taps}, key=lambda n: (self.depth(n), n not in edits)):
                 if name in taps:
-                    stack.enter_context(self._bound[name].tap(seen))
+                    stack.enter_context(self._keep(name, seen, block_inputs))
                 if name in edits:
                     stack.enter_context(self._bound[name].edit(edits[name]))
             final: Tensor = self._base(input_ids=clean.tokens, use_cache=False).last_hidden_state
-        return ResumedPass(final, seen)
+        return ResumedPass(clean.tokens, seen, block_inputs, final)
+
+    @contextmanager
+    def _keep(
+        self, hook_point: str, taps: dict[str, Tensor], block_inputs: dict[int, Tensor]
+    ) -> Iterator[None]:
+        """For the length of a pass, keep what a hook point sees, and what resuming there takes."""
+        bound = self._bound[hook_point]
+        with ExitStack() as stack:
+            stack.enter_context(bound.tap(taps))
+            if bound.needs_block_input:
+                stack.enter_context(_keep_block_input(self.blocks, bound.block, block_inputs))
+            yield
 
     def depth(self, hook_point: str) -> tuple[int, ...]:
         """Where a bound hook point lies on the way through the model; sorts as passes meet them."""

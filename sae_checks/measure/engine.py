@@ -14,7 +14,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from sae_checks.load.language_model import CleanPass, Edit, LanguageModel, ResumedPass
+from sae_checks.load.language_model import CleanPass, Edit, LanguageModel, ModelPass, ResumedPass
 from sae_checks.load.residual_stream import carried
 from sae_checks.measure.dataset import Batch
 from sae_checks.measure.listener import Listener, Seen
@@ -112,6 +112,9 @@ class _Loop:
         """
         asking = [each for each in self.listeners if intervention in each.interventions]
         first, *later = sorted(intervention.saes, key=lambda sae: self.model.depth(sae.writes))
+        if any(each.prefixes for each in asking):
+            self._one_after_the_other(intervention, [first, *later], asking)
+            return
         x, written = self.clean.taps[first.hook_point], self.clean.taps[first.writes]
         seen = Seen(intervention, first)
         reconstruction = self._see(_Arriving(seen, x, written, self.batch), asking)
@@ -137,6 +140,44 @@ class _Loop:
             listener.resumed(intervention, resumed.final)
         for sae in observed:
             self._observe(Seen(intervention, sae), replacement, resumed, spliced, splicing)
+
+    def _one_after_the_other(
+        self, intervention: Intervention, saes: Sequence[SaeRef], asking: Sequence[Listener]
+    ) -> None:
+        """Splice SAEs in one by one, each pass resumed from the one before.
+
+        What arrives at an SAE in the pass before, in which no later one is spliced in, is what
+        those before it left: a pass and an encoding per SAE give all prefixes and the whole.
+        """
+        assert not any(each.observed(intervention) for each in asking), "no pass has them all"
+        depth = self.model.depth
+        before: ModelPass = self.clean
+        arrived, left = dict(self.clean.taps), dict[str, Tensor]()
+        for index, sae in enumerate(saes):
+            block, following = depth(sae.writes)[0], saes[index + 1 :]
+            written = before.taps[sae.writes]
+            x = {**arrived, **left}[sae.hook_point] if sae.is_transcoder else written
+            seen = Seen(intervention, sae)
+            reconstruction = self._see(_Arriving(seen, x, written, self.batch), asking)
+            assert reconstruction is not None, "who asks for prefixes has SAEs spliced in"
+            replacement = replaced(self.batch, written, reconstruction)
+            read = {each.hook_point for each in following if each.is_transcoder}
+            taps = {each for each in read if depth(each)[0] >= block}
+            taps |= {each.writes for each in following[:1]}
+            before = self.model.resume_with(
+                before,
+                sae.writes,
+                replacement,
+                # The block at hand is run again as a whole.
+                {at: partial(_instead, each) for at, each in left.items() if depth(at)[0] == block},
+                sorted(taps),
+            )
+            arrived |= before.taps
+            left[sae.writes] = replacement
+            for listener in asking:
+                listener.prefix(seen, before.final)
+        for listener in asking:
+            listener.resumed(intervention, before.final)
 
     def _observe(
         self,
@@ -204,6 +245,10 @@ class _Loop:
         if seen.sae.writes in spliced.tapped:
             spliced.left[seen.sae.writes] = left
         return left
+
+
+def _instead(replacement: Tensor, x: Tensor) -> Tensor:
+    return replacement
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,8 @@ class Listener:
 
         begin(batch, clean)
           for each intervention:  inputs (of a transcoder), activations, features (piece by piece),
-                                  reconstruction, resumed
+                                  reconstruction, resumed; of several SAEs, all but the last for
+                                  each, then prefix
           after a few of them:    unembed
           at any time after that intervention's: all but the last for an SAE observed downstream
         tables()
@@ -43,12 +44,14 @@ class Listener:
         splices: whether it needs the pass resumed with the reconstructions.
         observed_positions: of SAEs observed downstream it is shown so many first positions of each
             unit, (B, T, d) with T no more than that; None: all.
+        prefixes: whether of several SAEs it needs a pass after each, with no later one spliced in.
     """
 
     interventions: Sequence[Intervention] = ()
     encodes: bool = False
     splices: bool = False
     observed_positions: int | None = None
+    prefixes: bool = False
 
     def observed(self, intervention: Intervention) -> Sequence[SaeRef]:
         """SAEs further down the model to run on what the spliced model makes of their inputs."""
@@ -78,6 +81,9 @@ class Listener:
 
     def reconstruction(self, seen: Seen, x: Tensor, reconstruction: Tensor) -> None:
         """What stands where the SAE writes, as in `activations`, and what the SAE puts there."""
+
+    def prefix(self, seen: Seen, final: Tensor) -> None:
+        """The final hidden states with the SAEs of an intervention spliced in up to this one."""
 
     def resumed(self, intervention: Intervention, final: Tensor) -> None:
         """The final hidden states (B, T, d_model) of the spliced model."""

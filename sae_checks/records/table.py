@@ -131,6 +131,11 @@ class Table:
         return (*self.intervention.saes, *(() if self.observed is None else (self.observed,)))
 
     @property
+    def training_context(self) -> int:
+        """In tokens, of the one of its SAEs that was trained on the shortest."""
+        return min(sae.training_context for sae in self.saes)
+
+    @property
     def rows(self) -> int:
         """How many units."""
         some = next(iter({**self.labels, **self.columns}.values()), None)

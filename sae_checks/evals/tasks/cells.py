@@ -78,7 +78,7 @@ class TaskCell(LimitedCell):
             return self.undefined(items.broken)
         clean, spliced = items.values
         only_clean, only_sae = int((clean > spliced).sum()), int((spliced > clean).sum())
-        past = self.table.prompt_tokens > self.table.sae.training_context
+        past = self.table.prompt_tokens > self.table.training_context
         return self.of_items(self._drop(clean, spliced)).with_notes(
             clean_accuracy=100 * float(clean.mean()),
             sae_accuracy=100 * float(spliced.mean()),

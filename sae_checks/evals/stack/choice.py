@@ -1,0 +1,101 @@
+"""Which SAEs of a release are spliced in together: its stacks, each in the order of the model.
+
+Where no two SAEs share a hook point, all are one stack. Where some do, only one of them can be
+spliced in at a time, and a user would take SAEs of one kind: those of one architecture and width
+make a family, and of a family that still has several at a hook point, the first of each hook point
+are a stack, the second ones the next, and so on, by their ids as people count ("average_l0_13"
+before "average_l0_105"). An SAE is in one stack at most; one SAE alone is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sae_checks.records import Intervention, SaeRef
+from sae_checks.records.selectors import Selector
+from sae_checks.wording import natural_order
+
+Stack = tuple[SaeRef, ...]
+# Within a block, in the order in which a pass meets them; sites that are not named come last.
+_ORDER = (
+    "hook_resid_pre",
+    "attn.hook_z",
+    "hook_attn_out",
+    "hook_resid_mid",
+    "hook_mlp_out",
+)
+
+
+@dataclass(frozen=True)
+class StackName:
+    """The ids of a stack's SAEs, in the order of the model."""
+
+    ids: tuple[str, ...]
+
+    @classmethod
+    def of(cls, stack: Stack) -> StackName:
+        """Of a stack."""
+        return cls(tuple(sae.sae_id for sae in stack))
+
+    def __str__(self) -> str:
+        return f"{len(self.ids)}-saes-{self.ids[0]}..{self.ids[-1]}"
+
+
+def _renamed(name: StackName, matches: Mapping[str, str]) -> StackName | None:
+    if not matches.keys() >= set(name.ids):
+        return None
+    return StackName(tuple(matches[sae_id] for sae_id in name.ids))
+
+
+STACK = Selector(
+    "stack",
+    properties=(("stack", str), ("stack_saes", lambda name: " ".join(name.ids))),
+    renamed=_renamed,
+)
+
+
+def interventions(saes: Sequence[SaeRef]) -> list[Intervention]:
+    """Each stack of some SAEs."""
+    return [Intervention(stack) for stack in stacks(saes)]
+
+
+def stacks(saes: Sequence[SaeRef]) -> list[Stack]:
+    """The stacks of a release's SAEs, each of two SAEs or more, none of them in two."""
+    found = [tuple(sorted(each, key=_depth)) for each in _chosen(saes)]
+    return [stack for stack in found if len(stack) > 1]
+
+
+def _chosen(saes: Sequence[SaeRef]) -> list[list[SaeRef]]:
+    if all(len(here) == 1 for here in _by_hook_point(saes)):
+        return [list(saes)]
+    families: dict[tuple[str, int], list[SaeRef]] = {}
+    for sae in saes:
+        families.setdefault((sae.architecture, sae.d_sae), []).append(sae)
+    found = []
+    for family in families.values():
+        there = [sorted(here, key=_by_id) for here in _by_hook_point(family)]
+        for rank in range(max(map(len, there))):
+            found.append([here[rank] for here in there if rank < len(here)])
+    return found
+
+
+def _by_hook_point(saes: Iterable[SaeRef]) -> list[list[SaeRef]]:
+    """What leaves a block is what enters the next one: two names of one hook point."""
+    found: dict[tuple[int, str], list[SaeRef]] = {}
+    for sae in saes:
+        at_edge = sae.site in ("hook_resid_pre", "hook_resid_post")
+        place = (_depth(sae)[0], "edge") if at_edge else (sae.layer, sae.site)
+        found.setdefault(place, []).append(sae)
+    return list(found.values())
+
+
+def _depth(sae: SaeRef) -> tuple[int, int]:
+    """Sorts as a pass meets SAEs: block, and place within the block."""
+    if sae.site == "hook_resid_post":
+        return sae.layer + 1, 0
+    return sae.layer, _ORDER.index(sae.site) if sae.site in _ORDER else len(_ORDER)
+
+
+def _by_id(sae: SaeRef) -> list[tuple[int, str]]:
+    return natural_order(sae.sae_id)

@@ -1,0 +1,1 @@
+"""Stacks on the items of tasks."""

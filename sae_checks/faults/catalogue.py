@@ -55,10 +55,12 @@ class Fault:
 @torch.no_grad()
 def sample_of(sae: LoadedSae, x: Tensor, position: Tensor) -> Sample:
     """What planting a fault needs to know of an SAE; x (N, d_in), position (N,)."""
-    inside = position < sae.ref.training_context
+    # Without a training context all that was measured counts as inside.
+    training_context = sae.ref.training_context or int(position.max()) + 1
+    inside = position < training_context
     x, position = x[inside], position[inside]
     frequency = (sae.encode(x) != 0).float().mean(dim=0)
-    return Sample(x, position, frequency, sae.ref.training_context)
+    return Sample(x, position, frequency, training_context)
 
 
 CATALOGUE: tuple[Fault, ...] = (

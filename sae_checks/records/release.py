@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from sae_checks.records.declared import Declared
 
 Source = Literal["directory", "folder", "hub", "demo", "stored"]
 # Which tokens of an answer count: its first one, as in the study, or all of them.
@@ -46,7 +48,7 @@ class SaeRef:
     hook_point: str
     layer: int  # block index; -1 where the hook point belongs to no block (hook_embed)
     site: str  # the hook point without its block: "hook_resid_pre", "attn.hook_z", ...
-    training_context: int  # tokens, BOS included
+    training_context: int | None  # tokens, BOS included; None where it is not declared
     d_in: int
     d_sae: int
     architecture: str
@@ -55,8 +57,11 @@ class SaeRef:
     location: str
     # What the weights are: changes whenever a byte of them does.
     weights_key: str
+    # What to measure on unasked; where the release declares none, what sae_lens's loader writes.
     dataset: str | None = None
     neuronpedia_id: str | None = None  # of its features' dashboards: "gpt2-small/0-res-jb"
+    # To hold the measurement against; it tells no measurement from another, and so is in no name.
+    declared: Declared = field(default=Declared(), repr=False)
 
     def feature_link(self, feature: int) -> str | None:
         """Where a feature's dashboard is; None for an SAE that has none."""

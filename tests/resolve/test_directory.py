@@ -113,11 +113,14 @@ def test_all_releases(resolved: dict[str, Any], lookups: dict[str, Any]):
 def test_transcoders_and_nothing_else_are_refused(
     resolved: dict[str, Any], lookups: dict[str, Any]
 ):
-    transcoders = {name for name, lookup in lookups.items() if is_transcoder(lookup)}
+    transcoders = {name: each for name, each in lookups.items() if is_transcoder(each)}
     assert resolved["refused"] == {
-        name: f"release {name!r} holds transcoders, which map one hook point to another; "
+        name: f"release {name!r} holds cross-layer transcoders, each of which writes to many "
+        "layers; sae_lens adds up what they write, which reconstructs no layer's output"
+        if "clt" in lookup.conversion_func
+        else f"release {name!r} holds transcoders, which map one hook point to another; "
         "sae-checks gates SAEs only, for now"
-        for name in transcoders
+        for name, lookup in transcoders.items()
     }
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 
 from sae_checks.evals.context.kinds import CONTEXT
+from sae_checks.evals.declared.kinds import DECLARED
 from sae_checks.evals.kind import CellKind, Registration
 from sae_checks.evals.tasks.kinds import TASKS
 from sae_checks.measure.evaluation import Evaluation
 from sae_checks.records import Table
 from sae_checks.records.selectors import SELECTORS, Selector
 
-EVALUATIONS: tuple[Registration, ...] = (CONTEXT, TASKS)
+EVALUATIONS: tuple[Registration, ...] = (CONTEXT, TASKS, DECLARED)
 
 
 def kinds() -> dict[str, CellKind]:

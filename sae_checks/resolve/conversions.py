@@ -118,6 +118,7 @@ class Conversion:
         kind: what an entry is.
         assumed: names of the metadata that it writes by itself, whatever the release says: they are
             not declared.
+        unwritten: names of those that it does not write at all: they are not declared either.
         target_l0: whether the L0 that the directory names for its entries is what training aimed
             at, not what was measured.
         model: the model by the name of a hub repo; None: the directory or the release's files say.
@@ -127,6 +128,7 @@ class Conversion:
     site: Callable[[Named], str | None] = _of_entry_id
     kind: Callable[[Named], Kind] = _is_sae
     assumed: frozenset[str] = frozenset()
+    unwritten: frozenset[str] = frozenset()
     target_l0: bool = False
     model: Callable[[str], str | None] = _no_model
 
@@ -154,7 +156,10 @@ CONVERSIONS: Mapping[str, Conversion] = MappingProxyType(
             "jumprelu", _of_gemma_3, _kind_of_gemma_3, _ALL_THREE, target_l0=True
         ),
         "goodfire": Conversion(
-            "standard", _always("hook_resid_post"), assumed=frozenset({"dataset_path"})
+            "standard",
+            _always("hook_resid_post"),
+            assumed=frozenset({"dataset_path"}),
+            unwritten=frozenset({"context_size", "prepend_bos"}),
         ),
         "llama_scope": Conversion("jumprelu", _of_llama_scope, assumed=_ALL_THREE, target_l0=True),
         "llama_scope_r1_distill": Conversion(
@@ -163,21 +168,27 @@ CONVERSIONS: Mapping[str, Conversion] = MappingProxyType(
             # It writes Llama-3.1-8B, where the directory names the model distilled into that.
             assumed=_ALL_THREE | {"model_name"},
         ),
-        "mntss_clt_layer_transcoder": Conversion("standard", _always(None), _is_cross_layer),
+        "mntss_clt_layer_transcoder": Conversion(
+            None, _always(None), _is_cross_layer, unwritten=_ALL_THREE
+        ),
         "mwhanna_transcoder": Conversion(
-            "standard",
+            None,
             _always("mlp.hook_in"),
             _is_transcoder,
             # Its context size is the batch size of the training run.
             assumed=frozenset({"context_size", "dataset_path"}),
+            unwritten=frozenset({"prepend_bos"}),
         ),
         "qwen_scope": Conversion(
             "topk",
             _always("hook_resid_post"),
             assumed=frozenset({"context_size", "prepend_bos"}),
+            unwritten=frozenset({"dataset_path"}),
             target_l0=True,
         ),
-        "temporal": Conversion("temporal", _always("hook_resid_post"), target_l0=True),
+        "temporal": Conversion(
+            "temporal", _always("hook_resid_post"), unwritten=_ALL_THREE, target_l0=True
+        ),
     }
 )
 

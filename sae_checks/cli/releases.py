@@ -86,7 +86,7 @@ def summarised(name: str) -> ReleaseSummary:
     entries, kinds = directory.named(description), directory.kinds(description)
     model = conversion.model(description["repo_id"]) or description["model"]
     if model_family(model) is None:
-        unknown = f"a model of unknown architecture, {model}"
+        unknown = "SAEs of a model whose architecture is not known"
         reasons = Counter({unknown: len(entries)})
     else:
         reasons = Counter(REFUSED[kind] for kind in kinds if kind in REFUSED)

@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from sae_checks.evals.context.cells import Cell, ReleaseCell
     from sae_checks.evals.propagation.cells import PropagationCell, PropagationReleaseCell
     from sae_checks.evals.stack.cells import StackCell, StackedSaeCell
+    from sae_checks.evals.declared.cells import DeclaredCell
     from sae_checks.evals.tasks.cells import TaskCell
     from sae_checks.evals.tasks.release import TaskReleaseCell
     from sae_checks.judge.statistics import Estimate
 
 __all__ = [
     "Cell",
+    "DeclaredCell",
     "Estimate",
     "PropagationCell",
     "PropagationReleaseCell",
@@ -35,6 +37,7 @@ _HOMES = {
     "ReleaseCell": "sae_checks.evals.context.cells",
     "PropagationCell": "sae_checks.evals.propagation.cells",
     "PropagationReleaseCell": "sae_checks.evals.propagation.cells",
+    "DeclaredCell": "sae_checks.evals.declared.cells",
     "Estimate": "sae_checks.judge.statistics",
     "StackCell": "sae_checks.evals.stack.cells",
     "StackedSaeCell": "sae_checks.evals.stack.cells",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from sae_checks.evals.context.cells import Cell, ReleaseCell
+from sae_checks.evals.declared.cells import DeclaredCell
 from sae_checks.evals.registry import kind_named, refuse_unknown
 from sae_checks.evals.tasks.cells import TaskCell
 from sae_checks.evals.tasks.release import TaskReleaseCell
@@ -36,8 +37,9 @@ def check(
         cells: "in_context" or "past_context" (one test per SAE × position range), "sae" (one per
             SAE), "release" (one in all; the function gets a `ReleaseCell`), "task" (one per SAE ×
             task, which gets a `TaskCell`) or "task_release" (one per task: `TaskReleaseCell`); of
-            pairs of SAEs "propagation" (one per pair: `PropagationCell`), "propagation_direct"
-            (those of the residual stream alone) or "propagation_release"
+            what SAEs declare "declared_l0" or "declared_explained_variance" (one per SAE that does:
+            `DeclaredCell`); of pairs of SAEs "propagation" (one per pair: `PropagationCell`),
+            "propagation_direct" (those of the residual stream alone) or "propagation_release"
             (`PropagationReleaseCell`); of SAEs that are spliced in together "stack" or
             "stack_beside_saes" (one per stack: `StackCell`), "stacked_sae" (one per SAE:
             `StackedSaeCell`) or "stack_task" (one per stack × task: `TaskCell`).
@@ -104,4 +106,12 @@ def check_of(function: object) -> Check | None:
     return found if isinstance(found, Check) else None
 
 
-__all__ = ["Cell", "ReleaseCell", "TaskCell", "TaskReleaseCell", "check", "check_of"]
+__all__ = [
+    "Cell",
+    "DeclaredCell",
+    "ReleaseCell",
+    "TaskCell",
+    "TaskReleaseCell",
+    "check",
+    "check_of",
+]

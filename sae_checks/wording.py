@@ -2,6 +2,9 @@
 
 import re
 
+# What to do where no training context is declared.
+SAY_TRAINING_CONTEXT = "say it with --sae-training-context TOKENS"
+
 
 def counted(count: int, noun: str) -> str:
     """A number and its noun: 1 SAE, 13 SAEs, 1,024 texts."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from sae_checks.evals.context.cells import Cell
 from sae_checks.evals.context.table import ContextTable
+from sae_checks.evals.declared.cells import DeclaredCell
 from sae_checks.evals.registry import kind_named
 from sae_checks.evals.tasks.cells import TaskCell
 from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.judge.thresholds import Thresholds
-from sae_checks.records import PositionRange, SaeRef
+from sae_checks.records import DeclaredFigure, PositionRange, SaeRef
 from sae_checks.records.place import CellKey, CellRef, Place
 from sae_checks.records.selectors import POSITIONS, SELECTORS, TASK, Pattern, Selector
 
@@ -75,6 +77,12 @@ def cell_on_texts(
     at = Place.of_sae(release, table.sae)
     at = at if kind == "sae" else at.at(POSITIONS, positions)
     return Cell(at, table, positions, check, thresholds)
+
+
+def declared_cell(cell: Cell, figure: DeclaredFigure, corpus: str) -> DeclaredCell:
+    """The same cell, beside a figure that is declared."""
+    given = {each.name: getattr(cell, each.name) for each in fields(Cell)}
+    return DeclaredCell(**given, figure=figure, corpus=corpus)
 
 
 def cell_on_items(release: str, table: TaskTable, check: str, thresholds: Thresholds) -> TaskCell:

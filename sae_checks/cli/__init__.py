@@ -7,11 +7,11 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from sae_checks.cli import selftest
+from sae_checks.cli import releases, selftest
 from sae_checks.errors import UserError
 
 # A command adds its arguments to a parser, and runs.
-_COMMANDS = {"selftest": selftest}
+_COMMANDS = {"releases": releases, "selftest": selftest}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m sae_checks", description=selftest.__doc__)
+    parser = argparse.ArgumentParser("python -m sae_checks", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, command in _COMMANDS.items():
         command.add_arguments(commands.add_parser(name, help=command.HELP))

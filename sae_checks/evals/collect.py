@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -44,7 +45,10 @@ class CellCollector:
         saes = self.release.saes
         if not check.beyond_training:
             return saes
-        return tuple(s for s in saes if self.context >= BEYOND_TRAINING * s.training_context)
+        # What is not declared is as if it were never reached.
+        return tuple(
+            s for s in saes if self.context >= BEYOND_TRAINING * (s.training_context or math.inf)
+        )
 
     def have_a_trend(self, check: Check) -> bool:
         """Whether a check of the whole release is asked at all."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 
 from sae_checks.evals.context.kinds import CONTEXT
+from sae_checks.evals.declared.kinds import DECLARED
 from sae_checks.evals.kind import CellKind, Registration
 from sae_checks.evals.propagation.kinds import PROPAGATION
 from sae_checks.evals.stack.kinds import STACKS, STACKS_ON_TASKS
@@ -13,7 +14,14 @@ from sae_checks.measure.evaluation import Evaluation
 from sae_checks.records import Table
 from sae_checks.records.selectors import SELECTORS, Selector
 
-EVALUATIONS: tuple[Registration, ...] = (CONTEXT, TASKS, PROPAGATION, STACKS, STACKS_ON_TASKS)
+EVALUATIONS: tuple[Registration, ...] = (
+    CONTEXT,
+    TASKS,
+    DECLARED,
+    PROPAGATION,
+    STACKS,
+    STACKS_ON_TASKS,
+)
 
 
 def kinds() -> dict[str, CellKind]:

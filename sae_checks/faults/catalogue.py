@@ -58,11 +58,13 @@ def sample_of(sae: LoadedSae, x: Tensor, position: Tensor, written: Tensor | Non
 
     `x` (N, d_in) at `position` (N,); `written` (N, d_out) where a transcoder writes.
     """
-    inside = position < sae.ref.training_context
+    # Without a training context all that was measured counts as inside.
+    training_context = sae.ref.training_context or int(position.max()) + 1
+    inside = position < training_context
     x, position = x[inside], position[inside]
     frequency = (sae.encode(x) != 0).float().mean(dim=0)
     written = None if written is None else written[inside]
-    return Sample(x, position, frequency, sae.ref.training_context, written)
+    return Sample(x, position, frequency, training_context, written)
 
 
 CATALOGUE: tuple[Fault, ...] = (

@@ -104,6 +104,8 @@ class Trials:
     def _shortened(self, ref: SaeRef, share: float) -> tuple[Sequence[SaeRef], Measurement, Cells]:
         """An SAE that says it was trained at a shorter context: the same tables, other cells."""
         injection = self.injection
+        if ref.training_context is None:
+            raise UserError(f"SAE {ref.sae_id!r} declares no training context to shorten")
         short = replace(ref, training_context=max(4, int(share * ref.training_context)))
 
         def exchanged(each: SaeRef) -> SaeRef:

@@ -6,6 +6,7 @@ start in a moment.
 
 from sae_checks.records.arrays import BoolArray, FloatArray, IntArray
 from sae_checks.records.dataset import DatasetRef, TableRef
+from sae_checks.records.declared import Declared, DeclaredFigure
 from sae_checks.records.manifest import DatasetEntry, Manifest, SaeEntry
 from sae_checks.records.measurement import Measurement, by_key
 from sae_checks.records.release import (
@@ -36,6 +37,8 @@ __all__ = [
     "BoolArray",
     "DatasetEntry",
     "DatasetRef",
+    "Declared",
+    "DeclaredFigure",
     "FloatArray",
     "IntArray",
     "Intervention",

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sae_checks.records.dataset import DatasetRef
+from sae_checks.records.declared import Declared
 from sae_checks.records.release import ModelLoading, SaeRef, TaskRef
 from sae_checks.records.table import TEXTS
 
@@ -25,7 +26,9 @@ class SaeEntry:
         ref = content["ref"]
         pairs = tuple((key, value) for key, value in ref["loading"]["from_pretrained_kwargs"])
         loading = ModelLoading(**{**ref["loading"], "from_pretrained_kwargs": pairs})
-        return cls(SaeRef(**{**ref, "loading": loading}), content["folder"], content["failure"])
+        declared = Declared.from_json(ref.get("declared", {"dataset": ref.get("dataset")}))
+        sae = SaeRef(**{**ref, "loading": loading, "declared": declared})
+        return cls(sae, content["folder"], content["failure"])
 
 
 @dataclass(frozen=True)

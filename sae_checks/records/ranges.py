@@ -28,24 +28,31 @@ class PositionRanges:
     past_context: tuple[PositionRange, ...]
 
 
-def in_context_range(training_context: int, context: int) -> PositionRange:
-    """Positions with a loss inside the training context: 1 .. T-1, cut by the measured one."""
-    if training_context < 2 or context < 3:
+def in_context_range(training_context: int | None, context: int) -> PositionRange:
+    """Positions with a loss inside the training context: 1 .. T-1, cut by the measured one.
+
+    Where T is not declared (None), all that was measured counts as inside: 1 .. C-2.
+    """
+    inside = context if training_context is None else training_context
+    if inside < 2 or context < 3:
         raise UserError(
             "a training context needs 2 tokens or more and a measured context 3 or more, got "
-            f"{training_context} and {context}"
+            f"{inside} and {context}"
         )
-    return PositionRange(1, min(training_context - 1, context - 2))
+    return PositionRange(1, min(inside - 1, context - 2))
 
 
-def past_context_range(training_context: int, context: int) -> PositionRange | None:
-    """Positions with a loss past the training context: T .. C-2; None where there are none."""
-    if context - 2 < training_context:
+def past_context_range(training_context: int | None, context: int) -> PositionRange | None:
+    """Positions with a loss past the training context: T .. C-2; None where there are none.
+
+    What is past a training context that is not declared cannot be told: None.
+    """
+    if training_context is None or context - 2 < training_context:
         return None
     return PositionRange(training_context, context - 2)
 
 
-def position_ranges(training_context: int, context: int) -> PositionRanges:
+def position_ranges(training_context: int | None, context: int) -> PositionRanges:
     """The default ranges for training context T and measured context C.
 
     Inside: 1, 2:3, 4:7, ... doubling, up to T-1. Past: from T, 1.25T, 1.5T, 2T, 4T, 8T, ... up to
@@ -58,14 +65,14 @@ def position_ranges(training_context: int, context: int) -> PositionRanges:
     past = past_context_range(training_context, context)
     if past is None:
         return PositionRanges(_cut(edges, inside.last), ())
-    past_edges = [int(edge * training_context) for edge in PAST_EDGES]
+    past_edges = [int(edge * past.first) for edge in PAST_EDGES]
     while past_edges[-1] <= past.last:
         past_edges.append(past_edges[-1] * 2)
     return PositionRanges(_cut(edges, inside.last), _cut(past_edges, past.last))
 
 
 def place_ranges(
-    ranges: tuple[PositionRange, ...], training_context: int, context: int
+    ranges: tuple[PositionRange, ...], training_context: int | None, context: int
 ) -> PositionRanges:
     """A user's ranges for one SAE: cut to what was measured, split at the training context."""
     inside = in_context_range(training_context, context)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Literal
+
+from sae_checks.records.declared import Declared
 
 Source = Literal["directory", "folder", "hub", "demo", "stored"]
 # Which tokens of an answer count: its first one, as in the study, or all of them.
@@ -46,7 +49,7 @@ class SaeRef:
     hook_point: str
     layer: int  # block index; -1 where the hook point belongs to no block (hook_embed)
     site: str  # the hook point without its block: "hook_resid_pre", "attn.hook_z", ...
-    training_context: int  # tokens, BOS included
+    training_context: int | None  # tokens, BOS included; None where it is not declared
     d_in: int
     d_sae: int
     architecture: str
@@ -55,6 +58,7 @@ class SaeRef:
     location: str
     # What the weights are: changes whenever a byte of them does.
     weights_key: str
+    # What to measure on unasked; where the release declares none, what sae_lens's loader writes.
     dataset: str | None = None
     neuronpedia_id: str | None = None  # of its features' dashboards: "gpt2-small/0-res-jb"
     # A transcoder writes at another hook point than it reads; an SAE where it reads.
@@ -81,11 +85,20 @@ class SaeRef:
         """Its hook point, or both: "blocks.0.hook_resid_mid->blocks.0.hook_mlp_out"."""
         return f"{self.hook_point}->{self.writes}" if self.is_transcoder else self.hook_point
 
+    # To hold the measurement against; it tells no measurement from another, and so is in no name.
+    declared: Declared = field(default=Declared(), repr=False)
+
     def feature_link(self, feature: int) -> str | None:
         """Where a feature's dashboard is; None for an SAE that has none."""
         if self.neuronpedia_id is None:
             return None
         return f"https://www.neuronpedia.org/{self.neuronpedia_id}/{feature}"
+
+
+def shortest_training_context(saes: Iterable[SaeRef]) -> int | None:
+    """The shortest training context that any of some SAEs declares, in tokens; None: none does."""
+    declared = [sae.training_context for sae in saes if sae.training_context is not None]
+    return min(declared, default=None)
 
 
 @dataclass(frozen=True)

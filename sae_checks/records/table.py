@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sae_checks.records.arrays import BoolArray, FloatArray, IntArray
-from sae_checks.records.release import SaeRef
+from sae_checks.records.release import SaeRef, shortest_training_context
 
 TEXTS = "texts"  # the dataset of texts of a run's corpus; tasks are datasets of their own names
 # Independent units are dealt out to this many groups, one of which at a time is left out for
@@ -131,9 +131,9 @@ class Table:
         return (*self.intervention.saes, *(() if self.observed is None else (self.observed,)))
 
     @property
-    def training_context(self) -> int:
-        """In tokens, of the one of its SAEs that was trained on the shortest."""
-        return min(sae.training_context for sae in self.saes)
+    def training_context(self) -> int | None:
+        """In tokens, of the one of its SAEs that was trained on the shortest; None: undeclared."""
+        return shortest_training_context(self.saes)
 
     @property
     def rows(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sae_checks.report.texts import text_lines
 from sae_checks.report.words import baseline_lines
 from sae_checks.session.result import RunFacts
-from sae_checks.wording import counted
+from sae_checks.wording import SAY_TRAINING_CONTEXT, counted
 
 
 def header_lines(facts: RunFacts) -> list[str]:
@@ -25,7 +25,7 @@ def _release(facts: RunFacts) -> str:
 
 
 def _rest(facts: RunFacts) -> list[str]:
-    lines = baseline_lines(facts)
+    lines = [*_undeclared(facts), *baseline_lines(facts)]
     if facts.stored is not None:
         folder, manifest = facts.stored
         drawn = "".join(f": {line}" for line in text_lines(manifest))
@@ -48,4 +48,20 @@ def _rest(facts: RunFacts) -> list[str]:
         )
     if facts.tables is not None:
         lines.append(f"measurements in {facts.tables}")
+    return lines
+
+
+def _undeclared(facts: RunFacts) -> list[str]:
+    """What the release does not say of its SAEs, and what is done without it."""
+    saes, lines = facts.release.saes, []
+    count = sum(sae.training_context is None for sae in saes)
+    if count:
+        whose = "" if count == len(saes) else f" of {count:,} of {counted(len(saes), 'SAE')}"
+        lines.append(
+            f"training context{whose} not declared; {SAY_TRAINING_CONTEXT}. Until then all "
+            "positions measured count as within it, and nothing is asked past it"
+        )
+    assumed = sorted({s.dataset for s in saes if s.dataset and not s.declared.dataset})
+    if assumed:
+        lines.append(f"data set not declared; sae_lens's loader says {', '.join(assumed)}")
     return lines

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sae_checks.errors import ReleaseError
-from sae_checks.records import ModelLoading, Release, SaeRef
+from sae_checks.records import Declared, ModelLoading, Release, SaeRef
+from sae_checks.resolve.conversions import conversion_named
+from sae_checks.resolve.declared import declared_figures
 from sae_checks.resolve.hook_point import choose_name, of_head, parse_hook_point
 from sae_checks.resolve.json_file import read_object
 from sae_checks.resolve.listing import Entry, Listing
@@ -61,14 +63,9 @@ def _describe_entry(
     listing: Listing, source: _Source, entry: Entry, model: str | None, training_context: int | None
 ) -> SaeRef:
     config, weights_key = source.read(entry)
-    get = _Reader(listing.name, entry, config)
+    get = _Reader(listing.name, entry, config, conversion_named(listing.conversion).assumed)
     architecture = get.typed("architecture", get("architecture", "standard"), str, "a text")
     context = training_context or get("context_size")
-    if not context:
-        raise ReleaseError(
-            f"SAE {entry.sae_id!r} of {listing.name!r} does not say its training context; "
-            "say it with --sae-training-context TOKENS"
-        )
     hook_point = choose_name(get.required("hook_name"), get("hf_hook_name"))
     hook_point = _of_head(get, hook_point, "hook_head_index")
     layer, site = parse_hook_point(hook_point)
@@ -79,7 +76,7 @@ def _describe_entry(
         hook_point=hook_point,
         layer=layer,
         site=site,
-        training_context=get.whole("context_size", context),
+        training_context=None if context is None else get.whole("context_size", context),
         d_in=get.whole("d_in", get.required("d_in")),
         d_sae=get.whole("d_sae", get.required("d_sae")),
         architecture=architecture,
@@ -91,8 +88,9 @@ def _describe_entry(
         ),
         location=entry.location,
         weights_key=weights_key,
-        dataset=get("dataset_path"),
+        dataset=get("dataset_path") or get.assumed("dataset_path"),
         neuronpedia_id=entry.neuronpedia_id or get("neuronpedia_id"),
+        declared=_declared(listing, entry, get),
         **_written(get, architecture, hook_point),
     )
 
@@ -128,6 +126,13 @@ def _of_head(get: _Reader, hook_point: str, key: str) -> str:
     )
 
 
+def _declared(listing: Listing, entry: Entry, get: _Reader) -> Declared:
+    """The figures that are declared of an SAE, and what it was trained on."""
+    where = f"SAE {entry.sae_id!r} of {listing.name!r}"
+    figures = declared_figures(get, where, entry.location, entry.figures, target_l0=entry.target_l0)
+    return replace(figures, dataset=get("dataset_path"))
+
+
 def _plain(value: Any) -> object:
     """Something hashable, so that ways of loading can be compared."""
     return value if isinstance(value, str | int | float | bool | None) else json.dumps(value)
@@ -136,20 +141,25 @@ def _plain(value: Any) -> object:
 class _Reader:
     """Looks a name up: what the directory overrides, then where sae_lens writes it.
 
-    That is in `metadata` since version 6.0, and flat before.
+    That is in `metadata` since version 6.0, and flat before. What a conversion function assumed is
+    not declared, and so is not found there.
     """
 
-    def __init__(self, release: str, entry: Entry, config: Mapping[str, Any]) -> None:
+    def __init__(
+        self, release: str, entry: Entry, config: Mapping[str, Any], assumed: Set[str] = frozenset()
+    ) -> None:
         self.release, self.sae_id = release, entry.sae_id
         metadata = config.get("metadata", {})
-        self.places = (entry.overrides, self.typed("metadata", metadata, dict, "an object"), config)
+        self._overrides, self._assumed = entry.overrides, assumed
+        self._written = (self.typed("metadata", metadata, dict, "an object"), config)
 
     def __call__(self, name: str, default: Any = None) -> Any:
-        for place in self.places:
-            for key in (name, _OLD_NAMES.get(name)):
-                if key is not None and place.get(key) is not None:
-                    return place[key]
-        return default
+        written = () if name in self._assumed else self._written
+        return _found(name, (self._overrides, *written), default)
+
+    def assumed(self, name: str) -> Any:
+        """What a conversion function wrote, whether the release declares it or not."""
+        return _found(name, self._written)
 
     def typed(self, name: str, value: Any, kind: type[T], called: str) -> T:
         """A value that has to be of a type, which a person calls so: else sae_lens stumbles."""
@@ -176,6 +186,14 @@ class _Reader:
                 "which sae-checks needs to know"
             )
         return value
+
+
+def _found(name: str, places: Iterable[Mapping[str, Any]], default: Any = None) -> Any:
+    for place in places:
+        for key in (name, _OLD_NAMES.get(name)):
+            if key is not None and place.get(key) is not None:
+                return place[key]
+    return default
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,8 @@ from typing import Any
 import yaml
 
 from sae_checks.errors import ReleaseError
+from sae_checks.resolve.conversions import REFUSED, Kind, Named, conversion_named
 
-# Conversions of sae_lens that make a transcoder of one layer of a cross-layer transcoder.
-_CROSS_LAYER = frozenset({"mntss_clt_layer_transcoder"})
 _TOP_LEVEL_KEY = re.compile(r"^([^\s#:][^:\n]*):[ \t]*$", re.MULTILINE)
 
 
@@ -65,14 +64,36 @@ def releases_of_repo(repo_id: str) -> list[str]:
     return [n for n, (start, end) in _sections().items() if pattern.search(text, start, end)]
 
 
+def named(description: dict[str, Any]) -> list[Named]:
+    """The entries of a release, by their names."""
+    repo_id = description["repo_id"]
+    return [Named(str(sae["id"]), repo_id, str(sae["path"])) for sae in description["saes"]]
+
+
+def kinds(description: dict[str, Any]) -> list[Kind]:
+    """What each entry of a release is, as far as names tell."""
+    conversion = conversion_named(description.get("conversion_func"))
+    return [conversion.kind(entry) for entry in named(description)]
+
+
 def refusal(name: str, description: dict[str, Any]) -> str | None:
-    """Why the release cannot be gated, or None."""
-    conversion = description.get("conversion_func")
-    paths = [str(sae["path"]) for sae in description["saes"]]
-    if conversion in _CROSS_LAYER or (conversion == "gemma_3" and any("clt" in p for p in paths)):
-        return (
-            f"release {name!r} holds cross-layer transcoders, whose features write to the outputs "
-            "of all later MLPs at once, while sae_lens sums what they write into one layer's: that "
-            "sum stands for no activation, so there is nothing to hold it against"
-        )
+    """Why the release cannot be gated, or None where any of its entries can."""
+    reasons = [REFUSED.get(kind) for kind in kinds(description)]
+    if all(reasons):
+        return f"release {name!r} holds {reasons[0]}"
     return None
+
+
+def figures(sae: dict[str, Any]) -> dict[str, float]:
+    """What an entry declares of its SAE: `l0`, `variance_explained`, both, or neither."""
+    return {n: float(sae[n]) for n in ("l0", "variance_explained") if sae.get(n) is not None}
+
+
+def declares_targets(description: dict[str, Any]) -> bool:
+    """Whether the L0s of a release are what training aimed at, such as a k.
+
+    What is measured differs from SAE to SAE: one value for all of several is a target.
+    """
+    l0s = [float(sae["l0"]) for sae in description["saes"] if sae.get("l0") is not None]
+    nominal = len(l0s) > 1 and len(set(l0s)) == 1
+    return nominal or conversion_named(description.get("conversion_func")).target_l0

@@ -28,6 +28,8 @@ class Entry:
     location: str  # a folder, or "repo_id:folder"
     overrides: Mapping[str, Any] = field(default_factory=dict)
     neuronpedia_id: str | None = None
+    figures: Mapping[str, float] = field(default_factory=dict)  # which the directory declares
+    target_l0: bool = False  # of these, the L0 is what training aimed at
 
 
 @dataclass(frozen=True)
@@ -93,12 +95,15 @@ def _find_in_directory(name: str) -> Listing:
     if reason is not None:
         raise ReleaseError(reason)
     repo_id, overrides = description["repo_id"], description.get("config_overrides") or {}
+    target_l0 = directory.declares_targets(description)
     entries = tuple(
         Entry(
             sae_id=sae["id"],
             location=f"{repo_id}:{sae['path']}",
             overrides=overrides,
             neuronpedia_id=sae.get("neuronpedia"),
+            figures=directory.figures(sae),
+            target_l0=target_l0,
         )
         for sae in description["saes"]
     )

@@ -20,7 +20,8 @@ def run_facts(gate: Gate, *, with_tasks: bool) -> RunFacts:
         with_tasks: whether a check asks about tasks; else they are not looked up.
     """
     options, store, comparison = gate.options, gate.store, gate.comparison
-    within = [s for s in gate.release.saes if not gate.ranges[s.sae_id].past_context]
+    declaring = [sae for sae in gate.release.saes if sae.training_context is not None]
+    within = [sae for sae in declaring if not gate.ranges[sae.sae_id].past_context]
     judged = None
     if gate.stored is not None and options.measurements is not None:
         judged = options.measurements, gate.stored.manifest

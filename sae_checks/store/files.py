@@ -104,12 +104,13 @@ def slug(name: str) -> str:
 
 def _described(sae: SaeRef) -> dict[str, Any]:
     described = asdict(sae)
-    del described["location"], described["loading"]["model_name"]
+    del described["location"], described["loading"]["model_name"], described["declared"]
     return described
 
 
 def _without_places(sae: SaeRef) -> SaeRef:
-    # Where files lie does not matter, only what they are; the model is in the setting's key.
+    # Where files lie does not matter, only what they are; the model is in the setting's key, and
+    # what is declared of them is in no text of theirs.
     return replace(sae, location="", loading=replace(sae.loading, model_name=""))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -55,6 +57,14 @@ def test_the_sample_is_of_the_training_context(sample):
     assert int(sample.position.max()) == TRAINING_CONTEXT - 1
     assert len(sample.x) == TEXTS * TRAINING_CONTEXT
     assert 0 < sample.mean_l0 < 64
+
+
+def test_without_a_training_context_the_sample_is_of_all_that_was_measured(good):
+    silent = LoadedSae(replace(good.ref, training_context=None), good.sae)
+    position = torch.arange(CONTEXT).repeat(TEXTS)
+    everything = sample_of(silent, torch.randn(len(position), D_MODEL), position)
+    assert len(everything.x) == TEXTS * CONTEXT
+    assert everything.training_context == CONTEXT
 
 
 @pytest.mark.parametrize("fault", OF_WEIGHTS, ids=lambda fault: fault.name)

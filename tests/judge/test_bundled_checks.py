@@ -20,13 +20,14 @@ from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.judge.ranks import rank_association, rank_effect
 from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
 from sae_checks.records import (
+    DeclaredFigure,
     ModelLoading,
     PositionRange,
     SaeRef,
 )
 from sae_checks.session.suite import BUNDLED_THRESHOLDS, bundled_checks
 from tests.measuring import TEXT_NEEDS
-from tests.places import cell_on_items, cell_on_texts
+from tests.places import cell_on_items, cell_on_texts, declared_cell
 from tests.stored import ablation_table, feature_table
 
 CHECKS = bundled_checks()
@@ -115,7 +116,13 @@ def task_table(layer: int, needs: frozenset[str]) -> TaskTable:
 
 
 CLASSES = [(ROW > 0) & (ROW < 10), ROW == 0, ROW >= 10]
-POSITIONS = {"in_context": (1, 15), "past_context": (32, 62), "sae": (1, 62), "release": (1, 62)}
+POSITIONS = {
+    **dict.fromkeys(("in_context", "declared_l0", "declared_explained_variance"), (1, 15)),
+    "past_context": (32, 62),
+    "sae": (1, 62),
+    "release": (1, 62),
+}
+DECLARED = {"declared_l0": 4.0, "declared_explained_variance": 0.8}
 EXPECTED = {
     "delta_ce": 0.1,
     "delta_ce_growth": 10,
@@ -124,6 +131,8 @@ EXPECTED = {
     "ce_recovered": 0.98,
     "ce_recovered_mean": 0.95,
     "l0": 5,
+    "declared_l0": 5 / 4,
+    "declared_explained_variance": 0.75 - 0.8,
     "l0_growth": 10,
     "l1_growth": 10,
     "explained_variance": 0.75,
@@ -177,9 +186,13 @@ def cell(name: str, layer: int = 0) -> Cell:
     check = CHECKS[name]
     kind = "sae" if check.cells.whole_release else check.cells.name
     positions = PositionRange(*POSITIONS[check.cells.name])
-    return cell_on_texts(
+    made = cell_on_texts(
         "tiny-release", table(layer, check.needs), kind, positions, name, THRESHOLDS
     )
+    if name in DECLARED:
+        figure = DeclaredFigure(DECLARED[name], "its cfg.json")
+        return declared_cell(made, figure, "tales")
+    return made
 
 
 @pytest.mark.parametrize("name", CHECKS)

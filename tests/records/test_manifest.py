@@ -13,6 +13,8 @@ from sae_checks.records import (
     TEXTS,
     DatasetEntry,
     DatasetRef,
+    Declared,
+    DeclaredFigure,
     Manifest,
     Measurement,
     ModelLoading,
@@ -39,9 +41,23 @@ loadings = st.builds(
         st.tuples(names, st.booleans() | st.integers()), max_size=2
     ).map(tuple),
 )
+figures = st.none() | st.builds(
+    DeclaredFigure, st.floats(allow_nan=False, allow_infinity=False), names, st.booleans()
+)
+declarations = st.builds(Declared, figures, figures, st.none() | names)
 saes = st.builds(
     SaeEntry,
-    st.builds(lambda loading: replace(stored.sae_ref(0), loading=loading), loadings),
+    st.builds(
+        lambda loading, declared, training_context: replace(
+            stored.sae_ref(0),
+            loading=loading,
+            declared=declared,
+            training_context=training_context,
+        ),
+        loadings,
+        declarations,
+        st.none() | st.integers(1),
+    ),
     names,
     st.none() | names,
 )
@@ -98,3 +114,11 @@ def test_a_table_is_asked_for_by_the_key_that_it_has():
 def test_what_is_no_manifest_raises(content: dict[str, object]):
     with pytest.raises((LookupError, TypeError)):
         Manifest.from_json(content)
+
+
+def test_what_was_measured_before_declarations_were_kept_declares_its_data_set_alone():
+    sae = replace(stored.sae_ref(0), dataset="a/corpus", declared=Declared(dataset="b/corpus"))
+    content = json.loads(json.dumps(replace(Manifest(), saes=(SaeEntry(sae, "a"),)).as_json()))
+    del content["saes"][0]["ref"]["declared"]
+    (entry,) = Manifest.from_json(content).saes
+    assert entry.ref == replace(sae, declared=Declared(dataset="a/corpus"))

@@ -9,7 +9,7 @@ from sae_checks.records import PositionRange
 from sae_checks.records.ranges import parse_ranges, place_ranges, position_ranges
 
 
-def shown(training_context: int, context: int) -> str:
+def shown(training_context: int | None, context: int) -> str:
     ranges = position_ranges(training_context, context)
     return " ".join(map(str, ranges.in_context)) + " | " + " ".join(map(str, ranges.past_context))
 
@@ -29,6 +29,7 @@ def shown(training_context: int, context: int) -> str:
         (65, 128, "1:1 2:3 4:7 8:15 16:31 32:64 | 65:80 81:96 97:126"),  # 64:64 joined
         (128, 130, "1:1 2:3 4:7 8:15 16:31 32:63 64:127 | 128:128"),
         (2, 20, "1:1 | 2:2 3:3 4:7 8:18"),
+        (None, 64, "1:1 2:3 4:7 8:15 16:31 32:62 | "),  # not declared: all counts as inside
     ],
 )
 def test_default_ranges(training_context, context, expected) -> None:

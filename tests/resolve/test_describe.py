@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sae_checks.errors import ReleaseError
-from sae_checks.records import ModelLoading, Release, SaeRef
+from sae_checks.records import Declared, ModelLoading, Release, SaeRef
 from sae_checks.resolve import Entry, Listing, describe, find
 from tests.resolve.saes import FLAT, METADATA, NESTED, nested, write_sae
 
@@ -44,6 +44,7 @@ def test_the_flat_layout(tmp_path: Path):
         location=str(tmp_path / "mine" / "sae-0"),
         weights_key=sae.weights_key,
         dataset="Skylion007/openwebtext",
+        declared=Declared(dataset="Skylion007/openwebtext"),
     )
 
 
@@ -67,6 +68,7 @@ def test_the_layout_with_metadata(tmp_path: Path):
         weights_key=sae.weights_key,
         dataset="monology/pile-uncopyrighted",
         neuronpedia_id="gemma-2-2b/12-res",
+        declared=Declared(dataset="monology/pile-uncopyrighted"),
     )
 
 
@@ -124,14 +126,15 @@ def test_a_missing_key(tmp_path: Path, key: str):
     )
 
 
-def test_no_training_context(tmp_path: Path):
+def test_no_training_context_is_not_declared_until_it_is_given(tmp_path: Path):
     config = nested(context_size=None)
-    assert refusal(tmp_path, config) == (
-        "SAE 'sae-0' of 'mine' does not say its training context; say it with "
-        "--sae-training-context TOKENS"
-    )
+    assert described(tmp_path, config).saes[0].training_context is None
     assert described(tmp_path, config, training_context=64).saes[0].training_context == 64
     assert described(tmp_path, FLAT, training_context=64).saes[0].training_context == 64
+    assert refusal(tmp_path, nested(context_size=0)) == (
+        "the cfg.json of SAE 'sae-0' of 'mine' says context_size = 0, which must be a whole number "
+        "of 1 or more"
+    )
 
 
 def test_a_transcoder(tmp_path: Path):

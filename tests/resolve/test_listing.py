@@ -64,6 +64,7 @@ def test_a_release_of_the_directory():
         location="jbloom/GPT2-Small-SAEs-Reformatted:blocks.3.hook_resid_pre",
         overrides={"model_from_pretrained_kwargs": {"center_writing_weights": True}},
         neuronpedia_id="gpt2-small/3-res-jb",
+        figures={"l0": 23.0, "variance_explained": 0.999},
     )
 
 

@@ -11,9 +11,17 @@ import pytest
 
 from sae_checks.errors import StoreError
 from sae_checks.evals.context.table import ContextTable
-from sae_checks.records import Intervention, Release, SaeRef
+from sae_checks.records import (
+    Declared,
+    DeclaredFigure,
+    Intervention,
+    Release,
+    SaeRef,
+    TableRef,
+)
 from sae_checks.records.provenance import DEFINITIONS_VERSION
 from sae_checks.store import MeasuredDataset, Store, codec
+from sae_checks.store.files import owner, sae_folder
 from sae_checks.store.integrity import read_sealed
 from tests.stored import (
     COLUMNS,
@@ -86,6 +94,13 @@ def test_other_weights_are_another_sae(store: Store):
 
 def test_the_same_weights_elsewhere_are_the_same_sae(store: Store):
     assert store.read(text_ref(replace(sae_ref(0), location="somewhere else"))) is not None
+
+
+def test_what_is_declared_of_an_sae_tells_no_measurement_from_another(store: Store):
+    says = replace(sae_ref(0), declared=Declared(l0=DeclaredFigure(20.0, "its path")))
+    refs = [TableRef(ContextTable, ON_TEXTS, Intervention((sae,))) for sae in (sae_ref(0), says)]
+    assert sae_folder(says) == sae_folder(sae_ref(0))
+    assert owner("key", refs[0]) == owner("key", refs[1])
 
 
 def test_another_setting_is_another_folder(store: Store, tmp_path: Path):

@@ -37,6 +37,7 @@ from sae_checks.judge.thresholds import Limit, Thresholds
 from sae_checks.records import BoolArray, FloatArray, PositionRange
 from sae_checks.records.place import Place
 from sae_checks.records.ranges import in_context_range, past_context_range
+from sae_checks.wording import SAY_TRAINING_CONTEXT
 
 Regime = Literal["in_context", "past_context"]
 
@@ -54,12 +55,12 @@ class Cell(LimitedCell):
 
     @property
     def in_context(self) -> PositionRange:
-        """1 .. T-1 for training context T, cut by the measured context."""
+        """1 .. T-1 for training context T, cut by the measured one; all of that without a T."""
         return in_context_range(self.table.sae.training_context, self.table.context)
 
     @property
     def past_context(self) -> PositionRange | None:
-        """T .. C-2 for measured context C; None where nothing past T was measured."""
+        """T .. C-2 for measured context C; None without a T, or where none was measured."""
         return past_context_range(self.table.sae.training_context, self.table.context)
 
     @property
@@ -171,17 +172,19 @@ class Cell(LimitedCell):
         is above the limit the value is C/T and the high end infinite: how much further it holds was
         not measured.
         """
+        training = self.table.sae.training_context
         if delta_ce_max is None:
             return undefined("delta_ce has no max here, which the usable context is measured by")
+        if training is None:
+            return undefined(f"its training context is not declared; {SAY_TRAINING_CONTEXT}")
         whole = self.over(PositionRange(1, self.table.context - 2))
         every = whole.mean_difference("ce_sae", "ce_clean")
         if math.isnan(every.value):
             return every
-        windows = self._windows(window)
+        windows = self._windows(training, min(window, training // 4))
         # Of many windows one lies above by chance: together they are to be as sure as one cell.
         shared = replace(self, coverage=self.coverage.shared_by(len(windows)))
         means = [shared.over(each).mean_difference("ce_sae", "ce_clean") for each in windows]
-        training = self.table.sae.training_context
 
         def reach(ends: list[float]) -> float:
             pairs = zip(windows, ends, strict=True)
@@ -212,10 +215,9 @@ class Cell(LimitedCell):
         """(texts, positions): the cell's massive tokens."""
         return token_mask(self.table, self.positions) & self.table.massive[:, span(self.positions)]
 
-    def _windows(self, length: int) -> list[PositionRange]:
+    def _windows(self, training: int, length: int) -> list[PositionRange]:
         """Windows over positions 1 .. C-2; one under half the length joins its neighbour."""
-        training, last = self.table.sae.training_context, self.table.context - 2
-        length = max(1, min(length, training // 4))
+        last, length = self.table.context - 2, max(1, length)
         inner = [
             start
             for start in range(training % length, last + 1, length)

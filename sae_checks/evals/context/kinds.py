@@ -22,7 +22,7 @@ from sae_checks.records.selectors import POSITIONS
 NAME = EVALUATION.name
 
 # The whole of a regime, from the training context and the measured one; None where it is empty.
-_Regime = Callable[[int, int], PositionRange | None]
+_Regime = Callable[[int | None, int], PositionRange | None]
 _Ranges = Callable[[PositionRanges], tuple[PositionRange, ...]]
 
 

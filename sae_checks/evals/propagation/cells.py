@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -56,13 +57,13 @@ class PropagationCell(LimitedCell):
                 f"{LAST_POSITION} = {last:g} in [checks.{self.check}] is no position of a mean: "
                 f"give a whole number from 1 to {measured}"
             )
-        training = min(sae.training_context for sae in self.spliced.saes)
+        training = self.spliced.training_context or math.inf
         if measured < min(last, training - 1) and not self._whole:
             raise UserError(
                 f"{LAST_POSITION} = {last:g} in [checks.{self.check}] is beyond what is measured "
                 f"of pairs of SAEs, positions 1 to {measured}: give {measured} or less"
             )
-        return PositionRange(1, max(1, min(int(last), training - 1, measured)))
+        return PositionRange(1, max(1, int(min(last, training - 1, measured))))
 
     def change(self, quantity: str, *, massive: bool = True, direct: bool = False) -> Estimate:
         """Mean with the splice / mean without it - 1, at the later SAE, on the same tokens.

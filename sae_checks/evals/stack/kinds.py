@@ -22,6 +22,7 @@ from sae_checks.judge.thresholds import Gate
 from sae_checks.records import TEXTS, Intervention, PositionRange, SaeRef, Table, TableKey
 from sae_checks.records.place import CellRef, Place
 from sae_checks.records.ranges import in_context_range
+from sae_checks.records.release import shortest_training_context
 from sae_checks.records.selectors import POSITIONS, TASK
 from sae_checks.wording import counted
 
@@ -30,7 +31,7 @@ _Table = TypeVar("_Table", bound=Table)
 
 def _positions(stack: Sequence[SaeRef], context: int) -> PositionRange:
     """Those that all SAEs of a stack were trained on."""
-    return in_context_range(min(sae.training_context for sae in stack), context)
+    return in_context_range(shortest_training_context(stack), context)
 
 
 def _whole(collector: CellCollector, check: Check) -> Iterable[CellRef]:

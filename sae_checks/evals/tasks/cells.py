@@ -78,14 +78,21 @@ class TaskCell(LimitedCell):
             return self.undefined(items.broken)
         clean, spliced = items.values
         only_clean, only_sae = int((clean > spliced).sum()), int((spliced > clean).sum())
-        past = self.table.prompt_tokens > self.table.training_context
         return self.of_items(self._drop(clean, spliced)).with_notes(
             clean_accuracy=100 * float(clean.mean()),
             sae_accuracy=100 * float(spliced.mean()),
             only_clean=only_clean,
             only_sae=only_sae,
-            items_past_training_context=int(past.sum()),
+            **self._items_past_training(),
         )
+
+    def _items_past_training(self) -> dict[str, int]:
+        """How many prompts are longer than the training context, where one is declared."""
+        training = self.table.training_context
+        if training is None:
+            return {}
+        past = self.table.prompt_tokens > training
+        return {"items_past_training_context": int(past.sum())}
 
     def _drop(self, clean: FloatArray, spliced: FloatArray) -> Estimate:
         """The accuracy drop of items, (items,) 1 where right, 0 where not."""

@@ -30,7 +30,7 @@ THRESHOLDS = Thresholds(
 )
 
 
-def sae(layer: int = 3, training_context: int = 4) -> SaeRef:
+def sae(layer: int = 3, training_context: int | None = 4) -> SaeRef:
     return SaeRef(
         sae_id=f"blocks.{layer}.hook_resid_pre",
         hook_point=f"blocks.{layer}.hook_resid_pre",
@@ -274,7 +274,7 @@ def test_a_broken_sae_is_broken_where_ablation_costs_nothing_too() -> None:
     assert estimate.reason == "ce_sae is not finite on 1 token of 1 text"
 
 
-def usable(delta, training_context: int = 64, limit: float = 0.5, texts: int = 3, window=16):
+def usable(delta, training_context: int | None = 64, limit: float = 0.5, texts: int = 3, window=16):
     """Of an SAE whose ΔCE is given at each position, the same in every text."""
     spliced = np.tile(np.asarray(delta, dtype=float), (texts, 1))
     ref = sae(training_context=training_context)
@@ -304,6 +304,15 @@ def test_usable_context(position, expected) -> None:
 def test_usable_context_that_outlasts_what_was_measured() -> None:
     estimate = usable(rising_at(999))
     assert (estimate.value, estimate.low, estimate.high) == (256 / 64, 256 / 64, math.inf)
+
+
+def test_usable_context_of_a_training_context_that_is_not_declared() -> None:
+    estimate = usable(rising_at(999), training_context=None)
+    assert math.isnan(estimate.value)
+    assert not estimate.inapplicable
+    assert estimate.reason == (
+        "its training context is not declared; say it with --sae-training-context TOKENS"
+    )
 
 
 def test_usable_context_needs_positions_past_the_training_context() -> None:

@@ -150,6 +150,12 @@ def test_accuracy_by_hand() -> None:
     assert estimate.low == pytest.approx(100 * (0.2 - 1.959963985 * math.sqrt(0.056)))
 
 
+def test_no_prompt_is_past_a_training_context_that_is_not_declared() -> None:
+    one = cell(clean_rank=[1, 1], sae_rank=[1, 2])
+    silent = changed(one.table, sae=replace(one.table.sae, training_context=None))
+    assert "items_past_training_context" not in dict(cell(silent).accuracy_drop().notes)
+
+
 def test_accuracy_among_candidates() -> None:
     one = cell(clean_candidate_right=[1, 1, 0, 1], sae_candidate_right=[1, 0, 0, 0])
     assert one.accuracy_drop(candidates=True).value == 50

@@ -1,0 +1,82 @@
+"""The figures that a release declares of an SAE: in its files, in its path, in the directory.
+
+What stands nearest to the weights counts: the directory's figures are copies. Of one release it
+names an L0 of 78 for weights whose own path says 48.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sae_checks.errors import ReleaseError
+from sae_checks.records.declared import Declared, DeclaredFigure
+
+_IN_PATH = re.compile(r"average_l0_(\d+)")
+_DIRECTORY, _PATH, _CONFIG = "sae_lens's directory", "its path", "its cfg.json"
+
+
+def declared_figures(
+    get: Callable[[str], Any],
+    where: str,
+    location: str,
+    directory: Mapping[str, float],
+    *,
+    target_l0: bool,
+) -> Declared:
+    """What is declared of an SAE, its data set aside.
+
+    Args:
+        get: looks a name up in its configuration.
+        where: whose configuration that is, for messages.
+        location: where its weights lie.
+        directory: the directory's figures, by its own names.
+        target_l0: whether the directory's L0 is what training aimed at.
+
+    Raises:
+        ReleaseError: a figure in the configuration is no number, or an L0 below 0.
+    """
+    figures = [
+        (_number(get("l0"), "l0", where, lowest=0.0), _CONFIG, False),
+        (_in_path(location), _PATH, False),
+        (directory.get("l0"), _DIRECTORY, target_l0),
+        # The k of a TopK SAE is its L0, but for tokens with fewer features above 0.
+        (_number(_k(get), "k", where, lowest=0.0), _CONFIG, True),
+    ]
+    variance = [
+        (_number(get(name), name, where), _CONFIG, False)
+        for name in ("explained_variance", "variance_explained")
+    ]
+    variance.append((directory.get("variance_explained"), _DIRECTORY, False))
+    return Declared(_first(figures), _first(variance))
+
+
+def _first(figures: list[tuple[float | None, str, bool]]) -> DeclaredFigure | None:
+    return next((DeclaredFigure(v, said, to) for v, said, to in figures if v is not None), None)
+
+
+def _in_path(location: str) -> float | None:
+    match = _IN_PATH.search(location.partition(":")[2])
+    return None if match is None else float(match.group(1))
+
+
+def _k(get: Callable[[str], Any]) -> Any:
+    if get("architecture") == "topk" or get("activation_fn_str") == "topk":
+        return get("k") or (get("activation_fn_kwargs") or {}).get("k")
+    return None
+
+
+def _number(value: Any, name: str, where: str, *, lowest: float = -math.inf) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ReleaseError(
+            f"the cfg.json of {where} says {name} = {value!r}, which must be a number"
+        )
+    if value < lowest:
+        raise ReleaseError(
+            f"the cfg.json of {where} says {name} = {value!r}, which must be {lowest:g} or more"
+        )
+    return float(value)

@@ -1,0 +1,79 @@
+"""Where declared figures are found, and which of them counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sae_checks.errors import ReleaseError
+from sae_checks.records import Declared, DeclaredFigure
+from sae_checks.resolve.declared import declared_figures
+
+
+def figures(location: str = "me/it:sae", target_l0: bool = False, **config: Any) -> Declared:
+    directory = config.pop("directory", {})
+    where = "SAE 'a' of 'mine'"
+    return declared_figures(config.get, where, location, directory, target_l0=target_l0)
+
+
+def test_nothing_is_declared():
+    assert figures() == Declared()
+
+
+def test_what_stands_nearest_to_the_weights_counts():
+    path, directory = "me/it:layer_0/average_l0_105", {"l0": 100.0}
+    of_config = figures(path, l0=99.5, directory=directory)
+    assert of_config.l0 == DeclaredFigure(99.5, "its cfg.json")
+    assert figures(path, directory=directory).l0 == DeclaredFigure(105.0, "its path")
+    assert figures(directory=directory).l0 == DeclaredFigure(100.0, "sae_lens's directory")
+
+
+def test_a_folder_of_ones_own_declares_nothing_by_where_it_lies():
+    assert figures("/home/average_l0_105/sae") == Declared()
+
+
+def test_a_target_is_told():
+    found = figures(target_l0=True, directory={"l0": 60.0}).l0
+    assert found == DeclaredFigure(60.0, "sae_lens's directory", target=True)
+    assert found is not None
+    assert found.told == "sae_lens's directory, as a target"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"architecture": "topk", "k": 32},
+        {"activation_fn_str": "topk", "activation_fn_kwargs": {"k": 32}},
+    ],
+)
+def test_the_k_of_topk_is_a_target(config: dict[str, Any]):
+    assert figures(**config).l0 == DeclaredFigure(32.0, "its cfg.json", target=True)
+
+
+def test_a_k_of_another_architecture_is_none():
+    assert figures(architecture="jumprelu", k=32) == Declared()
+
+
+def test_explained_variance():
+    assert figures(explained_variance=0.9).explained_variance == DeclaredFigure(0.9, "its cfg.json")
+    both = figures(variance_explained=0.8, directory={"variance_explained": -0.85})
+    assert both.explained_variance == DeclaredFigure(0.8, "its cfg.json")
+    lower = figures(directory={"variance_explained": -0.85}).explained_variance
+    assert lower == DeclaredFigure(-0.85, "sae_lens's directory")
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"l0": "many"}, "l0 = 'many', which must be a number"),
+        ({"l0": True}, "l0 = True, which must be a number"),
+        ({"l0": float("nan")}, "l0 = nan, which must be a number"),
+        ({"l0": -1}, "l0 = -1, which must be 0 or more"),
+        ({"explained_variance": [1]}, "explained_variance = [1], which must be a number"),
+    ],
+)
+def test_what_is_no_figure_is_refused(config: dict[str, Any], said: str):
+    with pytest.raises(ReleaseError) as caught:
+        figures(**config)
+    assert str(caught.value) == f"the cfg.json of SAE 'a' of 'mine' says {said}"

@@ -67,7 +67,7 @@ def difference_of_samples(first: Estimate, second: Estimate, coverage: Coverage)
 
 
 def ratio_of_samples(first: Estimate, second: Estimate, coverage: Coverage) -> Estimate:
-    """The ratio r = second/first; slopes −r/first and 1/first; undefined where first is not above 0."""
+    """The ratio r = second/first; slopes −r/first and 1/first; undefined where first is not > 0."""
     if problem := _problem(first, second):
         return problem
     if not first.value > 0:

@@ -14,6 +14,7 @@ import pytest
 from sae_checks.errors import UserError
 from sae_checks.evals.context.cells import Cell, ReleaseCell
 from sae_checks.evals.context.table import ContextTable, PositionSums
+from sae_checks.evals.shift.cells import ShiftCell
 from sae_checks.evals.tasks.cells import TaskCell
 from sae_checks.evals.tasks.release import TaskReleaseCell
 from sae_checks.evals.tasks.table import TaskTable
@@ -115,7 +116,13 @@ def task_table(layer: int, needs: frozenset[str]) -> TaskTable:
 
 
 CLASSES = [(ROW > 0) & (ROW < 10), ROW == 0, ROW >= 10]
-POSITIONS = {"in_context": (1, 15), "past_context": (32, 62), "sae": (1, 62), "release": (1, 62)}
+POSITIONS = {
+    "in_context": (1, 15),
+    "past_context": (32, 62),
+    "sae": (1, 62),
+    "release": (1, 62),
+    "shift": (1, 15),
+}
 EXPECTED = {
     "delta_ce": 0.1,
     "delta_ce_growth": 10,
@@ -154,6 +161,11 @@ EXPECTED = {
     "ablated_worst": 0.2,
     "layer_agreement": rank_association(CHANGE, CHANGE),  # of ties, half the items
     "rank_agreement": 1,
+    # On the second corpus the layer after it stands in: 0.1 nats more, all else alike.
+    "shift_delta_ce": 0.1,
+    "shift_explained_variance": 0,
+    "shift_l0": 1,
+    "shift_ce_clean": 0,
 }
 
 
@@ -173,13 +185,17 @@ def task_release(name: str, needs: frozenset[str] | None = None) -> TaskReleaseC
     return TaskReleaseCell(cells, tuple(texts) if needs & TEXT_NEEDS else ())
 
 
-def cell(name: str, layer: int = 0) -> Cell:
+def cell(name: str, layer: int = 0, needs: frozenset[str] | None = None) -> Cell:
     check = CHECKS[name]
     kind = "sae" if check.cells.whole_release else check.cells.name
     positions = PositionRange(*POSITIONS[check.cells.name])
-    return cell_on_texts(
-        "tiny-release", table(layer, check.needs), kind, positions, name, THRESHOLDS
-    )
+    made = table(layer, check.needs if needs is None else needs)
+    return cell_on_texts("tiny-release", made, kind, positions, name, THRESHOLDS)
+
+
+def shift_cell(name: str, needs: frozenset[str] | None = None) -> ShiftCell:
+    first, second = cell(name, 0, needs), cell(name, 1, needs)
+    return ShiftCell(first.place, name, THRESHOLDS, first, second)
 
 
 @pytest.mark.parametrize("name", CHECKS)
@@ -187,6 +203,8 @@ def test_check_measures_what_it_says(name) -> None:
     check = CHECKS[name]
     if check.cells.name == "release":
         estimate = check.function(ReleaseCell(tuple(cell(name, layer) for layer in range(4))))
+    elif check.cells.name == "shift":
+        estimate = check.function(shift_cell(name))
     elif check.cells.name == "task":
         estimate = check.function(task_cell(name))
     elif check.cells.name == "task_release":
@@ -210,6 +228,10 @@ def test_check_needs_no_less_than_it_names(name) -> None:
             poorer = make(name, needs=check.needs - {column})
             with pytest.raises(UserError, match=f"{column} was not measured"):
                 check.function(poorer)
+            continue
+        if check.cells.name == "shift":
+            with pytest.raises(UserError, match=f"{column} was not measured"):
+                check.function(shift_cell(name, check.needs - {column}))
             continue
         full = cell(name)
         columns = {key: values for key, values in full.table.columns.items() if key != column}

@@ -11,16 +11,27 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sae_checks.checking import check
     from sae_checks.evals.context.cells import Cell, ReleaseCell
+    from sae_checks.evals.positions.cells import PositionCell
     from sae_checks.evals.shift.cells import ShiftCell
     from sae_checks.evals.tasks.cells import TaskCell
     from sae_checks.evals.tasks.release import TaskReleaseCell
     from sae_checks.judge.statistics import Estimate
 
-__all__ = ["Cell", "Estimate", "ReleaseCell", "ShiftCell", "TaskCell", "TaskReleaseCell", "check"]
+__all__ = [
+    "Cell",
+    "Estimate",
+    "PositionCell",
+    "ReleaseCell",
+    "ShiftCell",
+    "TaskCell",
+    "TaskReleaseCell",
+    "check",
+]
 
 _HOMES = {
     "Cell": "sae_checks.evals.context.cells",
     "ReleaseCell": "sae_checks.evals.context.cells",
+    "PositionCell": "sae_checks.evals.positions.cells",
     "ShiftCell": "sae_checks.evals.shift.cells",
     "Estimate": "sae_checks.judge.statistics",
     "TaskCell": "sae_checks.evals.tasks.cells",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from sae_checks.evals.context.cells import Cell, ReleaseCell
+from sae_checks.evals.positions.cells import PositionCell
 from sae_checks.evals.registry import kind_named, refuse_unknown
 from sae_checks.evals.shift.cells import ShiftCell
 from sae_checks.evals.tasks.cells import TaskCell
@@ -36,8 +37,9 @@ def check(
     Args:
         cells: "in_context" or "past_context" (one test per SAE × position range), "sae" (one per
             SAE), "release" (one in all; the function gets a `ReleaseCell`), "shift" (one per SAE
-            where a second corpus is measured: `ShiftCell`), "task" (one per SAE × task, which gets
-            a `TaskCell`) or "task_release" (one per task: `TaskReleaseCell`).
+            where a second corpus is measured: `ShiftCell`), "first_layer" (one per SAE at the first
+            layer: `PositionCell`), "task" (one per SAE × task, which gets a `TaskCell`) or
+            "task_release" (one per task: `TaskReleaseCell`).
         needs: the columns that it uses beside `norm`, so that no more than these are measured.
         unit: of the estimate; the thresholds file must agree.
         parameters: names of numbers that it reads with `cell.parameter(name)`.
@@ -101,4 +103,13 @@ def check_of(function: object) -> Check | None:
     return found if isinstance(found, Check) else None
 
 
-__all__ = ["Cell", "ReleaseCell", "ShiftCell", "TaskCell", "TaskReleaseCell", "check", "check_of"]
+__all__ = [
+    "Cell",
+    "PositionCell",
+    "ReleaseCell",
+    "ShiftCell",
+    "TaskCell",
+    "TaskReleaseCell",
+    "check",
+    "check_of",
+]

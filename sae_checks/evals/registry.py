@@ -6,13 +6,14 @@ from collections.abc import Iterable, Set
 
 from sae_checks.evals.context.kinds import CONTEXT
 from sae_checks.evals.kind import CellKind, Registration
+from sae_checks.evals.positions.kinds import POSITION
 from sae_checks.evals.shift.kinds import SHIFTS
 from sae_checks.evals.tasks.kinds import TASKS
 from sae_checks.measure.evaluation import Evaluation
 from sae_checks.records import Table
 from sae_checks.records.selectors import SELECTORS, Selector
 
-EVALUATIONS: tuple[Registration, ...] = (CONTEXT, TASKS, SHIFTS)
+EVALUATIONS: tuple[Registration, ...] = (CONTEXT, TASKS, SHIFTS, POSITION)
 
 
 def kinds() -> dict[str, CellKind]:

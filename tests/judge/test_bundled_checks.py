@@ -14,6 +14,7 @@ import pytest
 from sae_checks.errors import UserError
 from sae_checks.evals.context.cells import Cell, ReleaseCell
 from sae_checks.evals.context.table import ContextTable, PositionSums
+from sae_checks.evals.positions.cells import PositionCell
 from sae_checks.evals.shift.cells import ShiftCell
 from sae_checks.evals.tasks.cells import TaskCell
 from sae_checks.evals.tasks.release import TaskReleaseCell
@@ -61,11 +62,14 @@ def table(layer: int, needs: frozenset[str]) -> ContextTable:
         "kl": 0.2 * times,
         "ce_zero": 8 * times**0,
         "ce_mean": 5 * times**0,
+        "ce_token_part": 3 + 0.04 * times,
+        "ce_mean_position": 3 + 0.04 * times,
+        "positions_added": times**0,
     }
     columns = {
         name: np.tile(values, (TEXTS, 1))
         for name, values in per_position.items()
-        if name in needs | {"norm"}
+        if name in needs | {"norm", "positions_added"}
     }
     for name, values in columns.items():
         values[:, 0] = math.nan
@@ -122,6 +126,7 @@ POSITIONS = {
     "sae": (1, 62),
     "release": (1, 62),
     "shift": (1, 15),
+    "first_layer": (16, 62),
 }
 EXPECTED = {
     "delta_ce": 0.1,
@@ -166,6 +171,9 @@ EXPECTED = {
     "shift_explained_variance": 0,
     "shift_l0": 1,
     "shift_ce_clean": 0,
+    # Past the training context, 0.4 nats without positions in the place of 1.
+    "position_share": 0.6,
+    "mean_position_share": 0.6,
 }
 
 
@@ -193,9 +201,18 @@ def cell(name: str, layer: int = 0, needs: frozenset[str] | None = None) -> Cell
     return cell_on_texts("tiny-release", made, kind, positions, name, THRESHOLDS)
 
 
+def position_cell(name: str, needs: frozenset[str] | None = None) -> PositionCell:
+    whole = cell(name, 0, needs)
+    return PositionCell(whole.place, name, THRESHOLDS, whole)
+
+
 def shift_cell(name: str, needs: frozenset[str] | None = None) -> ShiftCell:
     first, second = cell(name, 0, needs), cell(name, 1, needs)
     return ShiftCell(first.place, name, THRESHOLDS, first, second)
+
+
+# Cells of an SAE on texts that are more than one `Cell`, by their kinds.
+BESIDE = {"shift": shift_cell, "first_layer": position_cell}
 
 
 @pytest.mark.parametrize("name", CHECKS)
@@ -203,8 +220,8 @@ def test_check_measures_what_it_says(name) -> None:
     check = CHECKS[name]
     if check.cells.name == "release":
         estimate = check.function(ReleaseCell(tuple(cell(name, layer) for layer in range(4))))
-    elif check.cells.name == "shift":
-        estimate = check.function(shift_cell(name))
+    elif check.cells.name in BESIDE:
+        estimate = check.function(BESIDE[check.cells.name](name))
     elif check.cells.name == "task":
         estimate = check.function(task_cell(name))
     elif check.cells.name == "task_release":
@@ -229,9 +246,9 @@ def test_check_needs_no_less_than_it_names(name) -> None:
             with pytest.raises(UserError, match=f"{column} was not measured"):
                 check.function(poorer)
             continue
-        if check.cells.name == "shift":
+        if check.cells.name in BESIDE:
             with pytest.raises(UserError, match=f"{column} was not measured"):
-                check.function(shift_cell(name, check.needs - {column}))
+                check.function(BESIDE[check.cells.name](name, check.needs - {column}))
             continue
         full = cell(name)
         columns = {key: values for key, values in full.table.columns.items() if key != column}

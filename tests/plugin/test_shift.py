@@ -171,7 +171,7 @@ def activations(texts: list[str]) -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory) -> Path:
-    """The demo's SAE of layer 2 without the features that small talk uses far more than tales do."""
+    """The demo's SAE of layer 2 without the features that small talk uses more often."""
     folder = tmp_path_factory.mktemp("saes") / "narrow"
     shutil.copytree(SAES_FOLDER / HOOK, folder)
     weights = load_file(folder / "sae_weights.safetensors")

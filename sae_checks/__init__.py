@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sae_checks.checking import check
     from sae_checks.evals.context.cells import Cell, ReleaseCell
-    from sae_checks.evals.propagation.cells import PropagationCell, PropagationReleaseCell
-    from sae_checks.evals.stack.cells import StackCell, StackedSaeCell
     from sae_checks.evals.declared.cells import DeclaredCell
+    from sae_checks.evals.positions.cells import PositionCell
+    from sae_checks.evals.propagation.cells import PropagationCell, PropagationReleaseCell
+    from sae_checks.evals.shift.cells import ShiftCell
+    from sae_checks.evals.stack.cells import StackCell, StackedSaeCell
     from sae_checks.evals.tasks.cells import TaskCell
     from sae_checks.evals.tasks.release import TaskReleaseCell
     from sae_checks.judge.statistics import Estimate
@@ -22,9 +24,11 @@ __all__ = [
     "Cell",
     "DeclaredCell",
     "Estimate",
+    "PositionCell",
     "PropagationCell",
     "PropagationReleaseCell",
     "ReleaseCell",
+    "ShiftCell",
     "StackCell",
     "StackedSaeCell",
     "TaskCell",
@@ -38,6 +42,8 @@ _HOMES = {
     "PropagationCell": "sae_checks.evals.propagation.cells",
     "PropagationReleaseCell": "sae_checks.evals.propagation.cells",
     "DeclaredCell": "sae_checks.evals.declared.cells",
+    "PositionCell": "sae_checks.evals.positions.cells",
+    "ShiftCell": "sae_checks.evals.shift.cells",
     "Estimate": "sae_checks.judge.statistics",
     "StackCell": "sae_checks.evals.stack.cells",
     "StackedSaeCell": "sae_checks.evals.stack.cells",

@@ -7,7 +7,9 @@ from typing import TypeVar
 
 from sae_checks.evals.context.cells import Cell, ReleaseCell
 from sae_checks.evals.declared.cells import DeclaredCell
+from sae_checks.evals.positions.cells import PositionCell
 from sae_checks.evals.registry import kind_named, refuse_unknown
+from sae_checks.evals.shift.cells import ShiftCell
 from sae_checks.evals.tasks.cells import TaskCell
 from sae_checks.evals.tasks.release import TaskReleaseCell
 from sae_checks.judge.check import Check
@@ -35,14 +37,15 @@ def check(
 
     Args:
         cells: "in_context" or "past_context" (one test per SAE × position range), "sae" (one per
-            SAE), "release" (one in all; the function gets a `ReleaseCell`), "task" (one per SAE ×
             task, which gets a `TaskCell`) or "task_release" (one per task: `TaskReleaseCell`); of
             what SAEs declare "declared_l0" or "declared_explained_variance" (one per SAE that does:
-            `DeclaredCell`); of pairs of SAEs "propagation" (one per pair: `PropagationCell`),
-            "propagation_direct" (those of the residual stream alone) or "propagation_release"
-            (`PropagationReleaseCell`); of SAEs that are spliced in together "stack" or
-            "stack_beside_saes" (one per stack: `StackCell`), "stacked_sae" (one per SAE:
-            `StackedSaeCell`) or "stack_task" (one per stack × task: `TaskCell`).
+            `DeclaredCell`); of a second corpus "shift" (one per SAE: `ShiftCell`); of positions
+            "first_layer" (one per SAE at the first layer: `PositionCell`); of pairs of SAEs
+            "propagation" (one per pair: `PropagationCell`), "propagation_direct" (those of the
+            residual stream alone) or "propagation_release" (`PropagationReleaseCell`); of SAEs
+            that are spliced in together "stack" or "stack_beside_saes" (one per stack:
+            `StackCell`), "stacked_sae" (one per SAE: `StackedSaeCell`) or "stack_task" (one per
+            stack × task: `TaskCell`).
         needs: the columns that it uses beside `norm`, so that no more than these are measured.
         unit: of the estimate; the thresholds file must agree.
         parameters: names of numbers that it reads with `cell.parameter(name)`.
@@ -109,7 +112,9 @@ def check_of(function: object) -> Check | None:
 __all__ = [
     "Cell",
     "DeclaredCell",
+    "PositionCell",
     "ReleaseCell",
+    "ShiftCell",
     "TaskCell",
     "TaskReleaseCell",
     "check",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from sae_checks.evals.context.table import ContextTable, PositionSums
 from sae_checks.evals.tasks.table import AblationTable, FeatureTable, TaskTable
 from sae_checks.records import (
     GROUPS,
+    SHIFT,
+    CorpusRef,
     DatasetEntry,
     DatasetRef,
     Intervention,
@@ -33,6 +36,8 @@ TRAINING_CONTEXT, CONTEXT, TEXTS, WIDTH = 16, 64, 12, 4
 LOADING = ModelLoading("made-up")
 KINDS: dict[str, type[Table]] = {"context": ContextTable, "tasks": TaskTable}
 ON_TEXTS = DatasetRef(OF_TEXTS)
+SECOND = CorpusRef("other.jsonl", "1", "concatenate")
+ON_SECOND = DatasetRef.of_shift(SECOND)
 COLUMNS = frozenset(
     {"l0", "l1", "mse", "norm", "squared_distance", "position_sums"}
     | {"ce_clean", "ce_sae", "kl", "ce_zero", "ce_mean"}
@@ -157,7 +162,8 @@ def task_ref(name: str, columns: frozenset[str] = frozenset(), items: int = 40) 
 
 def table_ref(table: Table) -> TableRef:
     """What a table is asked for by."""
-    dataset = ON_TEXTS if table.dataset == OF_TEXTS else DatasetRef.of_task(task_of(table))
+    texts = {OF_TEXTS: ON_TEXTS, SHIFT: ON_SECOND}
+    dataset = texts.get(table.dataset) or DatasetRef.of_task(task_of(table))
     return TableRef(type(table), dataset, table.intervention, table.observed)
 
 
@@ -268,10 +274,12 @@ def write_measurement(
     tables: dict[int, ContextTable] | None = None,
     tasks: Sequence[TaskTable] = (),
     task_failures: Mapping[str, str] | None = None,
+    second: Mapping[int, ContextTable] | None = None,
 ) -> Path:
     """Store a made-up release's measurement; returns what --sae-measurements takes.
 
-    Of the tasks, each table is one SAE's; `task_failures` names those without any, and why.
+    Of the tasks, each table is one SAE's; `task_failures` names those without any, and why;
+    `second` has the tables on a second corpus, by layer.
     """
     failures, tables = failures or {}, tables or {}
     release = Release(name, "folder", LOADING, tuple(sae_ref(layer) for layer in range(layers)))
@@ -281,11 +289,16 @@ def write_measurement(
         if layer not in failures:
             store.write(text_ref(sae_ref(layer)), table)
     reasons = {sae_ref(layer).sae_id: reason for layer, reason in failures.items()}
+    for table in (second or {}).values():
+        store.write(table_ref(replace(table, dataset=SHIFT)), replace(table, dataset=SHIFT))
     refs: dict[str, TaskRef] = {}
     for each in tasks:
         ref = DatasetRef.of_task(refs.setdefault(each.dataset, task_of(each)))
         store.write(TableRef(TaskTable, ref, each.intervention), each)
     measured = [MeasuredDataset(ON_TEXTS, "context", {"corpus": "tales", "texts": TEXTS})]
+    if second:
+        told = {"corpus": "other.jsonl", "texts": TEXTS, "fingerprint": "made up too"}
+        measured.append(MeasuredDataset(ON_SECOND, "context", told))
     measured += [
         MeasuredDataset(DatasetRef.of_task(ref), "tasks", described(ref)) for ref in refs.values()
     ]

@@ -20,6 +20,8 @@ from sae_checks.wording import counted
 # Where tables lie and which device made them does not keep figures from being compared; what a
 # library's version changes beyond rounding, its own tests tell.
 _MAY_DIFFER = ("device", "libraries")
+# What is measured on beside the texts of the corpus; one of the two may lack it.
+_BESIDE = ("tasks.", "shift.")
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ def pairing_terms(measurement: Measurement) -> dict[str, object]:
     manifest = measurement.manifest
     found = pairing_terms_of_provenance(manifest.provenance)
     found["texts.fingerprint"] = manifest.texts.get("fingerprint")
+    if manifest.shift_corpus:
+        found["shift.fingerprint"] = manifest.shift.get("fingerprint")
     for task in manifest.tasks:
         found[f"tasks.{task.ref.name}"] = task.description.get("fingerprint")
     return found
@@ -123,8 +127,8 @@ def refuse_unpaired(
 ) -> None:
     """Refuse a baseline that was measured otherwise, naming every key that differs.
 
-    A task that only one of the two has is no such difference: its cells fail by themselves. Nor is
-    what a candidate that has yet to be measured cannot say.
+    A task, or a second corpus, that only one of the two has is no such difference: its cells fail
+    by themselves. Nor is what a candidate that has yet to be measured cannot say.
 
     Raises:
         BaselineError: what was measured cannot be paired.
@@ -133,7 +137,7 @@ def refuse_unpaired(
         key
         for key in sorted(candidate)
         if candidate[key] != theirs.get(key)
-        and not (key.startswith("tasks.") and not (candidate[key] and theirs.get(key)))
+        and not (key.startswith(_BESIDE) and not (candidate[key] and theirs.get(key)))
         # A run of tasks alone has no texts; cells of texts without them are undefined, and fail.
         and not (key == "texts.fingerprint" and candidate[key] is None)
     ]

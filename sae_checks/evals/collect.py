@@ -28,6 +28,7 @@ class CellCollector:
         ranges: the position ranges of each SAE.
         tasks: those that are measured.
         ablated: names of those on which features are ablated.
+        shift: the name of the second corpus; "" where there is none.
     """
 
     release: Release
@@ -35,6 +36,7 @@ class CellCollector:
     ranges: Mapping[str, PositionRanges]
     tasks: tuple[TaskRef, ...]
     ablated: frozenset[str]
+    shift: str = ""
 
     def cells(self, check: Check) -> list[CellRef]:
         """The cells of a check, in the order of the release's SAEs."""

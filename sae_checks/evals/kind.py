@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from sae_checks.judge.check import Check
 from sae_checks.judge.thresholds import Gate, Limit
 from sae_checks.measure.evaluation import Evaluation
-from sae_checks.records import PositionRange
+from sae_checks.records import TEXTS, PositionRange
 from sae_checks.records.place import CellRef, Kind
 from sae_checks.records.ranges import PositionRanges
 from sae_checks.records.selectors import Selector
@@ -46,6 +46,7 @@ class CellKind:
         evaluations: names of those whose tables a check needs.
         whole_release: whether the cells are about all SAEs of a release together.
         of_positions: whether a cell that names no positions is about all that were measured.
+        texts: the data sets of texts that its cells are cut from, where they are cut from texts.
         parts: how many equal parts of an SAE's error (of the release's, where the cells are of the
             whole release) a check takes: as many as it may have cells there; given the gate, and
             how many SAEs the release has.
@@ -58,6 +59,7 @@ class CellKind:
     evaluations: Callable[[Check], frozenset[str]] = field(repr=False)
     whole_release: bool = False
     of_positions: bool = True
+    texts: tuple[str, ...] = (TEXTS,)
     parts: Callable[[Gate, int], int] = field(default=_once, repr=False)
     ranges: Callable[[PositionRanges], Sequence[PositionRange]] = field(
         default=_no_ranges, repr=False

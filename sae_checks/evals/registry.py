@@ -7,7 +7,9 @@ from collections.abc import Iterable, Set
 from sae_checks.evals.context.kinds import CONTEXT
 from sae_checks.evals.declared.kinds import DECLARED
 from sae_checks.evals.kind import CellKind, Registration
+from sae_checks.evals.positions.kinds import POSITION
 from sae_checks.evals.propagation.kinds import PROPAGATION
+from sae_checks.evals.shift.kinds import SHIFTS
 from sae_checks.evals.stack.kinds import STACKS, STACKS_ON_TASKS
 from sae_checks.evals.tasks.kinds import TASKS
 from sae_checks.measure.evaluation import Evaluation
@@ -21,6 +23,8 @@ EVALUATIONS: tuple[Registration, ...] = (
     PROPAGATION,
     STACKS,
     STACKS_ON_TASKS,
+    SHIFTS,
+    POSITION,
 )
 
 

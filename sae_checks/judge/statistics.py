@@ -310,18 +310,22 @@ def _interval(
         return Estimate(value, low, high, math.inf, texts, tokens, influence=influence)
     squares = float(np.square(influence).sum()) + 2 * unseen**2
     error = math.sqrt(texts / (texts - 1) * squares)
-    spread = Spread(texts, _skewness(influence, texts), coverage.anytime, *limits)
+    spread = Spread(texts, skewness(influence, texts), coverage.anytime, *limits)
     low, high = spread.ends(value, error, coverage)
     return Estimate(value, low, high, error, texts, tokens, influence=influence, spread=spread)
 
 
-def further(reach: float, skewness: float, texts: int) -> float:
+def further(reach: float, tail: float, texts: int) -> float:
     """By how many standard errors the end beyond a tail of this skewness (>= 0) is moved out."""
-    delta = SHORTFALL * skewness / math.sqrt(texts)
+    return moved_out(reach, SHORTFALL * tail / math.sqrt(texts))
+
+
+def moved_out(reach: float, delta: float) -> float:
+    """By how many standard errors an end is moved out at δ (>= 0)."""
     return delta * (2 * reach**2 + 1) / 6 + delta**2 * reach * (5 * reach**2 + 3) / 27
 
 
-def _skewness(influence: FloatArray, texts: int) -> float:
+def skewness(influence: FloatArray, texts: int) -> float:
     """Of the influences, which sum to 0; 0 where two texts, or equal ones, have none.
 
     Texts without data have an influence of 0 and so add nothing.

@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from sae_checks.errors import CorpusError
 
 if TYPE_CHECKING:
+    from sae_checks.records import CorpusRef
     from sae_checks.records.provenance import Provenance
 
 Packing = Literal["documents", "concatenate"]
 
+# The stories that the demo's model knows, and others in the same words.
+_DEMO = ("tales", "small_talk")
 # Local files by ending, and the reader of `datasets` for each.
 _READERS = {".parquet": "parquet", ".jsonl": "json", ".json": "json", ".txt": "text", ".md": "text"}
 _TEXT_COLUMNS = ("text", "content", "document", "problem")
@@ -28,11 +31,11 @@ _SHUFFLE_BUFFER = 1_000
 class CorpusRequest:
     """Everything that determines which texts are measured, short of the tokenizer."""
 
-    name: str  # "tales", "pydoc", a local file, or a data set id
+    name: str  # "tales", "small_talk", "pydoc", a local file, or a data set id
     tokens: int  # budget: texts are taken until this many tokens
     context: int  # tokens of a text, BOS included
     seed: int = 0
-    packing: Packing | None = None  # None: one story per text for "tales", else concatenated
+    packing: Packing | None = None  # None: one story per text for the demo's, else concatenated
     revision: str | None = None  # of a hub data set
 
     @classmethod
@@ -49,6 +52,13 @@ class CorpusRequest:
             revision,
         )
 
+    @classmethod
+    def of_second(cls, provenance: Provenance, corpus: CorpusRef) -> CorpusRequest:
+        """The request for a second corpus, with all else as the first one's."""
+        version, packing = corpus.version, corpus.packing
+        second = replace(provenance, corpus=corpus.name, corpus_version=version, packing=packing)
+        return cls.of(second)
+
     @property
     def packed(self) -> Packing:
         return self.packing or default_packing(self.name)
@@ -56,29 +66,35 @@ class CorpusRequest:
 
 def default_packing(name: str) -> Packing:
     """One story a text for the demo's, whose model knows nothing else; all others run together."""
-    return "documents" if name == "tales" else "concatenate"
+    return "documents" if name in _DEMO else "concatenate"
 
 
 def is_local(name: str) -> bool:
     """Whether a corpus needs no network: ours, Python's, or a file."""
-    return name in ("tales", "pydoc") or Path(name).expanduser().suffix in _READERS
+    return name in (*_DEMO, "pydoc") or Path(name).expanduser().suffix in _READERS
 
 
-def corpus_version(name: str) -> str:
+def corpus_version(name: str, option: str = "--sae-corpus") -> str:
     """What identifies the content of a corpus that needs no network: a hash of it.
+
+    Args:
+        name: of the corpus.
+        option: which named it, for the message.
 
     Raises:
         CorpusError: there is no such file.
     """
-    if name == "tales":
-        from sae_checks.demo import stories
+    if name in _DEMO:
+        from sae_checks.demo import small_talk, stories
 
-        return hashlib.sha256(Path(stories.__file__).read_bytes()).hexdigest()[:16]
+        files = [stories.__file__, *([small_talk.__file__] if name == "small_talk" else [])]
+        content = b"".join(Path(file).read_bytes() for file in files)
+        return hashlib.sha256(content).hexdigest()[:16]
     if name == "pydoc":
         return hashlib.sha256("\0".join(_pydoc_topics()).encode()).hexdigest()[:16]
     path = Path(name).expanduser()
     if not path.is_file():
-        raise CorpusError(f"--sae-corpus {name!r}: there is no such file")
+        raise CorpusError(f"{option} {name!r}: there is no such file")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
@@ -93,6 +109,10 @@ def documents(request: CorpusRequest) -> Iterator[str | list[int]]:
         from sae_checks.demo.stories import stories
 
         return (story.text for story in stories(request.seed))
+    if request.name == "small_talk":
+        from sae_checks.demo.small_talk import small_talk
+
+        return (story.text for story in small_talk(request.seed))
     if request.name == "pydoc":
         topics = _pydoc_topics()
         random.Random(request.seed).shuffle(topics)

@@ -88,9 +88,11 @@ class Growth:
         for index, work in enumerate(self.works):
             for intervention in self.interventions(work):
                 settled = unsettled.isdisjoint(sae.sae_id for sae in intervention.saes)
-                if settled and not work.within(intervention, looks):
+                there = work.units(intervention)
+                # Of what no verdict asks for, a first block is measured all the same.
+                if settled and len(there) and not work.within(intervention, looks):
                     continue
-                left = remaining(work.units(intervention), stop, looks, parts)
+                left = remaining(there, stop, looks, parts)
                 if left.start < 0:  # of batches of another size, perhaps
                     work.begin_anew(intervention, stale=True)
                     left = remaining(NO_UNITS, stop, looks, parts)

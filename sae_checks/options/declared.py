@@ -53,6 +53,14 @@ OPTIONS: tuple[Option, ...] = (
         stage="measure",
     ),
     Option(
+        "--sae-shift",
+        name_or_path,
+        "measure on a second corpus too, named as --sae-corpus names one, and ask by how much the "
+        "SAEs are worse there; 'small_talk' is one of the demo's",
+        "NAME",
+        stage="shift",
+    ),
+    Option(
         "--sae-tokens",
         positive_number,
         f"tokens to measure on ({DEFAULT_TOKENS:,} without it)",

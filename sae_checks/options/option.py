@@ -16,6 +16,7 @@ Stage = Literal[
     "resolve",  # which release, and which SAEs of it
     "collect",  # which cells they have
     "measure",  # on what, with what and how they are measured
+    "shift",  # what is measured beside, on a second corpus
     "ablate",  # what is measured in the end, and gates nothing
     "store",  # where measurements are kept
     "read",  # a stored measurement, in place of measuring

@@ -30,6 +30,7 @@ class Options:
     ids: tuple[str, ...] = ()
     model: str | None = None
     corpus: str | None = None
+    shift: str | None = None
     tokens: int = DEFAULT_TOKENS
     context: int | None = None
     training_context: int | None = None

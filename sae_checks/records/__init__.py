@@ -5,7 +5,7 @@ start in a moment.
 """
 
 from sae_checks.records.arrays import BoolArray, FloatArray, IntArray
-from sae_checks.records.dataset import DatasetRef, TableRef
+from sae_checks.records.dataset import CorpusRef, DatasetRef, TableRef
 from sae_checks.records.declared import Declared, DeclaredFigure
 from sae_checks.records.manifest import DatasetEntry, Manifest, SaeEntry
 from sae_checks.records.measurement import Measurement, by_key
@@ -21,6 +21,8 @@ from sae_checks.records.release import (
 )
 from sae_checks.records.table import (
     GROUPS,
+    SHIFT,
+    TEXT_DATASETS,
     TEXTS,
     Intervention,
     SideTable,
@@ -32,9 +34,12 @@ from sae_checks.records.table import (
 __all__ = [
     "FEATURE_WINDOW",
     "GROUPS",
+    "SHIFT",
     "TEXTS",
+    "TEXT_DATASETS",
     "AnswerScoring",
     "BoolArray",
+    "CorpusRef",
     "DatasetEntry",
     "DatasetRef",
     "Declared",

@@ -4,9 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from sae_checks.records.release import SaeRef, TaskRef
-from sae_checks.records.table import Intervention, Table, TableKey
+from sae_checks.records.table import SHIFT, Intervention, Table, TableKey
+
+
+@dataclass(frozen=True)
+class CorpusRef:
+    """A corpus beside that of a run.
+
+    Attributes:
+        name: as `--sae-corpus` takes it: a data set id, a file, or one that needs neither.
+        version: what identifies its content.
+        packing: how texts are made of its documents.
+    """
+
+    name: str
+    version: str
+    packing: str
+
+    @property
+    def told(self) -> str:
+        """Its name without the folder that a file lies in: the same wherever that is."""
+        return Path(self.name).name if Path(self.name).suffix else self.name
 
 
 @dataclass(frozen=True)
@@ -14,7 +35,7 @@ class DatasetRef:
     """What decides which units are measured.
 
     Attributes:
-        name: `TEXTS`, or a task's name.
+        name: `TEXTS`, `SHIFT`, or a task's name.
         identity: all else that decides it, as JSON can hold it; empty for the texts of a run's
             corpus, which the provenance describes.
     """
@@ -28,6 +49,12 @@ class DatasetRef:
         identity = {**asdict(task), "columns": sorted(task.columns)}
         del identity["name"], identity["location"]
         return cls(task.name, identity)
+
+    @classmethod
+    def of_shift(cls, corpus: CorpusRef) -> DatasetRef:
+        """The texts of a second corpus; budget, context and seed are the run's own."""
+        identity = {"corpus": corpus.told, "version": corpus.version, "packing": corpus.packing}
+        return cls(SHIFT, identity)
 
 
 @dataclass(frozen=True)

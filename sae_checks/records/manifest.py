@@ -9,7 +9,7 @@ from typing import Any
 from sae_checks.records.dataset import DatasetRef
 from sae_checks.records.declared import Declared
 from sae_checks.records.release import ModelLoading, SaeRef, TaskRef
-from sae_checks.records.table import TEXTS
+from sae_checks.records.table import SHIFT, TEXT_DATASETS, TEXTS
 
 
 @dataclass(frozen=True)
@@ -110,10 +110,24 @@ class Manifest:
     @property
     def texts(self) -> Mapping[str, Any]:
         """What the texts are; empty where none were measured on."""
-        described = (each.description for each in self.datasets if each.ref.name == TEXTS)
+        return self._texts_of(TEXTS)
+
+    @property
+    def shift(self) -> Mapping[str, Any]:
+        """What the texts of the second corpus are; empty where none was measured on."""
+        return self._texts_of(SHIFT)
+
+    def _texts_of(self, name: str) -> Mapping[str, Any]:
+        described = (each.description for each in self.datasets if each.ref.name == name)
         return next(described, {})
+
+    @property
+    def shift_corpus(self) -> str:
+        """The name of the second corpus; "" where there is none."""
+        named = (each.ref.identity["corpus"] for each in self.datasets if each.ref.name == SHIFT)
+        return str(next(named, ""))
 
     @property
     def tasks(self) -> tuple[DatasetEntry, ...]:
         """The data sets that are tasks."""
-        return tuple(each for each in self.datasets if each.ref.name != TEXTS)
+        return tuple(each for each in self.datasets if each.ref.name not in TEXT_DATASETS)

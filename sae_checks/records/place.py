@@ -167,6 +167,10 @@ class Kind(Protocol):
     def of_positions(self) -> bool:
         """Whether a cell that names no positions is about all that were measured."""
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The data sets of texts that its cells are cut from, where they are cut from texts."""
+
 
 @dataclass(frozen=True)
 class CellRef:
@@ -222,3 +226,8 @@ class CellRef:
         """The task of a cell of one."""
         found: str | None = self.place.get("task")
         return found
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The data sets whose tables it is cut from: its task, or texts."""
+        return self.kind.texts if self.task is None else (self.task,)

@@ -19,6 +19,8 @@ from sae_checks.records.arrays import BoolArray, FloatArray, IntArray
 from sae_checks.records.release import SaeRef, shortest_training_context
 
 TEXTS = "texts"  # the dataset of texts of a run's corpus; tasks are datasets of their own names
+SHIFT = "shift"  # the dataset of texts of its second corpus (`--sae-shift`)
+TEXT_DATASETS = (TEXTS, SHIFT)
 # Independent units are dealt out to this many groups, one of which at a time is left out for
 # intervals.
 GROUPS = 20
@@ -88,7 +90,7 @@ class Table:
     """A row per unit: dense arrays over units, or over (unit, position); NaN where undefined.
 
     Attributes:
-        dataset: the texts (`TEXTS`), or a task's name.
+        dataset: the texts (`TEXTS`), those of a second corpus (`SHIFT`), or a task's name.
         intervention: what was spliced in.
         columns: what was measured, by name.
         labels: what is known of each row without measuring an SAE: its document, its source.

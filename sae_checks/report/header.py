@@ -35,6 +35,8 @@ def _rest(facts: RunFacts) -> list[str]:
         f"corpus {facts.corpus}, {facts.tokens:,} tokens at most: {texts:,} texts of "
         f"{facts.context:,}, seed {facts.seed}; limits {facts.limits}"
     )
+    if facts.shift:
+        lines.append(f"second corpus {facts.shift}: as many texts of it, all of them measured")
     if facts.tasks:
         lines.append(
             f"tasks {', '.join(facts.tasks)}: {facts.items:,} items of each at most, "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from sae_checks.records import TEXTS
+from sae_checks.records import SHIFT, TEXTS
 from sae_checks.report.words import limit
 from sae_checks.session.result import Passes, PlannedCell, RunResult
 from sae_checks.wording import counted
@@ -36,8 +36,9 @@ def plan_lines(result: RunResult) -> list[str]:
 
 def _cost(phase: str, passes: Passes, seconds: float) -> str:
     spent, budget = passes.spent, passes.budget
-    name = f"task {phase}" if phase else "texts"
-    what = f"  {name}: {budget:,} passes of an SAE over {'an item' if phase else 'a text'}"
+    name = {"": "texts", SHIFT: "second corpus"}.get(phase, f"task {phase}")
+    unit = "a text" if phase in ("", SHIFT) else "an item"
+    what = f"  {name}: {budget:,} passes of an SAE over {unit}"
     if not seconds:
         return f"{what}, of which {spent:,} were stored before; no time was taken"
     return f"{what}, about {_duration(seconds * budget / spent)} ({spent:,} took {seconds:.1f} s)"

@@ -40,7 +40,7 @@ def unit_lines(units: Iterable[HeavyUnit]) -> list[str]:
 
 def _name(unit: HeavyUnit) -> str:
     if unit.source is None:
-        return f"document {unit.number}"
+        return f"document {unit.number}" + (f" of {unit.corpus}" if unit.corpus else "")
     return f"item {unit.number} ({printable(unit.source)})"
 
 

@@ -11,8 +11,9 @@ from sae_checks.evals.tasks.table import ABLATIONS
 from sae_checks.judge.check import Check
 from sae_checks.measure.blocks import FIRST_ITEMS, FIRST_TEXTS
 from sae_checks.measure.evaluation import Evaluation, Units
+from sae_checks.measure.plan import Plan
 from sae_checks.measure.request import WantedDataset
-from sae_checks.records import TEXTS, ModelLoading, SaeRef, TaskRef
+from sae_checks.records import TEXTS, CorpusRef, ModelLoading, SaeRef, TaskRef
 from sae_checks.records.dataset import DatasetRef
 from sae_checks.store import Provenance
 
@@ -57,6 +58,38 @@ def wanted_texts(
         offered=None,
         saes=saes,
         evaluations=tuple(listening),
+        load=load,
+    )
+
+
+def wanted_shift(
+    provenance: Provenance,
+    second: CorpusRef,
+    loading: ModelLoading,
+    saes: tuple[SaeRef, ...],
+    asking: Sequence[Check],
+) -> WantedDataset:
+    """The texts of a second corpus, with the columns of the checks that ask about it alone."""
+    ref, evaluations = DatasetRef.of_shift(second), asked_evaluations(asking, "text")
+    needs = frozenset().union(*(check.needs for check in asking))
+
+    def load(model: LanguageModel) -> Dataset:
+        from sae_checks.load.documents import CorpusRequest
+        from sae_checks.load.texts import load_texts
+        from sae_checks.measure.texts import TextDataset
+
+        corpus = CorpusRequest.of_second(provenance, second)
+        texts = load_texts(corpus, model.tokenizer, prepend_bos=loading.prepend_bos)
+        return TextDataset(texts, ref)
+
+    return WantedDataset(
+        ref=ref,
+        title=f"second corpus {second.name}",
+        budget=provenance.tokens // provenance.context,
+        first=FIRST_TEXTS,
+        offered=frozenset().union(*(Plan.of(e.columns, needs).names for e in evaluations)),
+        saes=saes,
+        evaluations=evaluations,
         load=load,
     )
 

@@ -14,7 +14,7 @@ from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.statistics import Estimate
 from sae_checks.judge.thresholds import Thresholds
 from sae_checks.judge.verdict import FEWEST_UNITS, FEWEST_UNITS_TO_STOP, Verdict, judge
-from sae_checks.records import TEXTS, Measurement
+from sae_checks.records import Measurement
 from sae_checks.records.place import CellRef
 from sae_checks.session.family import Family
 
@@ -94,11 +94,12 @@ class DecisionRule:
     @staticmethod
     def complete(measurement: Measurement, ref: CellRef) -> bool:
         """Whether all tables that a cell is cut from have the whole budget."""
-        dataset, saes = ref.place.get("task", TEXTS), set(ref.saes)
+        saes = set(ref.saes)
         return all(
             table.complete
             for key, table in measurement.tables.items()
-            if key.dataset == dataset and (ref.kind.whole_release or saes.intersection(table.saes))
+            if key.dataset in ref.datasets
+            and (ref.kind.whole_release or saes.intersection(table.saes))
         )
 
     def _cell(

@@ -29,6 +29,7 @@ def run_facts(gate: Gate, *, with_tasks: bool) -> RunFacts:
         release=gate.release,
         context=gate.context,
         corpus=gate.corpus,
+        shift=gate.shift,
         tokens=options.tokens,
         seed=options.seed,
         limits=options.thresholds or BUNDLED_THRESHOLDS,

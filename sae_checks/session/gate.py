@@ -61,6 +61,11 @@ class Gate:
         return self._run.corpus
 
     @property
+    def shift(self) -> str:
+        """The name of the second corpus; "" where there is none."""
+        return self._run.shift
+
+    @property
     def store(self) -> Store | None:
         """Where this run's measurements are kept; None when it judges stored ones."""
         return self._run.store(self.options)
@@ -105,12 +110,16 @@ class Gate:
         # Only checks of tasks ask which there are.
         tasks = self.tasks if reads(check, "item") else ()
         ablated = frozenset(task.name for task in tasks if self._ablates(task.name))
-        return CellCollector(self.release, self.context, self.ranges, tasks, ablated).cells(check)
+        collector = CellCollector(
+            self.release, self.context, self.ranges, tasks, ablated, self.shift
+        )
+        return collector.cells(check)
 
     def cells_of(self, release: Release, checks: Iterable[Check]) -> list[tuple[Check, CellRef]]:
         """The cells that checks would have on another description of the release."""
         ranges = default_ranges(release, self.context)
-        collector = CellCollector(release, self.context, ranges, self.tasks, frozenset())
+        none = frozenset[str]()
+        collector = CellCollector(release, self.context, ranges, self.tasks, none, self.shift)
         return [(check, ref) for check in checks for ref in collector.cells(check)]
 
     def _ablates(self, task: str) -> bool:

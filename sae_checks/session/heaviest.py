@@ -12,7 +12,7 @@ import numpy as np
 from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.judge.verdict import Verdict
-from sae_checks.records import IntArray, Measurement
+from sae_checks.records import SHIFT, IntArray, Measurement, SaeRef
 from sae_checks.records.place import CellRef
 from sae_checks.session.result import HeavyUnit
 
@@ -30,7 +30,7 @@ def heaviest_units(
     if not units or cell.sae is None:
         return ()
     if cell.task is None:
-        return _documents(measurement, measurement.of(ContextTable)[cell.sae.sae_id], units)
+        return _documents(measurement, cell, cell.sae, units)
     return _items(measurement, measurement.of(TaskTable, cell.task)[cell.sae.sae_id], units)
 
 
@@ -51,12 +51,22 @@ def worst_units(verdict: Verdict) -> list[int]:
 
 
 def _documents(
-    measurement: Measurement, table: ContextTable, units: Sequence[int]
+    measurement: Measurement, cell: CellRef, sae: SaeRef, units: Sequence[int]
 ) -> tuple[HeavyUnit, ...]:
-    """Documents by number, with their first words as far as they are known."""
-    openings: Mapping[str, str] = measurement.manifest.texts.get("openings", {})
-    numbers = [int(each) for each in document_numbers(table)[list(units)]]
-    return tuple(HeavyUnit(each, None, openings.get(str(each), "")) for each in numbers)
+    """Documents by number, with their first words as far as they are known.
+
+    Of a cell of several corpora, the units of one come after those of the other.
+    """
+    manifest, every = measurement.manifest, list[HeavyUnit]()
+    for dataset in cell.datasets:
+        described = manifest.shift if dataset == SHIFT else manifest.texts
+        openings: Mapping[str, str] = described.get("openings", {})
+        corpus = manifest.shift_corpus if dataset == SHIFT else ""
+        numbers = document_numbers(measurement.of(ContextTable, dataset)[sae.sae_id])
+        every += [
+            HeavyUnit(int(each), None, openings.get(str(each), ""), corpus) for each in numbers
+        ]
+    return tuple(every[unit] for unit in units)
 
 
 def _items(

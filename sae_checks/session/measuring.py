@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING
 from sae_checks.judge.check import Check
 from sae_checks.measure.request import Request, StoppingRule, WantedDataset, WholeBudget
 from sae_checks.options import Options
-from sae_checks.records import SaeRef, TaskRef
+from sae_checks.records import SHIFT, SaeRef, TaskRef
 from sae_checks.records.place import CellRef
-from sae_checks.session.datasets import asked_evaluations, reads, wanted_task, wanted_texts
+from sae_checks.session.datasets import (
+    asked_evaluations,
+    reads,
+    wanted_shift,
+    wanted_task,
+    wanted_texts,
+)
 from sae_checks.session.decision import DecisionRule
 from sae_checks.session.setup import ResolvedRun
 from sae_checks.session.stopping import Adaptive, FirstBlock
@@ -46,9 +52,25 @@ def measuring_request(
         store=store,
         options=options,
         needs=frozenset().union(*(check.needs for check, _ in wanted)),
-        datasets=(*_texts(run, wanted), *_tasks(run, options, wanted, tasks)),
+        # The second corpus comes first and is measured whole, so that the stopping rule looks at a
+        # single sample that grows (`judge/two_samples.py`).
+        datasets=(
+            *_shift(run, wanted),
+            *_texts(run, wanted),
+            *_tasks(run, options, wanted, tasks),
+        ),
         stopping=_stopping_rule(options, wanted, rule),
     )
+
+
+def _shift(run: ResolvedRun, wanted: Wanted) -> list[WantedDataset]:
+    asking = [(check, cell) for check, cell in wanted if SHIFT in cell.kind.texts]
+    if not asking or run.second is None:
+        return []
+    assert run.provenance is not None, "what is not stored has a provenance"
+    saes = _saes_of(run, [cell for _, cell in asking])
+    checks = list({check.name: check for check, _ in asking}.values())
+    return [wanted_shift(run.provenance, run.second, run.release.loading, saes, checks)]
 
 
 def _texts(run: ResolvedRun, wanted: Wanted) -> list[WantedDataset]:

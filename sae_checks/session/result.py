@@ -55,6 +55,7 @@ class RunFacts:
         release: which one.
         context: tokens of a text.
         corpus: its name.
+        shift: the name of the second corpus; "" where there is none.
         tokens: the budget of texts, in tokens.
         seed: of the order in which documents and items are taken.
         limits: the file of thresholds.
@@ -82,6 +83,7 @@ class RunFacts:
     tables: Path | None = None
     stored: tuple[Path, Manifest] | None = None
     baseline: ComparedBaseline | None = None
+    shift: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,11 +144,13 @@ class HeavyUnit:
         number: of the document, or the item's row.
         source: of the item; None of a document.
         words: the first of the document, the last of the item's prompt; "" where not known.
+        corpus: of the document, where it is the second one; "" else.
     """
 
     number: int
     source: str | None
     words: str
+    corpus: str = ""
 
 
 @dataclass(frozen=True)

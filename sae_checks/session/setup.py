@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from sae_checks.errors import CorpusError, ReleaseError, UserError
 from sae_checks.options import DEFAULT_CONTEXT, Options
-from sae_checks.records import Measurement, Release
+from sae_checks.records import CorpusRef, Measurement, Release
 from sae_checks.session.stored import read_stored
 from sae_checks.store import Provenance, Store
 
@@ -20,12 +20,14 @@ class ResolvedRun:
         context: tokens of a text.
         provenance: all that determines what will be measured; None where a stored one is judged.
         stored: the measurement that is judged, in place of a new one.
+        second: the corpus that is measured on beside, if any.
     """
 
     release: Release
     context: int
     provenance: Provenance | None = None
     stored: Measurement | None = None
+    second: CorpusRef | None = None
 
     @property
     def corpus(self) -> str:
@@ -34,6 +36,13 @@ class ResolvedRun:
             return self.provenance.corpus
         texts = self.stored.manifest.texts if self.stored else {}
         return str(texts.get("corpus", "unknown"))
+
+    @property
+    def shift(self) -> str:
+        """The name of the second corpus; "" where there is none."""
+        if self.stored is not None:
+            return self.stored.manifest.shift_corpus
+        return "" if self.second is None else self.second.told
 
     def store(self, options: Options) -> Store | None:
         """Where measurements are kept; None where a stored one is judged."""
@@ -81,7 +90,22 @@ def _to_measure(options: Options) -> ResolvedRun:
         device=options.device,
         dtype=options.dtype,
     )
-    return ResolvedRun(release, context, provenance)
+    return ResolvedRun(release, context, provenance, second=_second_corpus(provenance, options))
+
+
+def _second_corpus(provenance: Provenance, options: Options) -> CorpusRef | None:
+    from sae_checks.load.documents import default_packing
+
+    name = options.shift
+    if name is None:
+        return None
+    version = _corpus_version(name, options, "--sae-shift")
+    if version == provenance.corpus_version:
+        raise CorpusError(
+            f"--sae-shift {name!r} is the run's own corpus, from which nothing is shifted; name "
+            "another one"
+        )
+    return CorpusRef(name, version, options.packing or default_packing(name))
 
 
 def _context(asked: int | None, of_model: int | None) -> int:
@@ -111,12 +135,12 @@ def _own_dataset(release: Release) -> str:
     raise ReleaseError(f"the SAEs of {release.name!r} {said}; choose one with --sae-corpus")
 
 
-def _corpus_version(corpus: str, options: Options) -> str:
+def _corpus_version(corpus: str, options: Options, option: str = "--sae-corpus") -> str:
     from sae_checks.load.documents import corpus_version, is_local
 
     if is_local(corpus):
-        return corpus_version(corpus)
-    instead = "name a local .parquet, .jsonl or .txt file, or pydoc, with --sae-corpus"
+        return corpus_version(corpus, option)
+    instead = f"name a local .parquet, .jsonl or .txt file, or pydoc, with {option}"
     return dataset_commit(corpus, options, instead)
 
 

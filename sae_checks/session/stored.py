@@ -31,7 +31,7 @@ def read_stored(options: Options, folder: Path) -> Measurement:
 
 def _refuse_measuring_options(options: Options) -> None:
     """What was measured is past changing: an option that says how to measure is a mistake."""
-    names = [option.name for option in given(options, "measure", "ablate")]
+    names = [option.name for option in given(options, "measure", "shift", "ablate")]
     if names:
         raise UserError(
             f"--sae-measurements judges tables as they were measured; {', '.join(names)} cannot "

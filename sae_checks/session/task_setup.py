@@ -12,7 +12,7 @@ from sae_checks.errors import CorpusError, TaskError
 from sae_checks.evals.tasks.columns import offered_columns
 from sae_checks.load.tasks.version import source_version
 from sae_checks.options import Options
-from sae_checks.records import TEXTS, TaskRef
+from sae_checks.records import TEXT_DATASETS, TaskRef
 from sae_checks.session.setup import dataset_commit
 from sae_checks.store import Provenance
 
@@ -36,10 +36,10 @@ def find_tasks(options: Options, provenance: Provenance) -> tuple[tuple[Task, Ta
     names = default_tasks(corpus) if options.task is None else options.task
     found = [find_task(name, corpus, revision) for name in names]
     for task in found:
-        if task.name == TEXTS:
+        if task.name in TEXT_DATASETS:
             raise TaskError(
-                f"a task cannot be called {TEXTS!r}, which the texts of the corpus are: rename the "
-                "file"
+                f"a task cannot be called {task.name!r}, which the texts of the corpus are: rename "
+                "the file"
             )
         if sum(other.name == task.name for other in found) > 1:
             raise TaskError(

@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sae_checks.records import TEXTS, IntArray, SideTable, Table, TableRef
+from sae_checks.records import SHIFT, TEXT_DATASETS, IntArray, SideTable, Table, TableRef
 from sae_checks.store.integrity import damaged
 from sae_checks.store.parquet import read_rows, readable, write_rows
 
@@ -156,7 +156,8 @@ def _names(dataset: str, intervention: str, observed: str) -> dict[str, str]:
     return {
         "sae": intervention,
         **({"observed": observed} if observed else {}),
-        **({} if dataset == TEXTS else {"task": dataset}),
+        **({} if dataset in TEXT_DATASETS else {"task": dataset}),
+        **({"dataset": dataset} if dataset == SHIFT else {}),
     }
 
 

@@ -14,6 +14,8 @@ import pytest
 from sae_checks.errors import UserError
 from sae_checks.evals.context.cells import Cell, ReleaseCell
 from sae_checks.evals.context.table import ContextTable, PositionSums
+from sae_checks.evals.positions.cells import PositionCell
+from sae_checks.evals.shift.cells import ShiftCell
 from sae_checks.evals.tasks.cells import TaskCell
 from sae_checks.evals.tasks.release import TaskReleaseCell
 from sae_checks.evals.tasks.table import TaskTable
@@ -61,11 +63,14 @@ def table(layer: int, needs: frozenset[str]) -> ContextTable:
         "kl": 0.2 * times,
         "ce_zero": 8 * times**0,
         "ce_mean": 5 * times**0,
+        "ce_token_part": 3 + 0.04 * times,
+        "ce_mean_position": 3 + 0.04 * times,
+        "positions_added": times**0,
     }
     columns = {
         name: np.tile(values, (TEXTS, 1))
         for name, values in per_position.items()
-        if name in needs | {"norm"}
+        if name in needs | {"norm", "positions_added"}
     }
     for name, values in columns.items():
         values[:, 0] = math.nan
@@ -121,6 +126,8 @@ POSITIONS = {
     "past_context": (32, 62),
     "sae": (1, 62),
     "release": (1, 62),
+    "shift": (1, 15),
+    "first_layer": (16, 62),
 }
 DECLARED = {"declared_l0": 4.0, "declared_explained_variance": 0.8}
 EXPECTED = {
@@ -163,6 +170,14 @@ EXPECTED = {
     "ablated_worst": 0.2,
     "layer_agreement": rank_association(CHANGE, CHANGE),  # of ties, half the items
     "rank_agreement": 1,
+    # On the second corpus the layer after it stands in: 0.1 nats more, all else alike.
+    "shift_delta_ce": 0.1,
+    "shift_explained_variance": 0,
+    "shift_l0": 1,
+    "shift_ce_clean": 0,
+    # Past the training context, 0.4 nats without positions in the place of 1.
+    "position_share": 0.6,
+    "mean_position_share": 0.6,
 }
 
 
@@ -182,12 +197,17 @@ def task_release(name: str, needs: frozenset[str] | None = None) -> TaskReleaseC
     return TaskReleaseCell(cells, tuple(texts) if needs & TEXT_NEEDS else ())
 
 
-def cell(name: str, layer: int = 0) -> Cell:
+def cell(name: str, layer: int = 0, needs: frozenset[str] | None = None) -> Cell:
     check = CHECKS[name]
     kind = "sae" if check.cells.whole_release else check.cells.name
     positions = PositionRange(*POSITIONS[check.cells.name])
     made = cell_on_texts(
-        "tiny-release", table(layer, check.needs), kind, positions, name, THRESHOLDS
+        "tiny-release",
+        table(layer, check.needs if needs is None else needs),
+        kind,
+        positions,
+        name,
+        THRESHOLDS,
     )
     if name in DECLARED:
         figure = DeclaredFigure(DECLARED[name], "its cfg.json")
@@ -195,11 +215,27 @@ def cell(name: str, layer: int = 0) -> Cell:
     return made
 
 
+def position_cell(name: str, needs: frozenset[str] | None = None) -> PositionCell:
+    whole = cell(name, 0, needs)
+    return PositionCell(whole.place, name, THRESHOLDS, whole)
+
+
+def shift_cell(name: str, needs: frozenset[str] | None = None) -> ShiftCell:
+    first, second = cell(name, 0, needs), cell(name, 1, needs)
+    return ShiftCell(first.place, name, THRESHOLDS, first, second)
+
+
+# Cells of an SAE on texts that are more than one `Cell`, by their kinds.
+BESIDE = {"shift": shift_cell, "first_layer": position_cell}
+
+
 @pytest.mark.parametrize("name", CHECKS)
 def test_check_measures_what_it_says(name) -> None:
     check = CHECKS[name]
     if check.cells.name == "release":
         estimate = check.function(ReleaseCell(tuple(cell(name, layer) for layer in range(4))))
+    elif check.cells.name in BESIDE:
+        estimate = check.function(BESIDE[check.cells.name](name))
     elif check.cells.name == "task":
         estimate = check.function(task_cell(name))
     elif check.cells.name == "task_release":
@@ -223,6 +259,10 @@ def test_check_needs_no_less_than_it_names(name) -> None:
             poorer = make(name, needs=check.needs - {column})
             with pytest.raises(UserError, match=f"{column} was not measured"):
                 check.function(poorer)
+            continue
+        if check.cells.name in BESIDE:
+            with pytest.raises(UserError, match=f"{column} was not measured"):
+                check.function(BESIDE[check.cells.name](name, check.needs - {column}))
             continue
         full = cell(name)
         columns = {key: values for key, values in full.table.columns.items() if key != column}

@@ -47,7 +47,7 @@ def test_what_was_given_is_told_from_what_is_so_by_default():
     assert not Options().is_given("store")
 
 
-@pytest.mark.parametrize("option", [each for each in OPTIONS if each.stage == "measure"])
+@pytest.mark.parametrize("option", [each for each in OPTIONS if each.stage in ("measure", "shift")])
 def test_no_option_of_measuring_goes_with_a_stored_measurement(option, folder):
     """Not even where it says what is so by default."""
     options = options_of({"measurements": folder, option.target: getattr(Options(), option.target)})
@@ -116,4 +116,5 @@ def test_selftest_takes_what_it_does_not_choose_itself():
         "ranges",
         "ablate",
         "reports",
+        "shift",
     }

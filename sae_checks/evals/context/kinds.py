@@ -26,15 +26,18 @@ _Regime = Callable[[int | None, int], PositionRange | None]
 _Ranges = Callable[[PositionRanges], tuple[PositionRange, ...]]
 
 
-def text_cell(selector: CellSelector, check: Check, sae: SaeRef, place: Place) -> Cell:
+def text_cell(
+    selector: CellSelector, check: Check, sae: SaeRef, place: Place, dataset: str = TEXTS
+) -> Cell:
     """An SAE on texts, in the positions of a place, or in all where it names none.
 
     Raises:
         UnmeasuredError: the SAE was not measured on texts, or not all that the check needs.
     """
-    table = selector.measurement.find(ContextTable, TEXTS, sae.sae_id)
+    table = selector.measurement.find(ContextTable, dataset, sae.sae_id)
     if table is None:
-        raise selector.unmeasured(sae, "on texts")
+        where = "on texts" if dataset == TEXTS else "on the second corpus"
+        raise selector.unmeasured(sae, where)
     refuse_less(check, sae.sae_id, check.needs & NEEDS, table.measured)
     positions = place.get("positions") or PositionRange(1, selector.measurement.context - 2)
     coverage = selector.coverage_of(table.complete)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -27,7 +27,7 @@ from sae_checks.measure.pass_options import PassOptions
 from sae_checks.measure.pieces import spans, tokens_at_once
 from sae_checks.measure.plan import Plan
 from sae_checks.measure.texts import TextBatch, TextDataset
-from sae_checks.records import IntArray, Intervention, SaeRef, Table
+from sae_checks.records import TEXTS, IntArray, Intervention, SaeRef, Table
 from sae_checks.records.octaves import OFFSET_PROJECTION
 
 
@@ -50,8 +50,8 @@ class ContextMeasurer:
     def listen(self, units: IntArray, interventions: Sequence[Intervention]) -> ContextListener:
         """What listens to the passes over one part of the texts."""
         model, plan = self._measuring.model, self._measuring.plan
-        texts = self._dataset.texts.rows(units)
-        return ContextListener(model, plan, self._prepared, texts, list(interventions))
+        texts, name = self._dataset.texts.rows(units), self._dataset.ref.name
+        return ContextListener(model, plan, self._prepared, texts, list(interventions), name)
 
     def _prepare(self) -> Prepared:
         model, plan, texts = self._measuring.model, self._measuring.plan, self._dataset.texts
@@ -77,6 +77,7 @@ class ContextListener(Listener):
     prepared: Prepared
     texts: Texts
     interventions: list[Intervention]
+    dataset: str = TEXTS
     _recorders: dict[Intervention, Recorder] = field(init=False)
     _batch: TextBatch = field(init=False)
     _clean: CleanPass = field(init=False)
@@ -118,7 +119,8 @@ class ContextListener(Listener):
 
     def tables(self) -> list[Table]:
         """One per intervention."""
-        return [recorder.table() for recorder in self._recorders.values()]
+        recorded = (recorder.table() for recorder in self._recorders.values())
+        return [replace(table, dataset=self.dataset) for table in recorded]
 
     @torch.inference_mode()
     def unembed(self, interventions: Sequence[Intervention]) -> None:

@@ -1,0 +1,1 @@
+"""A second corpus: what the context evaluation measures there, against the first one."""

@@ -10,14 +10,24 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sae_checks.checking import check
+    from sae_checks.evals.activity.cells import ActivityCell
     from sae_checks.evals.context.cells import Cell, ReleaseCell
     from sae_checks.evals.tasks.cells import TaskCell
     from sae_checks.evals.tasks.release import TaskReleaseCell
     from sae_checks.judge.statistics import Estimate
 
-__all__ = ["Cell", "Estimate", "ReleaseCell", "TaskCell", "TaskReleaseCell", "check"]
+__all__ = [
+    "ActivityCell",
+    "Cell",
+    "Estimate",
+    "ReleaseCell",
+    "TaskCell",
+    "TaskReleaseCell",
+    "check",
+]
 
 _HOMES = {
+    "ActivityCell": "sae_checks.evals.activity.cells",
     "Cell": "sae_checks.evals.context.cells",
     "ReleaseCell": "sae_checks.evals.context.cells",
     "Estimate": "sae_checks.judge.statistics",

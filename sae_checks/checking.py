@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from sae_checks.evals.activity.cells import ActivityCell
 from sae_checks.evals.context.cells import Cell, ReleaseCell
 from sae_checks.evals.registry import kind_named, refuse_unknown
 from sae_checks.evals.tasks.cells import TaskCell
@@ -35,7 +36,8 @@ def check(
     Args:
         cells: "in_context" or "past_context" (one test per SAE × position range), "sae" (one per
             SAE), "release" (one in all; the function gets a `ReleaseCell`), "task" (one per SAE ×
-            task, which gets a `TaskCell`) or "task_release" (one per task: `TaskReleaseCell`).
+            task, which gets a `TaskCell`), "task_release" (one per task: `TaskReleaseCell`) or
+            "activity" (one per SAE, of its features: `ActivityCell`).
         needs: the columns that it uses beside `norm`, so that no more than these are measured.
         unit: of the estimate; the thresholds file must agree.
         parameters: names of numbers that it reads with `cell.parameter(name)`.
@@ -99,4 +101,12 @@ def check_of(function: object) -> Check | None:
     return found if isinstance(found, Check) else None
 
 
-__all__ = ["Cell", "ReleaseCell", "TaskCell", "TaskReleaseCell", "check", "check_of"]
+__all__ = [
+    "ActivityCell",
+    "Cell",
+    "ReleaseCell",
+    "TaskCell",
+    "TaskReleaseCell",
+    "check",
+    "check_of",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Set
 
+from sae_checks.evals.activity.kinds import ACTIVITY
 from sae_checks.evals.context.kinds import CONTEXT
 from sae_checks.evals.kind import CellKind, Registration
 from sae_checks.evals.tasks.kinds import TASKS
@@ -11,7 +12,7 @@ from sae_checks.measure.evaluation import Evaluation
 from sae_checks.records import Table
 from sae_checks.records.selectors import SELECTORS, Selector
 
-EVALUATIONS: tuple[Registration, ...] = (CONTEXT, TASKS)
+EVALUATIONS: tuple[Registration, ...] = (CONTEXT, TASKS, ACTIVITY)
 
 
 def kinds() -> dict[str, CellKind]:

@@ -10,12 +10,13 @@ from sae_checks.measure.evaluation import Evaluation, Measurer, Measuring
 from sae_checks.records.column import Column
 
 COLUMNS = (
-    Column(COUNTED, encodes=True, always=True),
-    Column(ACTIVE_FEATURES, encodes=True, side_table=True),
+    # Which tokens count, and whether features are finite there.
+    Column(COUNTED, encodes=True, hidden=True),
+    Column(ACTIVE_FEATURES, encodes=True, side_table=True, brings=(COUNTED,)),
     # Features of which the decoder writes the same direction; of the weights alone.
-    Column(DUPLICATES, encodes=True, side_table=True),
+    Column(DUPLICATES, encodes=True, side_table=True, brings=(COUNTED,)),
 )
-NEEDS = frozenset(column.name for column in COLUMNS)
+NEEDS = frozenset(column.name for column in COLUMNS if not column.hidden)
 
 
 def _measurer(measuring: Measuring) -> Measurer:

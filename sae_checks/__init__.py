@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sae_checks.checking import check
+    from sae_checks.evals.activity.cells import ActivityCell
     from sae_checks.evals.context.cells import Cell, ReleaseCell
     from sae_checks.evals.declared.cells import DeclaredCell
     from sae_checks.evals.positions.cells import PositionCell
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from sae_checks.judge.statistics import Estimate
 
 __all__ = [
+    "ActivityCell",
     "Cell",
     "DeclaredCell",
     "Estimate",
@@ -37,6 +39,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ActivityCell": "sae_checks.evals.activity.cells",
     "Cell": "sae_checks.evals.context.cells",
     "ReleaseCell": "sae_checks.evals.context.cells",
     "PropagationCell": "sae_checks.evals.propagation.cells",

@@ -5,13 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from sae_checks.evals.context.cells import Cell, ReleaseCell
-from sae_checks.evals.declared.cells import DeclaredCell
-from sae_checks.evals.positions.cells import PositionCell
 from sae_checks.evals.registry import kind_named, refuse_unknown
-from sae_checks.evals.shift.cells import ShiftCell
-from sae_checks.evals.tasks.cells import TaskCell
-from sae_checks.evals.tasks.release import TaskReleaseCell
 from sae_checks.judge.check import Check
 from sae_checks.judge.statistics import Estimate
 from sae_checks.judge.thresholds import Limit
@@ -36,16 +30,8 @@ def check(
     """Make a function `check_<name>(cell) -> Estimate` a check of the suite.
 
     Args:
-        cells: "in_context" or "past_context" (one test per SAE × position range), "sae" (one per
-            task, which gets a `TaskCell`) or "task_release" (one per task: `TaskReleaseCell`); of
-            what SAEs declare "declared_l0" or "declared_explained_variance" (one per SAE that does:
-            `DeclaredCell`); of a second corpus "shift" (one per SAE: `ShiftCell`); of positions
-            "first_layer" (one per SAE at the first layer: `PositionCell`); of pairs of SAEs
-            "propagation" (one per pair: `PropagationCell`), "propagation_direct" (those of the
-            residual stream alone) or "propagation_release" (`PropagationReleaseCell`); of SAEs
-            that are spliced in together "stack" or "stack_beside_saes" (one per stack:
-            `StackCell`), "stacked_sae" (one per SAE: `StackedSaeCell`) or "stack_task" (one per
-            stack × task: `TaskCell`).
+        cells: the kind of cells that it is asked about, one test each: "in_context", "sae",
+            "task", ...; docs/writing-a-check.md lists them, with what the function is given.
         needs: the columns that it uses beside `norm`, so that no more than these are measured.
         unit: of the estimate; the thresholds file must agree.
         parameters: names of numbers that it reads with `cell.parameter(name)`.
@@ -109,14 +95,4 @@ def check_of(function: object) -> Check | None:
     return found if isinstance(found, Check) else None
 
 
-__all__ = [
-    "Cell",
-    "DeclaredCell",
-    "PositionCell",
-    "ReleaseCell",
-    "ShiftCell",
-    "TaskCell",
-    "TaskReleaseCell",
-    "check",
-    "check_of",
-]
+__all__ = ["check", "check_of"]

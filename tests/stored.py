@@ -8,6 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from sae_checks.evals.activity.table import (
+    ACTIVE_FEATURES,
+    DUPLICATES,
+    ActiveFeatures,
+    ActivityTable,
+    Duplicates,
+)
 from sae_checks.evals.context.table import ContextTable, PositionSums
 from sae_checks.evals.tasks.table import AblationTable, FeatureTable, TaskTable
 from sae_checks.records import (
@@ -34,7 +41,11 @@ from sae_checks.store.integrity import read_sealed, write_sealed
 
 TRAINING_CONTEXT, CONTEXT, TEXTS, WIDTH = 16, 64, 12, 4
 LOADING = ModelLoading("made-up")
-KINDS: dict[str, type[Table]] = {"context": ContextTable, "tasks": TaskTable}
+KINDS: dict[str, type[Table]] = {
+    "context": ContextTable,
+    "tasks": TaskTable,
+    "activity": ActivityTable,
+}
 ON_TEXTS = DatasetRef(OF_TEXTS)
 SECOND = CorpusRef("other.jsonl", "1", "concatenate")
 ON_SECOND = DatasetRef.of_shift(SECOND)
@@ -112,6 +123,27 @@ def sae_table(
     return ContextTable.of(
         sae_ref(layer), columns, np.zeros((texts, context), dtype=np.bool_), position_sums
     )
+
+
+def activity_table(layer: int, active: np.ndarray | None = None) -> ActivityTable:
+    """Features active on these tokens, (texts, T - 1, d_sae), of position 1 on.
+
+    Unless told, each is active on one token of every text, and none shares its direction.
+    """
+    ref = sae_ref(layer)
+    inside = TRAINING_CONTEXT - 1
+    if active is None:
+        position, feature = np.arange(inside)[:, None], np.arange(ref.d_sae)
+        active = np.broadcast_to(feature % inside == position, (TEXTS, inside, ref.d_sae))
+    texts, nothing = len(active), np.zeros(0, dtype=np.int64)
+    counted = np.full((texts, CONTEXT), np.nan)
+    counted[:, 1:TRAINING_CONTEXT] = 1
+    tokens = active.sum(axis=1)  # (texts, d_sae)
+    text, feature = (each.astype(np.int32) for each in np.nonzero(tokens))
+    found = ActiveFeatures(text, text, feature, tokens[text, feature].astype(np.int32))
+    documents = np.repeat(np.arange(texts, dtype=np.int32)[:, None], CONTEXT, axis=1)
+    side = {ACTIVE_FEATURES: found, DUPLICATES: Duplicates(nothing, nothing, np.zeros(0))}
+    return ActivityTable.of(ref, counted, documents, np.arange(texts), side)
 
 
 def task_table(
@@ -288,6 +320,8 @@ def write_measurement(
     for layer, table in on_texts.items():
         if layer not in failures:
             store.write(text_ref(sae_ref(layer)), table)
+            features = activity_table(layer)
+            store.write(table_ref(features), features)
     reasons = {sae_ref(layer).sae_id: reason for layer, reason in failures.items()}
     for table in (second or {}).values():
         store.write(table_ref(replace(table, dataset=SHIFT)), replace(table, dataset=SHIFT))
@@ -295,7 +329,8 @@ def write_measurement(
     for each in tasks:
         ref = DatasetRef.of_task(refs.setdefault(each.dataset, task_of(each)))
         store.write(TableRef(TaskTable, ref, each.intervention), each)
-    measured = [MeasuredDataset(ON_TEXTS, "context", {"corpus": "tales", "texts": TEXTS})]
+    texts = {"corpus": "tales", "texts": TEXTS}
+    measured = [MeasuredDataset(ON_TEXTS, each, texts) for each in ("context", "activity")]
     if second:
         told = {"corpus": "other.jsonl", "texts": TEXTS, "fingerprint": "made up too"}
         measured.append(MeasuredDataset(ON_SECOND, "context", told))

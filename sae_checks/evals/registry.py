@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Set
 
+from sae_checks.evals.activity.kinds import ACTIVITY
 from sae_checks.evals.context.kinds import CONTEXT
 from sae_checks.evals.declared.kinds import DECLARED
 from sae_checks.evals.kind import CellKind, Registration
@@ -19,6 +20,7 @@ from sae_checks.records.selectors import SELECTORS, Selector
 EVALUATIONS: tuple[Registration, ...] = (
     CONTEXT,
     TASKS,
+    ACTIVITY,
     DECLARED,
     PROPAGATION,
     STACKS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sae_checks.judge.statistics import Estimate
-from sae_checks.session.result import FeatureEffect, TaskFeatures
+from sae_checks.session.result import FeatureEffect, Outcome, TaskFeatures
 
 
 def feature_lines(features: TaskFeatures | None) -> list[str]:
@@ -17,6 +17,13 @@ def feature_lines(features: TaskFeatures | None) -> list[str]:
         for which, effects in (("best", features.best), ("worst", features.worst))
         if effects
     ]
+
+
+def density_lines(outcomes: Iterable[Outcome]) -> list[str]:
+    """How dense the features of an SAE are on texts, where a check measured it."""
+    verdicts = (outcome.verdict for outcome in outcomes)
+    notes = [dict(verdict.estimate.notes) for verdict in verdicts if verdict is not None]
+    return [f"  features by density: {each['densities']}" for each in notes if "densities" in each]
 
 
 def _named(effects: Iterable[FeatureEffect]) -> str:

@@ -11,7 +11,7 @@ from sae_checks.judge.statistics import WHERE
 from sae_checks.judge.verdict import Verdict
 from sae_checks.records.selectors import POSITIONS
 from sae_checks.report.budget import budget_lines
-from sae_checks.report.features import feature_lines
+from sae_checks.report.features import density_lines, feature_lines
 from sae_checks.report.notes import stale_line
 from sae_checks.report.tasks import task_lines
 from sae_checks.report.texts import text_lines
@@ -97,7 +97,8 @@ def _block(title: str, outcomes: list[Outcome], not_measured: str | None) -> lis
     by_check: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         by_check.setdefault(name_of(outcome.check), []).append(outcome)
-    return lines + [_worst_line(worst(cells)) for cells in by_check.values()]
+    lines += [_worst_line(worst(cells)) for cells in by_check.values()]
+    return lines + density_lines(outcomes)
 
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:

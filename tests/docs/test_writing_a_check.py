@@ -16,7 +16,7 @@ from sae_checks.evals.tasks.release import TaskReleaseCell
 from sae_checks.judge.statistics import Estimate
 from tests import stored
 from tests.docs.pages import example, in_code, page, rows
-from tests.measuring import ITEM_NEEDS, TEXT_NEEDS
+from tests.measuring import FEATURE_NEEDS, ITEM_NEEDS, TEXT_NEEDS
 from tests.plugin.gate_run import GateRun, run_gate
 
 PAGE = page("writing-a-check.md")
@@ -121,7 +121,7 @@ def test_every_kind_of_cell_is_told_with_what_the_function_gets():
 
 def test_every_column_is_told():
     told = [name for row in rows(PAGE, "| `needs` of | ") for name in in_code(row[1])]
-    assert sorted(told) == sorted(TEXT_NEEDS | ITEM_NEEDS)
+    assert sorted(told) == sorted(TEXT_NEEDS | ITEM_NEEDS | FEATURE_NEEDS)
 
 
 def test_what_a_cell_can_be_asked_exists():

@@ -272,12 +272,3 @@ def _edit_resid_mid(
     finally:
         for handle in handles:
             handle.remove()
-
-
-def is_residual_stream(hook_point: str) -> bool:
-    """Whether replacing the activation replaces all that later blocks see of the tokens."""
-    return parse_hook_point(hook_point)[1] in (
-        "hook_resid_pre",
-        "hook_resid_mid",
-        "hook_resid_post",
-    )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sae_checks.load.hook_points import is_residual_stream
 from sae_checks.load.language_model import CleanPass, LanguageModel
+from sae_checks.resolve.model_order import is_residual_stream
 
 
 def carried(

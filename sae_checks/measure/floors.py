@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sae_checks.load.hook_points import is_residual_stream
 from sae_checks.load.language_model import CleanPass, LanguageModel
 from sae_checks.measure import metrics
 from sae_checks.measure.calibration import Calibration
+from sae_checks.resolve.model_order import is_residual_stream
 
 # Tokens of the short pass: enough to see whether the prediction depends on the position.
 _SHORT = 16

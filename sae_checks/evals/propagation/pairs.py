@@ -17,28 +17,11 @@ import numpy as np
 
 from sae_checks.records import SaeRef
 from sae_checks.records.selectors import Selector
+from sae_checks.resolve.model_order import depth, is_residual_stream
 
 # Each SAE is observed at so many later places at most, so that cost grows with the number of SAEs
 # and not with its square. The 13 SAEs of gpt2-small's residual stream have all their 78 pairs.
 MOST_LATER = 12
-
-# Sites within a block in the order in which a pass meets them; others come last.
-SITES_IN_ORDER = (
-    "hook_resid_pre",
-    "ln1.hook_normalized",
-    "attn.hook_q",
-    "attn.hook_k",
-    "attn.hook_v",
-    "attn.hook_z",
-    "hook_attn_out",
-    "hook_resid_mid",
-    "hook_mlp_in",
-    "ln2.hook_normalized",
-    "mlp.hook_pre",
-    "mlp.hook_post",
-    "hook_mlp_out",
-)
-RESIDUAL_SITES = frozenset({"hook_resid_pre", "hook_resid_mid", "hook_resid_post"})
 
 
 @dataclass(frozen=True)
@@ -66,19 +49,6 @@ def _renamed(pair: Pair, matches: Mapping[str, str]) -> Pair | None:
 PAIR = Selector("pair", properties=(("pair", str),), renamed=_renamed, title="pairs of SAEs")
 
 
-def depth(sae: SaeRef) -> tuple[int, int]:
-    """Where an SAE's hook point lies on the way through the model; sorts as a pass meets them.
-
-    What leaves a block is what enters the next one: the same place.
-    """
-    if sae.layer < 0:
-        return sae.layer, 0
-    if sae.site == "hook_resid_post":
-        return sae.layer + 1, 0
-    known = sae.site in SITES_IN_ORDER
-    return sae.layer, SITES_IN_ORDER.index(sae.site) if known else len(SITES_IN_ORDER)
-
-
 def later_saes(sae: SaeRef, saes: Sequence[SaeRef]) -> tuple[SaeRef, ...]:
     """The SAEs that one is paired with further down the model, in the model's order.
 
@@ -94,17 +64,18 @@ def all_pairs(saes: Sequence[SaeRef]) -> list[tuple[SaeRef, SaeRef]]:
 
 def both_residual(spliced: SaeRef, observed: SaeRef) -> bool:
     """Whether the residual stream carries what is changed at the one directly to the other."""
-    return spliced.site in RESIDUAL_SITES and observed.site in RESIDUAL_SITES
+    pair = (spliced, observed)
+    return all(is_residual_stream(sae.hook_point) and not sae.is_transcoder for sae in pair)
 
 
 @lru_cache(maxsize=8)
 def _later(saes: tuple[SaeRef, ...]) -> Mapping[SaeRef, tuple[SaeRef, ...]]:
     """By SAE, those that it is paired with."""
     families: dict[object, list[SaeRef]] = {}
-    at_place = Counter(depth(sae) for sae in saes)
+    at_place = Counter(depth(sae.writes) for sae in saes)
     alike: Counter[object] = Counter()
     for sae in saes:
-        place = depth(sae)
+        place = depth(sae.writes)
         rank = alike[place, sae.d_sae]
         alike[place, sae.d_sae] += 1
         families.setdefault((sae.d_sae, rank), []).append(sae)
@@ -113,8 +84,12 @@ def _later(saes: tuple[SaeRef, ...]) -> Mapping[SaeRef, tuple[SaeRef, ...]]:
     found: dict[SaeRef, set[SaeRef]] = {sae: set() for sae in saes}
     for family in families.values():
         for sae in family:
-            found[sae].update(other for other in family if depth(other) > depth(sae))
-    return {sae: _some(sorted(others, key=depth)) for sae, others in found.items()}
+            found[sae].update(o for o in family if depth(o.hook_point) > depth(sae.writes))
+    return {sae: _some(sorted(others, key=_place)) for sae, others in found.items()}
+
+
+def _place(sae: SaeRef) -> tuple[int, int]:
+    return depth(sae.hook_point)
 
 
 def _some(saes: Sequence[SaeRef]) -> tuple[SaeRef, ...]:

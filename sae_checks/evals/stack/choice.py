@@ -14,17 +14,11 @@ from dataclasses import dataclass
 
 from sae_checks.records import Intervention, SaeRef
 from sae_checks.records.selectors import Selector
+from sae_checks.resolve.hook_point import parse_hook_point
+from sae_checks.resolve.model_order import depth
 from sae_checks.wording import natural_order
 
 Stack = tuple[SaeRef, ...]
-# Within a block, in the order in which a pass meets them; sites that are not named come last.
-_ORDER = (
-    "hook_resid_pre",
-    "attn.hook_z",
-    "hook_attn_out",
-    "hook_resid_mid",
-    "hook_mlp_out",
-)
 
 
 @dataclass(frozen=True)
@@ -82,19 +76,16 @@ def _chosen(saes: Sequence[SaeRef]) -> list[list[SaeRef]]:
 
 def _by_hook_point(saes: Iterable[SaeRef]) -> list[list[SaeRef]]:
     """What leaves a block is what enters the next one: two names of one hook point."""
-    found: dict[tuple[int, str], list[SaeRef]] = {}
+    found: dict[object, list[SaeRef]] = {}
     for sae in saes:
-        at_edge = sae.site in ("hook_resid_pre", "hook_resid_post")
-        place = (_depth(sae)[0], "edge") if at_edge else (sae.layer, sae.site)
-        found.setdefault(place, []).append(sae)
+        at_edge = parse_hook_point(sae.writes)[1] in ("hook_resid_pre", "hook_resid_post")
+        found.setdefault(depth(sae.writes) if at_edge else sae.writes, []).append(sae)
     return list(found.values())
 
 
 def _depth(sae: SaeRef) -> tuple[int, int]:
-    """Sorts as a pass meets SAEs: block, and place within the block."""
-    if sae.site == "hook_resid_post":
-        return sae.layer + 1, 0
-    return sae.layer, _ORDER.index(sae.site) if sae.site in _ORDER else len(_ORDER)
+    """Sorts as a pass meets where SAEs write."""
+    return depth(sae.writes)
 
 
 def _by_id(sae: SaeRef) -> list[tuple[int, str]]:

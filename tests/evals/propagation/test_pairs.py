@@ -7,17 +7,14 @@ import pytest
 from sae_checks.evals.propagation.pairs import (
     MOST_LATER,
     PAIR,
-    SITES_IN_ORDER,
     Pair,
     all_pairs,
     both_residual,
-    depth,
     later_saes,
 )
 from sae_checks.records import SaeRef
 from sae_checks.resolve.hook_point import parse_hook_point
-from tests.builders import language_model, sae_ref
-from tests.load.plain_hooks import SITES
+from tests.builders import sae_ref
 
 
 def sae(hook_point: str, sae_id: str = "", d_sae: int = 64) -> SaeRef:
@@ -50,17 +47,6 @@ def test_sites_of_one_layer_are_ordered_as_a_pass_meets_them():
         "hook_resid_post",
     ]
     assert later_saes(saes[2], saes) == ()
-
-
-def test_the_order_is_the_models():
-    """Where an SAE lies is known without a model; a model says the same."""
-    model = language_model()
-    places = [*SITES, "blocks.2.hook_resid_pre", "blocks.2.hook_mlp_out"]
-    for name in places:
-        model.bind(name)
-    by_model = sorted(places, key=lambda name: (model.depth(name), name))
-    assert sorted(places, key=lambda name: (depth(sae(name)), name)) == by_model
-    assert len(set(SITES_IN_ORDER)) == len(SITES_IN_ORDER)
 
 
 def test_one_place_is_never_paired_with_itself():

@@ -140,13 +140,13 @@ def _olmo() -> Any:
     from transformers import OlmoConfig, OlmoForCausalLM
 
     # A bound that queries, keys and values reach.
-    return OlmoForCausalLM(OlmoConfig(**_sizes(num_key_value_heads=2, clip_qkv=0.5)))
+    return OlmoForCausalLM(OlmoConfig(**_sizes(clip_qkv=0.5)))
 
 
 def _olmo2() -> Any:
     from transformers import Olmo2Config, Olmo2ForCausalLM
 
-    return Olmo2ForCausalLM(Olmo2Config(**_sizes(num_key_value_heads=2)))
+    return Olmo2ForCausalLM(Olmo2Config(**_sizes()))
 
 
 ARCHITECTURES: dict[str, Callable[[], Any]] = {
@@ -165,11 +165,76 @@ ARCHITECTURES: dict[str, Callable[[], Any]] = {
 }
 
 
+def _qwen3_moe() -> Any:
+    from transformers import Qwen3MoeConfig, Qwen3MoeForCausalLM
+
+    sizes = _sizes(num_key_value_heads=2, head_dim=8, moe_intermediate_size=16)
+    return Qwen3MoeForCausalLM(Qwen3MoeConfig(**sizes, num_experts=4, num_experts_per_tok=2))
+
+
+def _gpt_oss() -> Any:
+    from transformers import GptOssConfig, GptOssForCausalLM
+
+    sizes = _sizes(num_key_value_heads=2, head_dim=8, sliding_window=8)
+    rotation = {"rope_type": "default", "rope_theta": 10000.0}
+    experts = {"num_local_experts": 4, "num_experts_per_tok": 2}
+    return GptOssForCausalLM(GptOssConfig(**sizes, **experts, rope_parameters=rotation))
+
+
+def _qwen3_5() -> Any:
+    from transformers import Qwen3_5ForCausalLM, Qwen3_5TextConfig
+
+    linear = {
+        "linear_num_key_heads": 2,
+        "linear_num_value_heads": 4,
+        "linear_key_head_dim": 8,
+        "linear_value_head_dim": 8,
+        "layer_types": ["linear_attention", "full_attention", "linear_attention"],
+    }
+    return Qwen3_5ForCausalLM(
+        Qwen3_5TextConfig(**_sizes(num_key_value_heads=2, head_dim=8), **linear)
+    )
+
+
+def _granite() -> Any:
+    from transformers import GraniteConfig, GraniteForCausalLM
+
+    return GraniteForCausalLM(GraniteConfig(**_sizes(residual_multiplier=0.5)))
+
+
+def _glm4() -> Any:
+    from transformers import Glm4Config, Glm4ForCausalLM
+
+    return Glm4ForCausalLM(Glm4Config(**_sizes(num_key_value_heads=2, head_dim=8)))
+
+
+def _opt() -> Any:
+    from transformers import OPTConfig, OPTForCausalLM
+
+    return OPTForCausalLM(OPTConfig(**_sizes(ffn_dim=48, word_embed_proj_dim=D_MODEL)))
+
+
+# Not at every site, or not supported.
+OTHERS: dict[str, Callable[[], Any]] = {
+    "qwen3_moe": _qwen3_moe,
+    "gpt_oss": _gpt_oss,
+    "qwen3_5": _qwen3_5,
+    "granite": _granite,
+    "glm4": _glm4,
+    "opt": _opt,
+}
+
+
 def hugging_face_model(architecture: str = "gpt2", seed: int = 0) -> Any:
+    """A random model of an architecture that has every site."""
+    return randomized(ARCHITECTURES[architecture], seed)
+
+
+def randomized(make: Callable[[], Any], seed: int = 0) -> Any:
     """A random model; its biases and norms are random too, so that none hides a mistake."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = ARCHITECTURES[architecture]().eval()
+        model = make().eval()
         for parameter in model.parameters():
             parameter.data += 0.1 * torch.randn_like(parameter)
     return model

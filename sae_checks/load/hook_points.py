@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from sae_checks.errors import ModelError
-from sae_checks.load.sites import CENTERED, HEAD_SITES, SITES, AbsentSiteError, Block, See, Site
+from sae_checks.load.sites import CENTERED, HEAD_SITES, SITES, AbsentSiteError, Block, Site
+from sae_checks.load.unscaled import See
 from sae_checks.resolve.hook_point import parse_head, parse_hook_point
 
 
@@ -88,6 +89,11 @@ class BoundHookPoint:
     centered: bool = False
 
     @property
+    def site_name(self) -> str:
+        """Within its block."""
+        return parse_hook_point(self.name)[1]
+
+    @property
     def needs_block_input(self) -> bool:
         return self.site is not None and self.block >= 0
 
@@ -141,28 +147,33 @@ class BoundHookPoint:
             module = self.blocks[self.block - 1] if after_last else self.blocks[self.block]
             site = Site(module, reads_input=not after_last)
 
+        entered: list[Tensor] = []
+
         def on_input(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            new = site.see(args[0] if args else kwargs["hidden_states"], see)
+            arriving = args[0] if args else kwargs["hidden_states"]
+            new = site.see(arriving if site.shared is None else entered.pop(), see)
             if new is None:
                 return None
             return ((new, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": new})
 
         def on_output(_: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
-            if site.unscaled is not None:
-                return site.unscaled.see(args[0], see)
             if isinstance(output, tuple):
                 new = site.see(output[0], see)
                 return None if new is None else (new, *output[1:])
-            return site.see(output, see)
+            return site.see(output if site.unscaled is None else args[0], see)
 
-        if site.reads_input:
-            handle = site.module.register_forward_pre_hook(on_input, with_kwargs=True)
-        else:
-            handle = site.module.register_forward_hook(on_output)
-        try:
+        with ExitStack() as stack:
+            if site.shared is not None:
+                keep = site.shared.register_forward_pre_hook(
+                    lambda _, args: entered.append(args[0])
+                )
+                stack.callback(keep.remove)
+            if site.reads_input:
+                handle = site.module.register_forward_pre_hook(on_input, with_kwargs=True)
+            else:
+                handle = site.module.register_forward_hook(on_output)
+            stack.callback(handle.remove)
             yield
-        finally:
-            handle.remove()
 
 
 def bind_hook_point(

@@ -20,6 +20,8 @@ from torch import Tensor, nn
 
 from sae_checks.errors import ModelError
 from sae_checks.load.hook_points import BoundHookPoint, bind_hook_point, find_blocks, try_out
+from sae_checks.load.stream import refuse_other_sums
+from sae_checks.load.unscaled import has_layer_norm
 
 # What becomes of an activation (B, T, d) in a pass.
 Edit = Callable[[Tensor], Tensor]
@@ -65,9 +67,8 @@ class LanguageModel:
         self.config: Any = model.config.get_text_config()  # type: ignore[operator, union-attr]
         self._base: Any = self.hf.base_model
         self.blocks = find_blocks(self._base, int(self.config.num_hidden_layers))
-        layer_norm = any(isinstance(module, nn.LayerNorm) for module in self.hf.modules())
         # TransformerLens leaves models without LayerNorm uncentered, whatever is asked for.
-        self.centered = center_writing_weights and layer_norm
+        self.centered = center_writing_weights and has_layer_norm(self.blocks)
         self._bound: dict[str, BoundHookPoint] = {}
         self._tried = try_out(self._base, self.blocks, self._sample())
 
@@ -102,13 +103,15 @@ class LanguageModel:
             Its width, the d_in of an SAE there.
 
         Raises:
-            ModelError: the model lacks the hook point, or resuming from it does not give back what
-                the clean pass gives.
+            ModelError: the model lacks the hook point, what it tells of the residual stream does
+                not add up, or resuming from it does not give back what the clean pass gives.
         """
-        self._bound[hook_point] = bind_hook_point(
+        bound = self._bound[hook_point] = bind_hook_point(
             hook_point, self.blocks, self._base, self.centered, self._tried.moments
         )
         sample = self._sample()
+        tolerance = _RESUME_TOLERANCE * self._rounding()
+        refuse_other_sums(bound, self._base, self._tried, sample, tolerance)
         clean = self.clean(sample, [hook_point])
         tap = clean.taps[hook_point]
         again = self.resume(clean, hook_point, tap)
@@ -119,7 +122,7 @@ class LanguageModel:
         ):
             scale = float(expected.float().abs().max())
             difference = float((got.float() - expected.float()).abs().max())
-            if not difference <= _RESUME_TOLERANCE * max(scale, 1.0) * self._rounding():
+            if not difference <= tolerance * max(scale, 1.0):
                 raise ModelError(
                     f"hook point {hook_point!r} of {type(self.hf).__name__}: {name} is off by "
                     f"{difference:.2g} from the model's own pass; this architecture is not "
@@ -250,6 +253,11 @@ class LanguageModel:
         dummy = torch.zeros((1, 1), dtype=torch.long, device=final.device)
         with _replaced_forward(self._base, lambda *args, **kwargs: answer):
             logits: Tensor = self.hf(input_ids=dummy, use_cache=False).logits
+        if logits.shape[:-1] != flat.shape[:-1]:
+            raise ModelError(
+                f"{type(self.hf).__name__} does not unembed what its trunk answers; this "
+                "architecture is not supported"
+            )
         return logits.float().reshape(*final.shape[:-1], -1)
 
 

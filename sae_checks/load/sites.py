@@ -6,13 +6,14 @@ projection holds queries, keys and values side by side, and a head is a slice of
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from sae_checks.load.unscaled import See, Unscaled
 
 SITES = (
     "hook_resid_pre",
@@ -32,9 +33,6 @@ SITES = (
     "mlp.hook_post",
     "mlp.hook_out",
 )
-# Shown a value, says what takes its place; None: it stays.
-See = Callable[[Tensor], Tensor | None]
-
 # Of these, single attention heads can be read.
 HEAD_SITES = ("attn.hook_q", "attn.hook_k", "attn.hook_v", "attn.hook_z")
 # In the basis of the residual stream, which center_writing_weights moves.
@@ -49,45 +47,17 @@ CENTERED = (
     "mlp.hook_out",
 )
 
-_ATTENTION = ("attn.attention", "attn", "self_attn", "attention")
+_ATTENTION = ("attn.attention", "attn", "self_attn", "attention", "self_attention")
 _ATTENTION_OUT = ("c_proj", "o_proj", "out_proj", "dense")
 _MLP = ("mlp", "feed_forward")
-_MLP_PRE = ("gate_proj", "c_fc", "dense_h_to_4h", "fc_in")
-_MLP_OUT = ("down_proj", "c_proj", "dense_4h_to_h", "fc_out")
+_MLP_PRE = ("gate_proj", "c_fc", "dense_h_to_4h", "fc_in", "fc1")
+_MLP_OUT = ("down_proj", "c_proj", "dense_4h_to_h", "fc_out", "fc2")
 # Architectures whose fused projection holds query, key and value of a head side by side.
 _FUSED_BY_HEAD = ("gpt_neox", "bloom")
 
 
 class AbsentSiteError(Exception):
     """A block does not have a site; says why, as the end of a sentence."""
-
-
-class Unscaled:
-    """A norm without its gain and bias: what hook_normalized sees, and the way back from there.
-
-    TransformerLens's norms hook (x − mean) / √(var + ε), or x / √(mean x² + ε), and multiply by
-    the gain afterwards (or, folded, in the next layer).
-    """
-
-    def __init__(self, norm: nn.Module) -> None:
-        self._norm = copy.deepcopy(norm)
-        weight, bias = (getattr(self._norm, name, None) for name in ("weight", "bias"))
-        self._gain, self._bias = 1.0, 0.0
-        if bias is not None:
-            self._bias = bias.detach().clone()
-            bias.data.zero_()
-        if weight is not None:
-            gain = weight.detach().clone()
-            weight.data.zero_()
-            # Gemma's norms multiply by 1 + weight: with weights of 0 they are unscaled already.
-            from_one = bool(self._norm(torch.ones_like(gain).cumsum(0)).any())
-            self._gain = gain.float() + 1.0 if from_one else gain
-            weight.data.fill_(0.0 if from_one else 1.0)
-
-    def see(self, x: Tensor, see: See) -> Tensor | None:
-        """Show the normalized x (..., d); what the whole norm answers with what takes its place."""
-        new = see(self._norm(x))
-        return None if new is None else (new * self._gain + self._bias).to(new.dtype)
 
 
 @dataclass(frozen=True)
@@ -98,6 +68,9 @@ class Site:
         module: whose input or output it is.
         columns: which columns of it, (d,); None: all.
         unscaled: it is this much of a norm, not the norm's output.
+        shared: the norm, where attention and MLP read the same one: what enters it is seen, and
+            `module` is the one of the two that reads what becomes of it.
+        before_norm: with `shared`, it is what enters the norm.
         skips: it enters the module, and a skip connection carries it to the end of this one too.
         head_width: columns of one head; 0 where a site has no heads.
     """
@@ -106,11 +79,18 @@ class Site:
     reads_input: bool = False
     columns: Tensor | None = None
     unscaled: Unscaled | None = None
+    shared: nn.Module | None = None
+    before_norm: bool = False
     skips: nn.Module | None = None
     head_width: int = 0
 
     def see(self, value: Tensor, see: See) -> Tensor | None:
-        """Show the site's part of a module's value; the value with what takes the part's place."""
+        """Show the site's part of a module's value; the value with what takes the part's place.
+
+        Of a norm, the value is what enters it.
+        """
+        if self.unscaled is not None:
+            return self.unscaled.see(value, see, self.before_norm)
         if self.columns is None:
             return see(value)
         new = see(value[..., self.columns])
@@ -159,7 +139,9 @@ class Block:
             )
         )
         normed_after = sandwich or self.norms_output
-        self.attention_out = _first(block, after[:1]) if normed_after else self.attention
+        # In hybrids, some blocks have linear attention, which no other site is about.
+        mixes = self.attention or _first(block, ("linear_attn",))
+        self.attention_out = _first(block, after[:1]) if normed_after else mixes
         self.mlp_out = _first(block, after[1:]) if normed_after else self.mlp
 
     def find(self, site: str) -> Site:
@@ -184,15 +166,19 @@ class Block:
 
     def mlp_in(self) -> Site:
         """The stream as it enters the MLP's norm, without the skip connection beside it."""
+        if self.norms_output:
+            return Site(_present(self.mlp), True)
         if self.norm_2 is None:
-            raise AbsentSiteError("attention and MLP read one norm, so that no site is the MLP's")
-        return Site(_present(self.mlp) if self.norms_output else self.norm_2, True)
+            return replace(self.normalized(2), before_norm=True)
+        return Site(self.norm_2, True)
 
-    def normalized(self, norm: nn.Module | None) -> Site:
-        """A norm before its gain and bias."""
-        if norm is None:
-            raise AbsentSiteError("attention and MLP read one norm, so that no site is the MLP's")
-        return Site(norm, unscaled=Unscaled(norm))
+    def normalized(self, number: int) -> Site:
+        """Norm 1 (of attention) or 2 (of the MLP) before its gain and bias."""
+        if self.norm_2 is not None:
+            norm = _present(self.norm_1 if number == 1 else self.norm_2)
+            return Site(norm, unscaled=Unscaled(norm))
+        norm, reader = _present(self.norm_1), self.attention if number == 1 else self.mlp
+        return Site(_present(reader), True, unscaled=Unscaled(norm), shared=norm)
 
     def mlp_part(self, names: tuple[str, ...], reads_input: bool) -> Site:
         """What goes into a layer of the MLP, or comes out of it."""
@@ -242,8 +228,8 @@ _FINDERS: dict[str, Callable[[Block], Site]] = {
     "hook_mlp_in": Block.mlp_in,
     "hook_mlp_out": lambda block: Site(_present(block.mlp_out)),
     "hook_attn_out": lambda block: Site(_present(block.attention_out)),
-    "ln1.hook_normalized": lambda block: block.normalized(block.norm_1),
-    "ln2.hook_normalized": lambda block: block.normalized(block.norm_2),
+    "ln1.hook_normalized": lambda block: block.normalized(1),
+    "ln2.hook_normalized": lambda block: block.normalized(2),
     "attn.hook_q": lambda block: block.projected(0),
     "attn.hook_k": lambda block: block.projected(1),
     "attn.hook_v": lambda block: block.projected(2),

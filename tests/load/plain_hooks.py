@@ -64,6 +64,7 @@ class Parts:
     no_middle: bool = False  # attention and MLP read the same stream
 
 
+_BY_BRANCH = ("hook_mlp_in", "ln1.hook_normalized", "ln2.hook_normalized")
 _LLAMA = ("self_attn", "mlp", "self_attn.o_proj", "input_layernorm", "post_attention_layernorm")
 _GATED = ("mlp.gate_proj", "mlp.down_proj")
 _SANDWICH = ("post_attention_layernorm", "post_feedforward_layernorm")
@@ -111,9 +112,7 @@ PLAIN = {
 
 def lacks(architecture, hook_point):
     """Whether an architecture cannot have a hook point."""
-    parts = PLAIN[architecture]
-    without_norm = ("hook_mlp_in" in hook_point or "ln2." in hook_point) and parts.norm_2 is None
-    return without_norm or ("resid_mid" in hook_point and parts.no_middle)
+    return "resid_mid" in hook_point and PLAIN[architecture].no_middle
 
 
 class PlainHooks:
@@ -149,6 +148,8 @@ class PlainHooks:
         at = block.get_submodule
         if site == "hook_resid_mid":
             return self._resid_mid(block, replace)
+        if parts.norm_2 is None and site in _BY_BRANCH:
+            return self._of_branch(block, site, replace)
         if site.endswith("hook_normalized"):
             return [self._normalized(at(parts.norm_1 if "ln1" in site else parts.norm_2), replace)]
         if site[:-1] == "attn.hook_" and site[-1] in "qkv":
@@ -180,6 +181,11 @@ class PlainHooks:
 
     def _normalized(self, norm, replace):
         """A norm written out, x / sqrt(mean square + eps), with something in the middle."""
+        return norm.register_forward_hook(
+            lambda module, args, output: self._written_out(norm, args[0], replace)
+        )
+
+    def _written_out(self, norm, x, replace):
         eps = getattr(norm, "eps", getattr(norm, "variance_epsilon", 1e-5))
         scales = {
             "weight": lambda x: x * norm.weight,
@@ -187,14 +193,23 @@ class PlainHooks:
             "weight and bias": lambda x: x * norm.weight + norm.bias,
             "": lambda x: x,
         }[self.parts.scales]
+        if self.parts.mean_too:
+            x = x - x.mean(dim=-1, keepdim=True)
+        return scales(replace(x / (x.square().mean(dim=-1, keepdim=True) + eps).sqrt()))
 
-        def hook(module, args, output):
-            x = args[0]
-            if self.parts.mean_too:
-                x = x - x.mean(dim=-1, keepdim=True)
-            return scales(replace(x / (x.square().mean(dim=-1, keepdim=True) + eps).sqrt()))
+    def _of_branch(self, block, site, replace):
+        """Attention and MLP read one norm: one of them reads something else."""
+        kept = {}
+        norm = block.get_submodule(self.parts.norm_1)
+        seen = on_input(block, lambda value: kept.setdefault("input", value))
+        reader = block.get_submodule(self.parts.attention if "ln1" in site else self.parts.mlp)
 
-        return norm.register_forward_hook(hook)
+        def enter(_):
+            if site == "hook_mlp_in":
+                return self._written_out(norm, replace(kept["input"]), lambda value: value)
+            return self._written_out(norm, kept["input"], replace)
+
+        return [seen, on_input(reader, enter)]
 
     def _projected(self, block, which, replace):
         if not self.parts.fused:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 
 from sae_checks.errors import ModelError
 from sae_checks.load.language_model import LanguageModel
-from tests.architectures import ARCHITECTURES, CONTEXT, D_MODEL, VOCABULARY, hugging_face_model
+from tests.architectures import (
+    ARCHITECTURES,
+    CONTEXT,
+    D_MODEL,
+    OTHERS,
+    VOCABULARY,
+    hugging_face_model,
+    randomized,
+)
 from tests.builders import hooked_transformer, language_model
 from tests.load.plain_hooks import HEAD_SITES, INNER_SITES, MODULE_SITES, SITES, PlainHooks, lacks
 
@@ -128,7 +138,7 @@ def test_processing_without_effect(tokens, hook_point, processing):
     torch.testing.assert_close(losses[0], losses[1], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("architecture", ["llama", "gemma2", "qwen3"])
+@pytest.mark.parametrize("architecture", ["llama", "gemma2", "qwen3", "gemma3_multimodal"])
 def test_models_without_layer_norm_stay_uncentered(architecture):
     assert not language_model(architecture, center=True).centered
 
@@ -138,13 +148,91 @@ def test_width_of_hook_z_is_that_of_all_heads():
     assert language_model("gpt2").bind("blocks.0.attn.hook_z") == D_MODEL
 
 
-def test_a_hugging_face_path_names_the_same_hook_point(tokens):
-    model = language_model("llama")
-    names = ("blocks.1.hook_mlp_out", "model.layers.1.mlp")
+@pytest.mark.parametrize(
+    ("architecture", "name", "path"),
+    [
+        ("llama", "blocks.1.hook_mlp_out", "model.layers.1.mlp"),
+        ("llama", "blocks.1.hook_mlp_out", "model.layers.1.mlp.output"),
+        ("llama", "blocks.1.hook_resid_post", "model.layers.1.output"),
+        ("llama", "blocks.1.hook_resid_pre", "model.layers.1.input"),
+        ("gemma3", "blocks.1.hook_resid_post", "model.layers.1"),
+        ("gemma3", "blocks.1.attn.hook_z", "model.layers.1.self_attn.o_proj.input"),
+        ("gemma3", "blocks.1.hook_mlp_out", "model.layers.1.post_feedforward_layernorm.output"),
+        ("gemma3", "blocks.1.mlp.hook_in", "model.layers.1.pre_feedforward_layernorm.output"),
+        ("gemma3", "blocks.1.hook_mlp_in", "model.layers.1.pre_feedforward_layernorm.input"),
+        (
+            "gemma3_multimodal",
+            "blocks.1.hook_mlp_out",
+            "model.language_model.layers.1.post_feedforward_layernorm.output",
+        ),
+    ],
+)
+def test_a_hugging_face_path_names_the_same_hook_point(tokens, architecture, name, path):
+    model = language_model(architecture)
+    for each in (name, path):
+        model.bind(each)
+    clean = model.clean(tokens, [name, path])
+    tap = clean.taps[name]
+    assert torch.equal(tap, clean.taps[path])
+    replacement = tap + noise_like(tap)
+    assert torch.equal(
+        model.resume(clean, name, replacement), model.resume(clean, path, replacement)
+    )
+
+
+def test_hook_mlp_in_is_not_what_comes_out_of_the_norm(tokens):
+    """sae_lens calls Gemma Scope 2's pre_feedforward_layernorm.output so."""
+    model = language_model("gemma3")
+    names = ("blocks.1.hook_mlp_in", "model.layers.1.pre_feedforward_layernorm.output")
     for name in names:
         model.bind(name)
     taps = model.clean(tokens, names).taps
-    assert torch.equal(taps[names[0]], taps[names[1]])
+    assert (taps[names[0]] - taps[names[1]]).abs().max() > 0.1
+
+
+ORDER = (
+    "blocks.1.hook_resid_pre",
+    "blocks.1.ln1.hook_normalized",
+    "model.layers.1.input_layernorm.output",
+    "blocks.1.attn.hook_q",
+    "blocks.1.attn.hook_z",
+    "blocks.1.hook_attn_out",
+    "blocks.1.hook_resid_mid",
+    "blocks.1.hook_mlp_in",
+    "blocks.1.ln2.hook_normalized",
+    "model.layers.1.pre_feedforward_layernorm.output",
+    "blocks.1.mlp.hook_in",
+    "blocks.1.mlp.hook_pre",
+    "blocks.1.mlp.hook_post",
+    "blocks.1.mlp.hook_out",
+    "blocks.1.hook_mlp_out",
+    "blocks.1.hook_resid_post",
+)
+
+
+def test_the_order_in_which_a_pass_meets_hook_points():
+    model = language_model("gemma3")
+    for hook_point in ORDER:
+        model.bind(hook_point)
+    depths = [model.depth(hook_point) for hook_point in ORDER]
+    assert depths == sorted(set(depths))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_heads_side_by_side_are_the_whole(tokens, architecture):
+    model = language_model(architecture)
+    for site, heads in (("q", 4), ("z", 4)):
+        whole = f"blocks.1.attn.hook_{site}"
+        names = [f"{whole}.head_{head}" for head in range(heads)]
+        for name in (whole, *names):
+            model.bind(name)
+        taps = model.clean(tokens, [whole, *names]).taps
+        assert torch.equal(torch.cat([taps[name] for name in names], dim=-1), taps[whole])
+
+
+def test_grouped_queries_have_fewer_keys_and_values():
+    model = language_model("llama")
+    assert [model.bind(f"blocks.1.attn.hook_{which}") for which in "qkvz"] == [32, 16, 16, 32]
 
 
 LEGAL = (
@@ -170,12 +258,84 @@ LEGAL = (
             "ln_final.hook_scale",
             f"hook point 'ln_final.hook_scale' is in no block of the model; {LEGAL}",
         ),
+        (
+            "blocks.1.attn.hook_z.head_4",
+            "hook point 'blocks.1.attn.hook_z.head_4' is not in GPT2Model (its heads are 0 to 3); "
+            f"{LEGAL}",
+        ),
+        (
+            "blocks.1.hook_mlp_out.head_1",
+            "hook point 'blocks.1.hook_mlp_out.head_1' is not in GPT2Model (single heads are those "
+            f"of attn.hook_q, attn.hook_k, attn.hook_v, attn.hook_z); {LEGAL}",
+        ),
     ],
 )
 def test_hook_points_that_the_model_lacks(hook_point, message):
     with pytest.raises(ModelError) as raised:
         language_model().bind(hook_point)
     assert str(raised.value) == message
+
+
+@pytest.mark.parametrize("architecture", ["granite", "glm4"])
+@pytest.mark.parametrize("site", ["hook_attn_out", "hook_mlp_out", "hook_resid_mid"])
+def test_what_is_not_added_as_it_is_put_out(architecture, site):
+    """Granite scales it on the way; GLM 4 norms it by modules of names of their own."""
+    model = LanguageModel(randomized(OTHERS[architecture]), None)
+    with pytest.raises(ModelError) as raised:
+        model.bind(f"blocks.1.{site}")
+    assert re.sub(r"off by [\d.]+", "off by X", str(raised.value)) == (
+        f"hook point 'blocks.1.{site}' of {type(model.hf.model).__name__}: the residual stream and "
+        "what attention and MLP put out do not add up (off by X); this architecture scales or "
+        "changes it on the way, and is not supported there"
+    )
+    model.bind("blocks.1.hook_resid_post")
+
+
+# Architectures of the directory whose blocks are of other parts.
+MADE_OF_OTHERS = {
+    "qwen3_moe": ("blocks.1.hook_mlp_out", "blocks.1.attn.hook_q"),
+    "gpt_oss": ("blocks.1.hook_mlp_out", "blocks.1.attn.hook_q"),
+    "qwen3_5": ("blocks.0.hook_attn_out", "blocks.1.attn.hook_z"),  # linear attention in block 0
+}
+
+
+@pytest.mark.parametrize("architecture", MADE_OF_OTHERS)
+def test_experts_and_linear_attention(tokens, architecture):
+    model = LanguageModel(randomized(OTHERS[architecture]), None)
+    names = ("blocks.1.hook_resid_pre", "blocks.1.hook_resid_post", *MADE_OF_OTHERS[architecture])
+    for name in names:
+        model.bind(name)
+    clean = model.clean(tokens, names)
+    outputs = model.hf(input_ids=tokens, use_cache=False, output_hidden_states=True).hidden_states
+    torch.testing.assert_close(clean.taps[names[0]], outputs[1])
+    torch.testing.assert_close(clean.taps[names[1]], outputs[2])
+    replacement = noise_like(outputs[2])
+    handle = model.blocks[1].register_forward_hook(lambda *call: replacement)
+    expected = model.hf(input_ids=tokens, use_cache=False).logits
+    handle.remove()
+    found = model.unembed(model.resume(clean, names[1], replacement))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_linear_attention_has_no_heads_of_ours():
+    model = LanguageModel(randomized(OTHERS["qwen3_5"]), None)
+    with pytest.raises(ModelError, match=r"'blocks\.0\.attn\.hook_z' is not in Qwen3_5Te"):
+        model.bind("blocks.0.attn.hook_z")
+    with pytest.raises(ModelError) as raised:  # queries and their gates
+        model.bind("blocks.1.attn.hook_q")
+    assert str(raised.value).startswith(
+        "hook point 'blocks.1.attn.hook_q' is not in Qwen3_5TextModel (its projection has 64 "
+        "columns where 4 heads of 8 were expected); supported are "
+    )
+
+
+def test_a_model_that_does_not_unembed_what_its_trunk_answers():
+    model = LanguageModel(randomized(OTHERS["opt"]), None)
+    with pytest.raises(ModelError) as raised:
+        model.bind("blocks.1.hook_resid_pre")
+    assert str(raised.value) == (
+        "OPTForCausalLM does not unembed what its trunk answers; this architecture is not supported"
+    )
 
 
 def test_a_model_whose_blocks_cannot_be_bypassed_is_refused():

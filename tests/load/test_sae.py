@@ -47,6 +47,49 @@ def test_what_was_saved_is_loaded(tmp_path, architecture):
     assert not any(parameter.requires_grad and made.training for parameter in made.parameters())
 
 
+def test_no_architecture_is_left_out():
+    from sae_lens.registry import SAE_CLASS_REGISTRY
+
+    saes = {name for name in SAE_CLASS_REGISTRY if "transcoder" not in name}
+    assert saes <= set(ARCHITECTURES)
+
+
+@pytest.mark.parametrize("architecture", [name for name in ARCHITECTURES if name != "temporal"])
+@pytest.mark.parametrize("normalized", ["none", "constant_norm_rescale", "layer_norm"])
+@pytest.mark.parametrize("minus_bias", [False, True], ids=["x", "x - b_dec"])
+def test_every_way_to_prepare_activations(tmp_path, architecture, normalized, minus_bias):
+    if architecture == "matching_pursuit" and not minus_bias:
+        return  # sae_lens's always takes it off
+    settings = {"normalize_activations": normalized, "apply_b_dec_to_input": minus_bias}
+    made = sae(architecture, HOOK_POINT, **settings)
+    made.save_model(tmp_path)
+    x = 3 * torch.randn(2, 10, D_MODEL, generator=torch.Generator().manual_seed(0))
+    features, reconstruction = load(tmp_path).reconstruct(x)
+    torch.testing.assert_close(features, made.encode(x))
+    torch.testing.assert_close(reconstruction, made(x))
+    assert features.any()
+
+
+@pytest.mark.parametrize("tied", [False, True], ids=["untied", "tied"])
+@pytest.mark.parametrize("novel", ["relu", "topk"])
+def test_temporal_saes_of_every_kind(tmp_path, tied, novel):
+    settings = {
+        "tied_weights": tied,
+        "sae_diff_type": novel,
+        "normalize_activations": "constant_scalar_rescale",
+        "activation_normalization_factor": 0.3,
+    }
+    made = sae("temporal", HOOK_POINT, **settings)
+    made.save_model(tmp_path)
+    loaded = load(tmp_path)
+    x = torch.randn(2, 10, D_MODEL, generator=torch.Generator().manual_seed(0))
+    features, reconstruction = loaded.reconstruct(x)
+    torch.testing.assert_close(features, made.encode(x))
+    torch.testing.assert_close(reconstruction, made(x))
+    plain = sae("temporal", HOOK_POINT, **settings | {"activation_normalization_factor": 1.0})
+    assert not torch.allclose(plain.encode(x), features)
+
+
 @pytest.mark.parametrize("architecture", ["standard", "gated", "jumprelu", "topk"])
 @pytest.mark.parametrize("normalized", ["none", "constant_norm_rescale", "layer_norm"])
 def test_few_active_features_are_decoded_as_many_are(tmp_path, architecture, normalized):
@@ -79,6 +122,30 @@ def test_a_batchtopk_sae_is_a_jumprelu_one(tmp_path):
     assert loaded.sae.cfg.architecture() == "jumprelu"
     features = loaded.encode(10 * torch.randn(100, D_MODEL))
     assert features[features != 0].min() > 0.3
+
+
+def test_a_matryoshka_sae_is_a_jumprelu_one(tmp_path):
+    """Its levels matter in training only; loaded are all of them together."""
+    from sae_lens import MatryoshkaBatchTopKTrainingSAE, MatryoshkaBatchTopKTrainingSAEConfig
+
+    config = MatryoshkaBatchTopKTrainingSAEConfig(
+        d_in=D_MODEL,
+        d_sae=64,
+        k=6,
+        matryoshka_widths=[16, 64],
+        rescale_acts_by_decoder_norm=False,
+    )
+    trained = MatryoshkaBatchTopKTrainingSAE(config)
+    trained.topk_threshold.fill_(0.3)
+    trained.save_inference_model(tmp_path)
+    loaded = load(tmp_path)
+    assert loaded.sae.cfg.architecture() == "jumprelu"
+    x = 10 * torch.randn(100, D_MODEL, generator=torch.Generator().manual_seed(0))
+    features, reconstruction = loaded.reconstruct(x)
+    pre = (x - trained.b_dec) @ trained.W_enc + trained.b_enc
+    expected = torch.where(pre > 0.3, pre, 0.0)
+    torch.testing.assert_close(features, expected)
+    torch.testing.assert_close(reconstruction, expected @ trained.W_dec + trained.b_dec)
 
 
 def test_heads_stay_side_by_side(tmp_path):

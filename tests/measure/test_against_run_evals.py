@@ -11,8 +11,9 @@ from sae_checks.evals.context.measuring import measure_texts
 from sae_checks.evals.context.table import POSITION_SUMS
 from sae_checks.load.language_model import LanguageModel
 from sae_checks.load.sae import LoadedSae, load_sae
+from sae_checks.resolve.hook_point import of_head
+from tests.architectures import BOS, D_MODEL, HEADS
 from tests.builders import (
-    BOS,
     hooked_transformer,
     hugging_face_model,
     random_texts,
@@ -31,6 +32,9 @@ HOOK_POINTS = (
     "blocks.1.hook_mlp_out",
     "blocks.1.hook_attn_out",
     "blocks.2.attn.hook_z",
+    "blocks.1.hook_mlp_in",
+    "blocks.1.ln2.hook_normalized",
+    "blocks.1.mlp.hook_post",
     "hook_embed",
 )
 ARCHITECTURES = ("standard", "gated", "jumprelu", "topk", "abstopk", "matching_pursuit")
@@ -92,18 +96,31 @@ def check_against_run_evals(made, gpt2, texts, *, center=False, loaded=None):
     hook_point = made.cfg.metadata.hook_name
     expected = run_evals(made, hooked_transformer(gpt2, center_writing_weights=center), texts)
     model = LanguageModel(gpt2, None, center_writing_weights=center)
-    loaded = loaded or LoadedSae(sae_ref(hook_point), made)
+    loaded = loaded or LoadedSae(sae_ref(hook_point, made.cfg.d_in), made)
     found = figures(model, loaded, texts)
     # A share of a difference: where that is small, rounding in both sides' losses shows.
     recovered = found.pop("ce_loss_score")
-    assert recovered == pytest.approx(expected["ce_loss_score"], rel=1e-4, abs=1e-4)
+    ablated = expected["ce_loss_with_ablation"] - expected["ce_loss_without_sae"]
+    rounding = 1e-4 + 3e-6 / abs(ablated)
+    assert recovered == pytest.approx(expected["ce_loss_score"], rel=1e-4, abs=rounding)
     assert found == pytest.approx({name: expected[name] for name in found}, rel=1e-4)
 
 
 @pytest.mark.parametrize("center", [False, True], ids=["uncentered", "centered"])
 @pytest.mark.parametrize("hook_point", HOOK_POINTS)
 def test_every_site(gpt2, texts, hook_point, center):
-    check_against_run_evals(sae("standard", hook_point), gpt2, texts, center=center)
+    width = 4 * D_MODEL if hook_point.endswith("mlp.hook_post") else D_MODEL
+    check_against_run_evals(sae("standard", hook_point, width), gpt2, texts, center=center)
+
+
+@pytest.mark.parametrize("site", ["hook_q", "hook_k", "hook_v", "hook_z"])
+def test_one_head(gpt2, texts, site):
+    """run_evals replaces the head that hook_head_index names, and leaves the others."""
+    hook_point = f"blocks.1.attn.{site}"
+    metadata = {"hook_name": hook_point, "hook_head_index": 2, "model_name": "small"}
+    made = sae("standard", hook_point, D_MODEL // HEADS, metadata=metadata)
+    loaded = LoadedSae(sae_ref(of_head(hook_point, 2), D_MODEL // HEADS), made)
+    check_against_run_evals(made, gpt2, texts, loaded=loaded)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

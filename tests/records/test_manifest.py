@@ -41,7 +41,13 @@ loadings = st.builds(
 )
 saes = st.builds(
     SaeEntry,
-    st.builds(lambda loading: replace(stored.sae_ref(0), loading=loading), loadings),
+    st.builds(
+        lambda loading, written: replace(
+            stored.sae_ref(0), loading=loading, hook_point_out=written, width_out=written and 8
+        ),
+        loadings,
+        st.none() | st.just("blocks.0.hook_mlp_out"),
+    ),
     names,
     st.none() | names,
 )

@@ -62,8 +62,8 @@ class SaeRef:
     dataset: str | None = None
     neuronpedia_id: str | None = None  # of its features' dashboards: "gpt2-small/0-res-jb"
     # A transcoder writes at another hook point than it reads; an SAE where it reads.
-    hook_point_out: str | None = None
-    width_out: int | None = None
+    hook_point_out: str | None = field(default=None, repr=False)
+    width_out: int | None = field(default=None, repr=False)
 
     @property
     def writes(self) -> str:

@@ -17,6 +17,7 @@ from sae_checks.resolve.declared import declared_figures
 from sae_checks.resolve.hook_point import choose_name, of_head, parse_hook_point
 from sae_checks.resolve.json_file import read_object
 from sae_checks.resolve.listing import Entry, Listing
+from sae_checks.third_party import ignored_warnings
 
 if TYPE_CHECKING:
     from sae_checks.resolve import hub
@@ -42,7 +43,8 @@ def describe(
             release need their model loaded in different ways.
     """
     source = _Source.of(listing)
-    with ThreadPoolExecutor(max_workers=8) as pool:  # the hub answers one small file at a time
+    # The hub answers one small file at a time; sae_lens's conversions warn where they are imported.
+    with ignored_warnings(), ThreadPoolExecutor(max_workers=8) as pool:
         saes = tuple(
             pool.map(
                 lambda entry: _describe_entry(listing, source, entry, model, training_context),

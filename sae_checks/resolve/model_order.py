@@ -1,7 +1,7 @@
 """Where hook points lie on the way through the model, by their names alone.
 
 Once a model is loaded it tells itself (`LanguageModel.depth`); which SAEs come before which has to
-be known before that. OLMo 2 alone has its norms elsewhere: after what other models have them before.
+be known before that. OLMo 2 alone has its norms elsewhere, after attention and MLP.
 """
 
 from __future__ import annotations

@@ -50,10 +50,10 @@ def intervention_folder(intervention: Intervention, observed: SaeRef | None = No
     """What the folder of a table is called; a + or @ in it tells it from an SAE's own."""
     longest = _LONGEST // max(1, len(intervention.saes))  # so that the + of several stays
     name = "+".join(slug(sae.sae_id)[:longest] for sae in intervention.saes)
-    known = [_without_places(sae) for sae in intervention.saes]
+    known = [_known(sae) for sae in intervention.saes]
     if observed is not None or not known:
         name = f"{name[: _LONGEST // 2]}@{slug(observed.sae_id) if observed is not None else ''}"
-        text = repr((known, None if observed is None else _without_places(observed)))
+        text = repr((known, None if observed is None else _known(observed)))
     else:
         text = repr(known[0] if len(known) == 1 else known)
     return f"{name[:_LONGEST]}-{_digest(text)}"
@@ -105,13 +105,19 @@ def slug(name: str) -> str:
 def _described(sae: SaeRef) -> dict[str, Any]:
     described = asdict(sae)
     del described["location"], described["loading"]["model_name"], described["declared"]
+    if not sae.is_transcoder:  # described as before there were any
+        del described["hook_point_out"], described["width_out"]
     return described
 
 
-def _without_places(sae: SaeRef) -> SaeRef:
-    # Where files lie does not matter, only what they are; the model is in the setting's key, and
-    # what is declared of them is in no text of theirs.
-    return replace(sae, location="", loading=replace(sae.loading, model_name=""))
+def _known(sae: SaeRef) -> SaeRef | tuple[SaeRef, str, int]:
+    """What tells an SAE from others, as its repr says it; where a transcoder writes is part of it.
+
+    Where files lie does not matter, only what they are; the model is in the setting's key, and what
+    is declared of them is in no text of theirs.
+    """
+    known = replace(sae, location="", loading=replace(sae.loading, model_name=""))
+    return (known, sae.writes, sae.d_out) if sae.is_transcoder else known
 
 
 def _digest(text: str) -> str:

@@ -54,6 +54,16 @@ def test_without_a_common_id_hook_points_tell():
     assert found == {"new 0": "old 0", "new 1": "old 1"}
 
 
+def test_a_transcoder_is_known_by_both_of_its_hook_points():
+    """One that reads where an SAE lies is another thing, and so is one that writes elsewhere."""
+    reads, writes = "blocks.0.hook_resid_mid", "blocks.0.hook_mlp_out"
+    mine = replace(ours("new", reads), hook_point_out=writes)
+    others = [theirs("sae", reads), theirs("old", f"{reads}->{writes}"), theirs("out", writes)]
+    assert match([mine], others, {}) == {"new": "old"}
+    assert match([mine], [others[0], others[2]], {}) == {}
+    assert match([ours("new", reads)], others, {}) == {"new": "sae"}
+
+
 @pytest.mark.parametrize(
     ("saes", "others"),
     [

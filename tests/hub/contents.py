@@ -55,7 +55,7 @@ def build_gpt2(folder: Path, seed: int = 0) -> None:
     """A model whose writing weights have a mean: centring them moves the residual stream."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    tokenizer = _write_tokenizer(folder)
+    tokenizer = write_tokenizer(folder)
     config = GPT2Config(
         n_embd=D_MODEL,
         n_head=HEADS,
@@ -73,7 +73,7 @@ def build_gpt2(folder: Path, seed: int = 0) -> None:
     model.save_pretrained(folder)
 
 
-def _write_tokenizer(folder: Path) -> dict[str, int]:
+def write_tokenizer(folder: Path) -> dict[str, int]:
     """GPT-2's own kind, byte-level BPE, but with few merges; returns its vocabulary."""
     from tokenizers import Tokenizer, decoders, pre_tokenizers
     from tokenizers.models import BPE

@@ -278,3 +278,31 @@ def test_figures_without_massive_tokens_tell_those_with_them() -> None:
         notes = dict(CHECKS[name].function(cell(name)).notes)
         assert set(notes) == {"value_all_tokens", "massive_tokens"}
         assert notes["massive_tokens"] == (1 if CHECKS[name].cells.name == "in_context" else 0)
+
+
+@pytest.mark.parametrize(
+    ("written", "read", "judged"),
+    [(1.5, 1.2, "norm"), (1.1, 1.2, "input_norm"), (1.2, 0.5, "input_norm"), (0.4, 2.0, "norm")],
+)
+def test_of_a_transcoders_norms_the_one_that_changes_more_is_judged(written, read, judged) -> None:
+    """Whether it grows or shrinks, where it is read or where it is written."""
+    full = cell("norm_growth")
+    columns = dict(full.table.columns)
+    past = np.arange(CONTEXT) >= full.table.sae.training_context
+    for name, times in (("norm", written), ("input_norm", read)):
+        columns[name] = np.where(past, times, 1.0) * np.isfinite(full.table.columns["norm"])
+        columns[name][:, 0] = math.nan
+    transcoders = replace(full, table=ContextTable.of(full.table.sae, columns, full.table.massive))
+    estimate = CHECKS["norm_growth"].function(transcoders)
+    assert estimate.value == pytest.approx({"norm": written, "input_norm": read}[judged])
+    assert dict(estimate.notes)["norm"] == judged
+
+
+def test_a_norm_that_is_broken_where_it_is_read_is_judged() -> None:
+    full = cell("norm_growth")
+    columns = dict(full.table.columns)
+    columns["input_norm"] = np.where(np.isnan(columns["norm"]), math.nan, math.inf)
+    broken = replace(full, table=ContextTable.of(full.table.sae, columns, full.table.massive))
+    estimate = CHECKS["norm_growth"].function(broken)
+    assert math.isnan(estimate.value)
+    assert estimate.reason.startswith("input_norm is not finite on ")

@@ -80,7 +80,7 @@ def test_run_evals_replaces_what_a_transcoder_reads():
     loaded = exact(gpt2, "transcoder", reads)
     theirs = run_evals(loaded.sae, hooked_transformer(gpt2), texts)
     assert abs(theirs["ce_loss_with_sae"] - theirs["ce_loss_without_sae"]) > 1e-4
-    assert theirs["explained_variance"] < 0.9
+    assert theirs["explained_variance"] < 0
 
     model = LanguageModel(gpt2, None)
     assert bind(model, [loaded]) == {}

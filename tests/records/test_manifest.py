@@ -48,15 +48,18 @@ declarations = st.builds(Declared, figures, figures, st.none() | names)
 saes = st.builds(
     SaeEntry,
     st.builds(
-        lambda loading, declared, training_context: replace(
+        lambda loading, declared, training_context, written: replace(
             stored.sae_ref(0),
             loading=loading,
             declared=declared,
             training_context=training_context,
+            hook_point_out=written,
+            width_out=written and 8,
         ),
         loadings,
         declarations,
         st.none() | st.integers(1),
+        st.none() | st.just("blocks.0.hook_mlp_out"),
     ),
     names,
     st.none() | names,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from sae_checks.errors import StoreError
-from sae_checks.evals.context.table import ContextTable
+from sae_checks.evals.context.table import INPUT_NORM, ContextTable
 from sae_checks.records import (
     Declared,
     DeclaredFigure,
@@ -90,6 +91,32 @@ def test_other_weights_are_another_sae(store: Store):
     assert (
         store.read(text_ref(sae_ref(0))) is not None
     )  # weights that come back need no new measurement
+
+
+def test_a_transcoder_is_what_it_writes_too(store: Store):
+    """The same weights, put elsewhere, are measured again; beside an SAE's, its table has a norm.
+
+    Tables of SAEs are named as if there were no transcoders.
+    """
+    known = replace(sae_ref(0), location="", loading=replace(LOADING, model_name=""))
+    digest = hashlib.sha256(repr(known).encode()).hexdigest()[:12]
+    assert sae_folder(sae_ref(0)) == f"{sae_ref(0).sae_id}-{digest}"
+    assert "out" not in repr(known)
+    refs = [
+        replace(sae_ref(0), hook_point_out=f"blocks.{layer}.hook_mlp_out", width_out=8)
+        for layer in (0, 1)
+    ]
+    assert len({sae_folder(ref) for ref in (sae_ref(0), *refs)}) == 3
+    of_sae = sae_table(0)
+    columns = {**of_sae.columns, INPUT_NORM: 2 * of_sae.columns["norm"]}
+    store.write(
+        text_ref(refs[0]), replace(of_sae, intervention=Intervention((refs[0],)), columns=columns)
+    )
+    assert store.read(text_ref(refs[1])) is None
+    stored = store.read(text_ref(refs[0]))
+    assert stored is not None
+    assert stored.table.sae == refs[0]
+    np.testing.assert_allclose(stored.table.columns[INPUT_NORM], columns[INPUT_NORM], rtol=1e-6)
 
 
 def test_the_same_weights_elsewhere_are_the_same_sae(store: Store):

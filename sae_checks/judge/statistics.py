@@ -33,7 +33,7 @@ from numpy.typing import ArrayLike
 
 from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.ranks import spearman, why_unranked
-from sae_checks.records import FloatArray
+from sae_checks.records import FloatArray, IntArray
 
 Note = tuple[str, float | int | str]
 
@@ -68,6 +68,9 @@ class Estimate:
     # How much the value would move with one unit that changes, of what changes seldom: that none
     # of n does is no proof that none would. 0 elsewhere.
     unseen: float = 0.0
+    # (parts,) on how many units each part of what is counted was seen, such as each feature of an
+    # SAE, where the parts of two measurements can be compared one by one.
+    seen: IntArray | None = field(default=None, compare=False, repr=False)
 
     @property
     def units(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -77,6 +77,16 @@ class ActivityCell(LimitedCell):
             silent_features=self.features - seen,
             seen_at_rate=1 - silence(rate, units),
         )
+
+    def share_silent(self) -> Estimate:
+        """Features that are active on no document / features; comparable feature by feature.
+
+        Not even one that is dead is known to be: the low end is 0.
+        """
+        if reason := self._broken():
+            return self._undefined(reason)
+        silent = int((self.documents == 0).sum())
+        return replace(self._share(silent, 0, silent, self.features), seen=self.documents)
 
     def share_dense(self, density: float) -> Estimate:
         """Features that are active on more than a share `density` of the tokens / features.

@@ -9,6 +9,12 @@ def check_alive_features(cell: ActivityCell) -> Estimate:
     return cell.share_alive(cell.parameter("rate"))
 
 
+@check(cells="activity", needs=("active_features",), unit="fraction")
+def check_silent_features(cell: ActivityCell) -> Estimate:
+    """Reported: the share of features active nowhere; against a baseline, feature by feature."""
+    return cell.share_silent()
+
+
 @check(cells="activity", needs=("active_features",), unit="fraction", parameters=("density",))
 def check_dense_features(cell: ActivityCell) -> Estimate:
     """Few features are active on more than one token in ten."""

@@ -304,6 +304,7 @@ def write_measurement(
     layers: int = 2,
     failures: dict[int, str] | None = None,
     tables: dict[int, ContextTable] | None = None,
+    features: Mapping[int, ActivityTable] | None = None,
     tasks: Sequence[TaskTable] = (),
     task_failures: Mapping[str, str] | None = None,
     second: Mapping[int, ContextTable] | None = None,
@@ -320,8 +321,8 @@ def write_measurement(
     for layer, table in on_texts.items():
         if layer not in failures:
             store.write(text_ref(sae_ref(layer)), table)
-            features = activity_table(layer)
-            store.write(table_ref(features), features)
+            activity = (features or {}).get(layer) or activity_table(layer)
+            store.write(table_ref(activity), activity)
     reasons = {sae_ref(layer).sae_id: reason for layer, reason in failures.items()}
     for table in (second or {}).values():
         store.write(table_ref(replace(table, dataset=SHIFT)), replace(table, dataset=SHIFT))

@@ -25,6 +25,7 @@ from sae_checks.baseline.paired import (
     Influences,
     PairedCell,
     Terms,
+    as_in_a_file,
     influences_of_groups,
 )
 from sae_checks.errors import UserError
@@ -277,6 +278,7 @@ def _cell_value(estimate: Estimate, terms: Terms) -> CellValue:
         reason=reason,
         terms=terms,
         unseen=estimate.unseen,
+        seen=as_in_a_file(estimate.seen),
     )
 
 

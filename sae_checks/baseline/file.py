@@ -24,9 +24,11 @@ A check has its definition's version, its parameters and the selectors that name
 has its check, the values of these selectors, its value, how many texts (or items), tokens and
 independent units it rests on, what `texts` counts, and after that an object of what few cells have:
 "reason" of a value that is null, "parameters" and "selectors" that are not those of its check,
-"grouped" where influences are of groups. The n-th influences are the n-th cell's: an exponent of 2,
-and in base64 little-endian whole numbers of 16 bits, which are to be multiplied by 2^exponent. The
-checksum is over all else, whatever white space lies between.
+"grouped" where influences are of groups, "seen" where parts are compared one by one: in base64, of
+each the units that it was seen on as a little-endian whole number of 16 bits. The n-th influences
+are the n-th cell's: an exponent of 2, and in base64 little-endian whole numbers of 16 bits, which
+are to be multiplied by 2^exponent. The checksum is over all else, whatever white space lies
+between.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ from sae_checks.baseline.identity import Baseline, BaselineSae
 from sae_checks.baseline.paired import CellValue, Influences, Terms
 from sae_checks.errors import BaselineError
 from sae_checks.evals.registry import selectors
-from sae_checks.records import GROUPS
+from sae_checks.records import GROUPS, IntArray
 from sae_checks.records.place import CellKey
 
 FORMAT = 3
@@ -150,6 +152,8 @@ def _row(key: CellKey, cell: CellValue, usual: Terms, named_by: tuple[str, ...])
         more["parameters"] = dict(cell.terms.parameters)
     if cell.grouped:
         more["grouped"] = True
+    if cell.seen is not None:
+        more["seen"] = base64.b64encode(cell.seen.astype("<u2").tobytes()).decode()
     value = None if math.isnan(cell.value) else cell.value
     counts = [cell.texts, cell.tokens, cell.units, cell.unit_name]
     place = [written for _, written in key.place]
@@ -219,7 +223,12 @@ def _cell(
         grouped=more.get("grouped", False),
         reason=more.get("reason", ""),
         terms=Terms(usual.definition, parameters),
+        seen=_seen(more["seen"]) if "seen" in more else None,
     )
+
+
+def _seen(written: str) -> IntArray:
+    return np.frombuffer(base64.b64decode(written, validate=True), "<u2").astype(np.int64)
 
 
 def _refuse_broken(path: Path, baseline: Baseline) -> None:

@@ -16,16 +16,17 @@ so that the standard error is that of the delete-a-group jackknife (`resampling.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sae_checks.baseline.parts import changed
 from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.statistics import Estimate, inapplicable, linearised, undefined
 from sae_checks.judge.thresholds import Limit, Margin
 from sae_checks.judge.verdict import Verdict
-from sae_checks.records import FloatArray
+from sae_checks.records import FloatArray, IntArray
 
 _LARGEST = 32_767  # of a whole number of 16 bits
 # How the reason begins of a value that the clean model gives no ground for: a file keeps reasons.
@@ -91,6 +92,8 @@ class CellValue:
     # How much one unit that changes would move it, of what changes seldom. It follows from the
     # units, which both sides share: a file does not keep it.
     unseen: float = 0.0
+    # (parts,) on how many units each part was seen, 65,535 at most, where parts are compared.
+    seen: IntArray | None = field(default=None, compare=False, repr=False)
 
     @property
     def inapplicable(self) -> bool:
@@ -141,6 +144,8 @@ class PairedCell:
                 return undefined(f"of the {name}: {one.reason or 'the value is not a number'}")
         if why := _unpaired(ours, theirs):
             return undefined(why, ours.texts, ours.tokens)
+        if self.margin.worse == "either" and ours.seen is not None and theirs.seen is not None:
+            return self._part_by_part(ours, theirs, ours.seen, theirs.seen)
         difference, influence = ours.value - theirs.value, _influence(ours, theirs)
         units = len(influence) if ours.grouped or not len(influence) else ours.units
         unseen = max(ours.unseen, theirs.unseen)
@@ -154,6 +159,36 @@ class PairedCell:
             influence=None if ours.grouped else estimate.influence,
         ).with_notes(candidate_value=ours.value, baseline_value=theirs.value)
 
+    def _part_by_part(
+        self, ours: CellValue, theirs: CellValue, here: IntArray, there: IntArray
+    ) -> Estimate:
+        """The share of parts that are seen on one side only; for certain, at its low end.
+
+        Those of the sample are all that can be told: the high end is the value.
+        """
+        if len(here) != len(there):
+            counted = f"{len(here):,} parts and the baseline {len(there):,}"
+            return undefined(f"the candidate has {counted}: they cannot be compared one by one")
+        found = changed(here, there, (1 - self.coverage.confidence) / 2)
+        estimate = Estimate(
+            found.share,
+            found.sure_share,
+            found.share,
+            math.nan,
+            ours.texts,
+            ours.tokens,
+            unit_name=ours.unit_name,
+            clusters=None if ours.units == ours.texts else ours.units,
+        )
+        return estimate.with_notes(
+            candidate_value=ours.value,
+            baseline_value=theirs.value,
+            silent_here_alone=found.lost,
+            silent_there_alone=found.gained,
+            surely_changed=found.surely,
+            silence_would_be_noticed_of=found.noticed,
+        )
+
 
 def influences_of_groups(without: ArrayLike) -> Influences:
     """Of a statistic that was taken without each of some groups; none where one leaves nothing."""
@@ -161,6 +196,11 @@ def influences_of_groups(without: ArrayLike) -> Influences:
     if len(each) < 2 or not np.isfinite(each).all():
         return NO_INFLUENCES
     return Influences.of((each.mean() - each) * (len(each) - 1) / len(each))
+
+
+def as_in_a_file(seen: IntArray | None) -> IntArray | None:
+    """On how many units each part was seen, as far as a file tells: up to 65,535."""
+    return None if seen is None else np.minimum(seen, 2**16 - 1)
 
 
 def _unpaired(ours: CellValue, theirs: CellValue) -> str:

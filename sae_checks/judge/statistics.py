@@ -33,7 +33,7 @@ from numpy.typing import ArrayLike
 
 from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.ranks import spearman, why_unranked
-from sae_checks.records import FloatArray
+from sae_checks.records import FloatArray, IntArray
 
 Note = tuple[str, float | int | str]
 # The note that says of which part of its cell a figure is: summaries show it beside the figure.
@@ -99,6 +99,9 @@ class Estimate:
     # None where the interval comes from more than value and standard error, or where whether there
     # is a value at all depends on how sure one has to be.
     spread: Spread | None = field(default=None, compare=False, repr=False)
+    # (parts,) on how many units each part of what is counted was seen, such as each feature of an
+    # SAE, where the parts of two measurements can be compared one by one.
+    seen: IntArray | None = field(default=None, compare=False, repr=False)
 
     @property
     def units(self) -> int:

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from sae_checks.errors import UserError
+from sae_checks.evals.activity.cells import ActivityCell
+from sae_checks.evals.activity.table import Duplicates
 from sae_checks.evals.context.cells import Cell, ReleaseCell
 from sae_checks.evals.context.table import ContextTable, PositionSums
 from sae_checks.evals.positions.cells import PositionCell
@@ -29,8 +31,8 @@ from sae_checks.records import (
 )
 from sae_checks.session.suite import BUNDLED_THRESHOLDS, bundled_checks
 from tests.measuring import TEXT_NEEDS
-from tests.places import cell_on_items, cell_on_texts, declared_cell
-from tests.stored import ablation_table, feature_table
+from tests.places import cell_on_items, cell_on_texts, declared_cell, place
+from tests.stored import ablation_table, activity_table, feature_table
 
 CHECKS = bundled_checks()
 THRESHOLDS = read_thresholds(
@@ -168,6 +170,11 @@ EXPECTED = {
     "always_active_harmful": 0,
     "ablated_best": -0.05,
     "ablated_worst": 0.2,
+    # Of 32 features 24 are active, on one token of each text of 15; 4 of them on two. 2 are alike.
+    "alive_features": 24 / 32,
+    "silent_features": 8 / 32,
+    "dense_features": 4 / 32,
+    "duplicate_features": 2 / 24,
     "layer_agreement": rank_association(CHANGE, CHANGE),  # of ties, half the items
     "rank_agreement": 1,
     # On the second corpus the layer after it stands in: 0.1 nats more, all else alike.
@@ -195,6 +202,18 @@ def task_release(name: str, needs: frozenset[str] | None = None) -> TaskReleaseC
     )
     cells = tuple(task_cell(name, layer, needs) for layer in range(4))
     return TaskReleaseCell(cells, tuple(texts) if needs & TEXT_NEEDS else ())
+
+
+def activity_cell(name: str, needs: frozenset[str] | None = None) -> ActivityCell:
+    needs = CHECKS[name].needs if needs is None else needs
+    active = np.zeros((TEXTS, TRAINING_CONTEXT - 1, 32), dtype=bool)
+    active[:, 3, :24] = active[:, 7, :4] = True
+    made = activity_table(0, active)
+    alike = Duplicates(np.array([5, 6]), np.array([6, 5]), np.full(2, 0.995))
+    side = {**made.side, "duplicates": alike}
+    made = replace(made, side={key: each for key, each in side.items() if key in needs})
+    at = place("tiny-release", made.sae.sae_id, positions=PositionRange(1, 15))
+    return ActivityCell(at, made, name, THRESHOLDS)
 
 
 def cell(name: str, layer: int = 0, needs: frozenset[str] | None = None) -> Cell:
@@ -226,7 +245,7 @@ def shift_cell(name: str, needs: frozenset[str] | None = None) -> ShiftCell:
 
 
 # Cells of an SAE on texts that are more than one `Cell`, by their kinds.
-BESIDE = {"shift": shift_cell, "first_layer": position_cell}
+BESIDE = {"shift": shift_cell, "first_layer": position_cell, "activity": activity_cell}
 
 
 @pytest.mark.parametrize("name", CHECKS)
@@ -240,6 +259,8 @@ def test_check_measures_what_it_says(name) -> None:
         estimate = check.function(task_cell(name))
     elif check.cells.name == "task_release":
         estimate = check.function(task_release(name))
+    elif check.cells.name == "activity":
+        estimate = check.function(activity_cell(name))
     else:
         estimate = check.function(cell(name))
     assert estimate.reason == ""

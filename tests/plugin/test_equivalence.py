@@ -145,3 +145,32 @@ def test_what_stopped_where_verdicts_were_clear_makes_no_baseline(tmp_path):
     assert "no baseline was written: the release was measured only until its ver" in run.output
     assert run.exit_code == 1
     assert not file.exists()
+
+
+def test_features_that_fell_silent_are_not_the_same(tmp_path):
+    """Four of 32 features, though nothing else that is stored has changed."""
+    active = np.zeros((40, stored.TRAINING_CONTEXT - 1, 32), dtype=bool)
+    active[:, 3] = True
+    there = stored.activity_table(1, active)
+    active[:, :, :4] = False
+    here = stored.activity_table(1, active)
+    folders = [
+        stored.write_measurement(tmp_path / name, features={1: table})
+        for name, table in (("there", there), ("here", here))
+    ]
+    suite = CHECKOUT / "checks" / "check_features.py"
+    arguments = [f"--sae-measurements={folders[1]}", f"--sae-baseline={folders[0]}"]
+    run = run_gate(tmp_path, *arguments, "--sae-equivalence", suite=suite)
+    assert run.exit_code == 1, run.output
+    failed = {case.name: case for case in run.with_outcome("failed")}
+    name = f"check_equivalence[silent_features-{LAYER_1}-1:15]"
+    assert name in failed
+    assert "0.125 fraction is above the maximum of 0.01 fraction" in failed[name].message
+    assert failed[name].properties["silent_here_alone"] == "4"
+    assert failed[name].properties["silence_would_be_noticed_of"] == "32"
+    assert f"check_equivalence[alive_features-{LAYER_1}-1:15]" in failed
+    assert all(LAYER_1 in each for each in failed)
+    run = run_gate(  # beside itself
+        tmp_path, arguments[0], f"--sae-baseline={folders[1]}", "--sae-equivalence", suite=suite
+    )
+    assert run.exit_code == 0, run.output

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -78,6 +78,16 @@ class ActivityCell(LimitedCell):
             seen_at_rate=1 - silence(rate, units),
         )
 
+    def share_silent(self) -> Estimate:
+        """Features that are active on no document / features; comparable feature by feature.
+
+        Not even one that is dead is known to be: the low end is 0.
+        """
+        if reason := self._broken():
+            return self._undefined(reason)
+        silent = int((self.documents == 0).sum())
+        return replace(self._share(silent, 0, silent, self.features), seen=self.documents)
+
     def share_dense(self, density: float) -> Estimate:
         """Features that are active on more than a share `density` of the tokens / features.
 
@@ -112,7 +122,7 @@ class ActivityCell(LimitedCell):
             return self._undefined(reason)
         found = self.table.duplicates
         if found is None:
-            raise UserError(f"duplicates were not looked for in {self.table.sae.sae_id}")
+            raise self._unmeasured("duplicates")
         alive = self.documents > 0
         if not alive.any():
             return self._undefined("no feature is active on any document")
@@ -136,13 +146,18 @@ class ActivityCell(LimitedCell):
     @property
     def _counts(self) -> DocumentCounts:
         if self.table.active is None:
-            raise UserError(f"active_features were not counted for {self.table.sae.sae_id}")
+            raise self._unmeasured("active_features")
         return self.table.by_document
 
     def _sum(self, feature: IntArray, values: FloatArray | None = None) -> FloatArray:
         """(d_sae,) sums of values (n,) over each feature, in float64; without, how many."""
         sums = np.bincount(feature, weights=values, minlength=self.features)
         return sums.astype(np.float64)
+
+    def _unmeasured(self, name: str) -> UserError:
+        return UserError(
+            f"{name} was not measured for {self.table.sae.sae_id}: name it in the check's needs"
+        )
 
     def _broken(self) -> str:
         """Why nothing can be counted, or ""."""

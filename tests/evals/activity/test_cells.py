@@ -97,9 +97,9 @@ def test_duplicates_count_among_active_features_alone():
 
 def test_what_was_not_measured_is_told():
     table = replace(stored.activity_table(0), side={})
-    with pytest.raises(UserError, match=r"^active_features were not counted for blocks\.0\."):
+    with pytest.raises(UserError, match=r"^active_features was not measured for blocks\.0\."):
         cell_of(table).share_alive(0.1)
-    with pytest.raises(UserError, match=r"^duplicates were not looked for in blocks\.0\."):
+    with pytest.raises(UserError, match=r"^duplicates was not measured for blocks\.0\."):
         cell_of(table).share_duplicate()
     nothing = stored.activity_table(0).keep(slice(0))
     assert cell_of(nothing).share_dense(0.1).reason == "no tokens were measured"

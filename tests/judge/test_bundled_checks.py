@@ -14,16 +14,22 @@ import pytest
 from sae_checks.errors import UserError
 from sae_checks.evals.context.cells import Cell, ReleaseCell
 from sae_checks.evals.context.table import ContextTable, PositionSums
+from sae_checks.evals.propagation.cells import PropagationCell, PropagationReleaseCell
+from sae_checks.evals.propagation.pairs import PAIR, Pair
+from sae_checks.evals.propagation.table import PropagationTable, first_positions
 from sae_checks.evals.tasks.cells import TaskCell
 from sae_checks.evals.tasks.release import TaskReleaseCell
 from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.judge.ranks import rank_association, rank_effect
 from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
+from sae_checks.records import TEXTS as TEXTS_OF_A_CORPUS
 from sae_checks.records import (
+    Intervention,
     ModelLoading,
     PositionRange,
     SaeRef,
 )
+from sae_checks.records.place import Place
 from sae_checks.session.suite import BUNDLED_THRESHOLDS, bundled_checks
 from tests.measuring import TEXT_NEEDS
 from tests.places import cell_on_items, cell_on_texts
@@ -154,7 +160,21 @@ EXPECTED = {
     "ablated_worst": 0.2,
     "layer_agreement": rank_association(CHANGE, CHANGE),  # of ties, half the items
     "rank_agreement": 1,
+    # Of a pair, the later SAE's squared error is 0.6 against 0.5, its L0 4 against 5, ...
+    "propagation_mse": 0.2,
+    "propagation_l0": -0.2,
+    "propagation_norm": 0.1,
+    "propagation_explained_variance": 1 - 0.6 / 2.4,
+    "propagation_direct_mse": 0.05,
+    "propagation_direct_l0": 0.4,
+    "propagation_direct_norm": -0.1,
+    # ... and of a release of three, the last one's grow half as much.
+    "propagation_mse_after": 0.15,
+    "propagation_mse_at": 0.2,
+    "propagation_l0_after": -0.1,
+    "propagation_l0_at": -0.1,
 }
+FIRST_POSITIONS = 32
 
 
 def task_cell(name: str, layer: int = 0, needs: frozenset[str] | None = None) -> TaskCell:
@@ -182,6 +202,46 @@ def cell(name: str, layer: int = 0) -> Cell:
     )
 
 
+def pair_cell(
+    name: str, layers: tuple[int, int] = (0, 1), needs: frozenset[str] | None = None
+) -> PropagationCell:
+    """Two SAEs: what a later one's figures are with an earlier one spliced in, and without."""
+    needs = CHECKS[name].needs if needs is None else needs
+    share = 0.5 if layers[1] == 2 else 1.0
+    figures = {
+        "mse": 0.5 * (1 + 0.2 * share),
+        "l0": 5 * (1 - 0.2 * share),
+        "norm": 1.1,
+        "squared_distance": 2.4,
+        "direct_mse": 0.5 * 1.05,
+        "direct_l0": 5 * 1.4,
+        "direct_norm": 0.9,
+    }
+    clean = first_positions(table(layers[1], needs), FIRST_POSITIONS)
+    columns = {
+        column: np.where(np.isnan(clean.columns["norm"]), math.nan, value)
+        for column, value in figures.items()
+        if column in needs | {"norm"}
+    }
+    spliced = PropagationTable(
+        TEXTS_OF_A_CORPUS,
+        Intervention((sae(layers[0]),)),
+        columns,
+        clean.labels,
+        clean.side,
+        observed=sae(layers[1]),
+    )
+    ids = Pair(*(sae(layer).sae_id for layer in layers))
+    at = Place.of_release("tiny-release").at(PAIR, ids)
+    return PropagationCell(at, spliced, clean, name, THRESHOLDS)
+
+
+def pair_release(name: str, needs: frozenset[str] | None = None) -> PropagationReleaseCell:
+    return PropagationReleaseCell(
+        tuple(pair_cell(name, layers, needs) for layers in ((0, 1), (0, 2), (1, 2)))
+    )
+
+
 @pytest.mark.parametrize("name", CHECKS)
 def test_check_measures_what_it_says(name) -> None:
     check = CHECKS[name]
@@ -191,6 +251,10 @@ def test_check_measures_what_it_says(name) -> None:
         estimate = check.function(task_cell(name))
     elif check.cells.name == "task_release":
         estimate = check.function(task_release(name))
+    elif check.cells.name == "propagation_release":
+        estimate = check.function(pair_release(name))
+    elif check.cells.name.startswith("propagation"):
+        estimate = check.function(pair_cell(name))
     else:
         estimate = check.function(cell(name))
     assert estimate.reason == ""
@@ -198,13 +262,25 @@ def test_check_measures_what_it_says(name) -> None:
     assert check.summary.endswith(".")
 
 
-@pytest.mark.parametrize("name", sorted(set(CHECKS) - {"norm_growth", "massive_activations"}))
+# Of `norm` alone, which is always measured.
+OF_NORM = {"norm_growth", "massive_activations", "propagation_norm"}
+
+
+@pytest.mark.parametrize("name", sorted(set(CHECKS) - OF_NORM))
 def test_check_needs_no_less_than_it_names(name) -> None:
     """Were a column in `needs` unused, it would be measured for nothing."""
     check = CHECKS[name]
     if check.cells.name == "release":
         return
-    for column in check.needs:
+    for column in check.needs - {"norm"}:
+        if check.cells.name.startswith("propagation"):
+            whole = check.cells.name == "propagation_release"
+            less_of_pairs = (pair_release if whole else pair_cell)(
+                name, needs=check.needs - {column}
+            )
+            with pytest.raises(UserError, match=f"{column} was not measured"):
+                check.function(less_of_pairs)
+            continue
         if check.cells.name.startswith("task"):
             make = task_cell if check.cells.name == "task" else task_release
             poorer = make(name, needs=check.needs - {column})

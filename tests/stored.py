@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from sae_checks.evals.context.table import ContextTable, PositionSums
+from sae_checks.evals.propagation.pairs import all_pairs
+from sae_checks.evals.propagation.table import PropagationTable, first_positions
 from sae_checks.evals.tasks.table import AblationTable, FeatureTable, TaskTable
 from sae_checks.records import (
     GROUPS,
@@ -31,7 +33,11 @@ from sae_checks.store.integrity import read_sealed, write_sealed
 
 TRAINING_CONTEXT, CONTEXT, TEXTS, WIDTH = 16, 64, 12, 4
 LOADING = ModelLoading("made-up")
-KINDS: dict[str, type[Table]] = {"context": ContextTable, "tasks": TaskTable}
+KINDS: dict[str, type[Table]] = {
+    "context": ContextTable,
+    "propagation": PropagationTable,
+    "tasks": TaskTable,
+}
 ON_TEXTS = DatasetRef(OF_TEXTS)
 COLUMNS = frozenset(
     {"l0", "l1", "mse", "norm", "squared_distance", "position_sums"}
@@ -106,6 +112,24 @@ def sae_table(
     position_sums = PositionSums(counts, sums, nothing, np.zeros_like(sums))
     return ContextTable.of(
         sae_ref(layer), columns, np.zeros((texts, context), dtype=np.bool_), position_sums
+    )
+
+
+def pair_table(spliced: SaeRef, observed: SaeRef, alone: ContextTable) -> PropagationTable:
+    """What a later SAE makes of an earlier one's splice: errors a tenth larger, all else alike.
+
+    A tenth of that tenth is carried by the residual stream.
+    """
+    table = first_positions(alone, 128)
+    names = ("l0", "mse", "norm", "squared_distance")
+    columns = {name: table.columns[name] for name in names if name in table.columns}
+    columns["mse"] = 1.1 * columns["mse"]
+    direct = {"l0": 1.0, "mse": 1.01, "norm": 1.0}
+    for name, times in direct.items():
+        columns[f"direct_{name}"] = times * table.columns[name]
+    intervention = Intervention((spliced,))
+    return PropagationTable(
+        OF_TEXTS, intervention, columns, table.labels, table.side, observed, table.complete
     )
 
 
@@ -280,12 +304,19 @@ def write_measurement(
     for layer, table in on_texts.items():
         if layer not in failures:
             store.write(text_ref(sae_ref(layer)), table)
+    for first, later in all_pairs(release.saes):
+        if not {first.layer, later.layer} & failures.keys():
+            pair = pair_table(first, later, on_texts[later.layer])
+            store.write(table_ref(pair), pair)
     reasons = {sae_ref(layer).sae_id: reason for layer, reason in failures.items()}
     refs: dict[str, TaskRef] = {}
     for each in tasks:
         ref = DatasetRef.of_task(refs.setdefault(each.dataset, task_of(each)))
         store.write(TableRef(TaskTable, ref, each.intervention), each)
-    measured = [MeasuredDataset(ON_TEXTS, "context", {"corpus": "tales", "texts": TEXTS})]
+    described_texts = {"corpus": "tales", "texts": TEXTS}
+    measured = [
+        MeasuredDataset(ON_TEXTS, name, described_texts) for name in ("context", "propagation")
+    ]
     measured += [
         MeasuredDataset(DatasetRef.of_task(ref), "tasks", described(ref)) for ref in refs.values()
     ]

@@ -8,6 +8,7 @@ import numpy as np
 
 from sae_checks.evals import activity
 from sae_checks.evals.context import columns as context
+from sae_checks.evals.propagation import columns as propagation
 from sae_checks.evals.tasks import columns as tasks
 from sae_checks.evals.tasks.ablation import Chosen, ablate
 from sae_checks.evals.tasks.table import AblationTable
@@ -29,6 +30,7 @@ def names(columns: Sequence[Column], *, rows_only: bool = False) -> frozenset[st
 TEXT_NEEDS, TEXT_COLUMNS = names(context.COLUMNS), names(context.COLUMNS, rows_only=True)
 ITEM_NEEDS, ITEM_COLUMNS = names(tasks.COLUMNS), names(tasks.COLUMNS, rows_only=True)
 FEATURE_NEEDS = names(activity.COLUMNS)
+PAIR_NEEDS = names(propagation.COLUMNS)
 LOSS_COLUMNS = frozenset(c.name for c in context.COLUMNS if c.unembeds)
 ACTIVATION_COLUMNS = TEXT_COLUMNS - LOSS_COLUMNS
 

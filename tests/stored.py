@@ -16,6 +16,8 @@ from sae_checks.evals.activity.table import (
     Duplicates,
 )
 from sae_checks.evals.context.table import ContextTable, PositionSums
+from sae_checks.evals.propagation.pairs import all_pairs
+from sae_checks.evals.propagation.table import PropagationTable, first_positions
 from sae_checks.evals.tasks.table import AblationTable, FeatureTable, TaskTable
 from sae_checks.records import (
     GROUPS,
@@ -45,6 +47,7 @@ KINDS: dict[str, type[Table]] = {
     "context": ContextTable,
     "tasks": TaskTable,
     "activity": ActivityTable,
+    "propagation": PropagationTable,
 }
 ON_TEXTS = DatasetRef(OF_TEXTS)
 SECOND = CorpusRef("other.jsonl", "1", "concatenate")
@@ -144,6 +147,24 @@ def activity_table(layer: int, active: np.ndarray | None = None) -> ActivityTabl
     documents = np.repeat(np.arange(texts, dtype=np.int32)[:, None], CONTEXT, axis=1)
     side = {ACTIVE_FEATURES: found, DUPLICATES: Duplicates(nothing, nothing, np.zeros(0))}
     return ActivityTable.of(ref, counted, documents, np.arange(texts), side)
+
+
+def pair_table(spliced: SaeRef, observed: SaeRef, alone: ContextTable) -> PropagationTable:
+    """What a later SAE makes of an earlier one's splice: errors a tenth larger, all else alike.
+
+    A tenth of that tenth is carried by the residual stream.
+    """
+    table = first_positions(alone, 128)
+    names = ("l0", "mse", "norm", "squared_distance")
+    columns = {name: table.columns[name] for name in names if name in table.columns}
+    columns["mse"] = 1.1 * columns["mse"]
+    direct = {"l0": 1.0, "mse": 1.01, "norm": 1.0}
+    for name, times in direct.items():
+        columns[f"direct_{name}"] = times * table.columns[name]
+    intervention = Intervention((spliced,))
+    return PropagationTable(
+        OF_TEXTS, intervention, columns, table.labels, table.side, observed, table.complete
+    )
 
 
 def task_table(
@@ -323,6 +344,10 @@ def write_measurement(
             store.write(text_ref(sae_ref(layer)), table)
             activity = (features or {}).get(layer) or activity_table(layer)
             store.write(table_ref(activity), activity)
+    for first, later in all_pairs(release.saes):
+        if not {first.layer, later.layer} & failures.keys():
+            pair = pair_table(first, later, on_texts[later.layer])
+            store.write(table_ref(pair), pair)
     reasons = {sae_ref(layer).sae_id: reason for layer, reason in failures.items()}
     for table in (second or {}).values():
         store.write(table_ref(replace(table, dataset=SHIFT)), replace(table, dataset=SHIFT))
@@ -331,7 +356,8 @@ def write_measurement(
         ref = DatasetRef.of_task(refs.setdefault(each.dataset, task_of(each)))
         store.write(TableRef(TaskTable, ref, each.intervention), each)
     texts = {"corpus": "tales", "texts": TEXTS}
-    measured = [MeasuredDataset(ON_TEXTS, each, texts) for each in ("context", "activity")]
+    evaluations = ("context", "activity", "propagation")
+    measured = [MeasuredDataset(ON_TEXTS, each, texts) for each in evaluations]
     if second:
         told = {"corpus": "other.jsonl", "texts": TEXTS, "fingerprint": "made up too"}
         measured.append(MeasuredDataset(ON_SECOND, "context", told))

@@ -10,13 +10,14 @@ import pytest
 
 import sae_checks
 from sae_checks.evals.context.cells import Cell
+from sae_checks.evals.propagation.cells import PropagationCell, PropagationReleaseCell
 from sae_checks.evals.registry import kinds
 from sae_checks.evals.tasks.cells import TaskCell
 from sae_checks.evals.tasks.release import TaskReleaseCell
 from sae_checks.judge.statistics import Estimate
 from tests import stored
 from tests.docs.pages import example, in_code, page, rows
-from tests.measuring import FEATURE_NEEDS, ITEM_NEEDS, TEXT_NEEDS
+from tests.measuring import FEATURE_NEEDS, ITEM_NEEDS, PAIR_NEEDS, TEXT_NEEDS
 from tests.plugin.gate_run import GateRun, run_gate
 
 PAGE = page("writing-a-check.md")
@@ -121,17 +122,20 @@ def test_every_kind_of_cell_is_told_with_what_the_function_gets():
 
 def test_every_column_is_told():
     told = [name for row in rows(PAGE, "| `needs` of | ") for name in in_code(row[1])]
-    assert sorted(told) == sorted(TEXT_NEEDS | ITEM_NEEDS | FEATURE_NEEDS)
+    assert sorted(told) == sorted(TEXT_NEEDS | ITEM_NEEDS | FEATURE_NEEDS | PAIR_NEEDS)
 
 
 def test_what_a_cell_can_be_asked_exists():
-    of_texts, of_tasks = PAGE.split("\nA `TaskCell` has")
-    for text, kind in ((of_texts, Cell), (of_tasks, TaskCell)):
+    rest, of_tasks = PAGE.split("\nA `TaskCell` has")
+    of_texts, of_pairs = rest.split("\nA `PropagationCell` has")
+    for text, kind in ((of_texts, Cell), (of_pairs, PropagationCell), (of_tasks, TaskCell)):
         called = [in_code(row[0])[0] for row in rows(text, "| call | ")]
         assert called
         for call in called:
             ((owner, name),) = re.findall(r"^(cell|estimate)\.(\w+)\(.*\)$", call)
             assert callable(getattr(kind if owner == "cell" else Estimate, name)), call
+    assert '`largest("mse", "spliced")`' in of_pairs
+    assert callable(PropagationReleaseCell.largest)
     for name in ("layer_agreement", "rank_agreement"):
         assert f"`{name}()`" in of_tasks
         assert callable(getattr(TaskReleaseCell, name))

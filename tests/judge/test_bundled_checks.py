@@ -17,18 +17,24 @@ from sae_checks.evals.activity.table import Duplicates
 from sae_checks.evals.context.cells import Cell, ReleaseCell
 from sae_checks.evals.context.table import ContextTable, PositionSums
 from sae_checks.evals.positions.cells import PositionCell
+from sae_checks.evals.propagation.cells import PropagationCell, PropagationReleaseCell
+from sae_checks.evals.propagation.pairs import PAIR, Pair
+from sae_checks.evals.propagation.table import PropagationTable, first_positions
 from sae_checks.evals.shift.cells import ShiftCell
 from sae_checks.evals.tasks.cells import TaskCell
 from sae_checks.evals.tasks.release import TaskReleaseCell
 from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.judge.ranks import rank_association, rank_effect
 from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
+from sae_checks.records import TEXTS as TEXTS_OF_A_CORPUS
 from sae_checks.records import (
     DeclaredFigure,
+    Intervention,
     ModelLoading,
     PositionRange,
     SaeRef,
 )
+from sae_checks.records.place import Place
 from sae_checks.session.suite import BUNDLED_THRESHOLDS, bundled_checks
 from tests.measuring import TEXT_NEEDS
 from tests.places import cell_on_items, cell_on_texts, declared_cell, place
@@ -185,7 +191,21 @@ EXPECTED = {
     # Past the training context, 0.4 nats without positions in the place of 1.
     "position_share": 0.6,
     "mean_position_share": 0.6,
+    # Of a pair, the later SAE's squared error is 0.6 against 0.5, its L0 4 against 5, ...
+    "propagation_mse": 0.2,
+    "propagation_l0": -0.2,
+    "propagation_norm": 0.1,
+    "propagation_explained_variance": 1 - 0.6 / 2.4,
+    "propagation_direct_mse": 0.05,
+    "propagation_direct_l0": 0.4,
+    "propagation_direct_norm": -0.1,
+    # ... and of a release of three, the last one's grow half as much.
+    "propagation_mse_after": 0.15,
+    "propagation_mse_at": 0.2,
+    "propagation_l0_after": -0.1,
+    "propagation_l0_at": -0.1,
 }
+FIRST_POSITIONS = 32
 
 
 def task_cell(name: str, layer: int = 0, needs: frozenset[str] | None = None) -> TaskCell:
@@ -244,8 +264,55 @@ def shift_cell(name: str, needs: frozenset[str] | None = None) -> ShiftCell:
     return ShiftCell(first.place, name, THRESHOLDS, first, second)
 
 
-# Cells of an SAE on texts that are more than one `Cell`, by their kinds.
-BESIDE = {"shift": shift_cell, "first_layer": position_cell, "activity": activity_cell}
+def pair_cell(
+    name: str, needs: frozenset[str] | None = None, layers: tuple[int, int] = (0, 1)
+) -> PropagationCell:
+    """Two SAEs: what a later one's figures are with an earlier one spliced in, and without."""
+    needs = CHECKS[name].needs if needs is None else needs
+    share = 0.5 if layers[1] == 2 else 1.0
+    figures = {
+        "mse": 0.5 * (1 + 0.2 * share),
+        "l0": 5 * (1 - 0.2 * share),
+        "norm": 1.1,
+        "squared_distance": 2.4,
+        "direct_mse": 0.5 * 1.05,
+        "direct_l0": 5 * 1.4,
+        "direct_norm": 0.9,
+    }
+    clean = first_positions(table(layers[1], needs), FIRST_POSITIONS)
+    columns = {
+        column: np.where(np.isnan(clean.columns["norm"]), math.nan, value)
+        for column, value in figures.items()
+        if column in needs | {"norm"}
+    }
+    spliced = PropagationTable(
+        TEXTS_OF_A_CORPUS,
+        Intervention((sae(layers[0]),)),
+        columns,
+        clean.labels,
+        clean.side,
+        observed=sae(layers[1]),
+    )
+    ids = Pair(*(sae(layer).sae_id for layer in layers))
+    at = Place.of_release("tiny-release").at(PAIR, ids)
+    return PropagationCell(at, spliced, clean, name, THRESHOLDS)
+
+
+def pair_release(name: str, needs: frozenset[str] | None = None) -> PropagationReleaseCell:
+    return PropagationReleaseCell(
+        tuple(pair_cell(name, needs, layers) for layers in ((0, 1), (0, 2), (1, 2)))
+    )
+
+
+# Cells that are more than one `Cell`, by their kinds.
+BESIDE = {
+    "activity": activity_cell,
+    "first_layer": position_cell,
+    "propagation": pair_cell,
+    "propagation_direct": pair_cell,
+    "propagation_release": pair_release,
+    "shift": shift_cell,
+}
 
 
 @pytest.mark.parametrize("name", CHECKS)
@@ -259,8 +326,6 @@ def test_check_measures_what_it_says(name) -> None:
         estimate = check.function(task_cell(name))
     elif check.cells.name == "task_release":
         estimate = check.function(task_release(name))
-    elif check.cells.name == "activity":
-        estimate = check.function(activity_cell(name))
     else:
         estimate = check.function(cell(name))
     assert estimate.reason == ""
@@ -268,13 +333,17 @@ def test_check_measures_what_it_says(name) -> None:
     assert check.summary.endswith(".")
 
 
-@pytest.mark.parametrize("name", sorted(set(CHECKS) - {"norm_growth", "massive_activations"}))
+# Of `norm` alone, which is always measured.
+OF_NORM = {"norm_growth", "massive_activations", "propagation_norm"}
+
+
+@pytest.mark.parametrize("name", sorted(set(CHECKS) - OF_NORM))
 def test_check_needs_no_less_than_it_names(name) -> None:
     """Were a column in `needs` unused, it would be measured for nothing."""
     check = CHECKS[name]
     if check.cells.name == "release":
         return
-    for column in check.needs:
+    for column in check.needs - {"norm"}:
         if check.cells.name.startswith("task"):
             make = task_cell if check.cells.name == "task" else task_release
             poorer = make(name, needs=check.needs - {column})

@@ -90,5 +90,6 @@ def test_a_check_that_asks_for_no_such_column_is_told_so(tmp_path):
         "of a task, clean_ln_p, sae_ln_p, clean_rank, sae_rank, clean_candidate_right, "
         "sae_candidate_right, clean_logit_difference, sae_logit_difference, prompt_l0, "
         "prompt_l1, prompt_mse, prompt_norm, prompt_ce_clean, prompt_ce_sae, features and "
-        "ablations\n" in run.output
+        "ablations, and per token at a later SAE, l0, mse, norm, squared_distance, position_sums, "
+        "direct_l0, direct_mse and direct_norm\n" in run.output
     )

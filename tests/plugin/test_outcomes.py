@@ -89,6 +89,7 @@ def test_all_within_limits_exits_0(tmp_path):
         "metric": "delta_ce",
         "compared": "",
         "task": "",
+        "pair": "",
         "first_position": "8",
         "last_position": "15",
         "value": "",
@@ -190,11 +191,13 @@ def test_an_sae_that_was_not_measured_is_an_error_and_the_others_are_judged(tmp_
     run = run_gate(tmp_path, f"--sae-measurements={folder}", thresholds(tmp_path, ACCEPT_GROWTH))
     assert run.exit_code == 1
     errors = run.with_outcome("error")
-    assert {case.properties["sae"] for case in errors} == {LAYER_0, ""}  # "": the whole release
+    # "": the whole release, and pairs
+    assert {case.properties["sae"] for case in errors} == {LAYER_0, ""}
     assert {case.message for case in errors} == {f'failed on setup with "{reason}"\n{reason}'}
     assert all(case.properties["verdict"] == "error" for case in errors)
     assert all(case.properties["value"] == "nan" for case in errors)
-    assert {c.properties["sae"] for c in run.with_outcome("passed")} == {LAYER_1, LAYER_2}
+    passed = {c.properties["sae"] or c.properties["pair"] for c in run.with_outcome("passed")}
+    assert passed == {LAYER_1, LAYER_2, f"{LAYER_1}->{LAYER_2}"}
     assert f"not measured: {reason}" in run.output
     assert "Traceback" not in run.output
 

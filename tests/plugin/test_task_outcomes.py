@@ -84,6 +84,7 @@ def test_every_check_is_asked_of_each_sae_on_the_task(tmp_path):
         "metric": "accuracy_drop",
         "compared": "",
         "task": TASK,
+        "pair": "",
         "first_position": "",
         "last_position": "",
         "value": "2.5",

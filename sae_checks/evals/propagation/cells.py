@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -57,13 +56,14 @@ class PropagationCell(LimitedCell):
                 f"{LAST_POSITION} = {last:g} in [checks.{self.check}] is no position of a mean: "
                 f"give a whole number from 1 to {measured}"
             )
-        training = self.spliced.training_context or math.inf
-        if measured < min(last, training - 1) and not self._whole:
+        training = self.spliced.training_context or self.clean.context
+        wanted = min(int(last), training - 1)
+        if wanted > measured and self.spliced.context == MEASURED_POSITIONS:  # of longer texts
             raise UserError(
                 f"{LAST_POSITION} = {last:g} in [checks.{self.check}] is beyond what is measured "
                 f"of pairs of SAEs, positions 1 to {measured}: give {measured} or less"
             )
-        return PositionRange(1, max(1, int(min(last, training - 1, measured))))
+        return PositionRange(1, max(1, min(wanted, measured)))
 
     def change(self, quantity: str, *, massive: bool = True, direct: bool = False) -> Estimate:
         """Mean with the splice / mean without it - 1, at the later SAE, on the same tokens.
@@ -111,11 +111,6 @@ class PropagationCell(LimitedCell):
     def massive_tokens(self) -> int:
         """How many of the tokens are massive without the splice."""
         return self._on(self.clean).massive_tokens
-
-    @property
-    def _whole(self) -> bool:
-        """Whether texts are no longer than what is measured of them."""
-        return self.spliced.context < MEASURED_POSITIONS
 
     def _tokens(self, table: ContextTable, quantity: str, massive: bool) -> Tokens:
         return tokens_of(table, self.positions, quantity, massive)

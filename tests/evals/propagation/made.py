@@ -26,9 +26,8 @@ from sae_checks.records import SaeRef
 from sae_checks.records.place import Place
 from sae_checks.resolve.hook_point import parse_hook_point
 from tests.builders import IdentitySae, language_model, loaded_sae, sae_ref
-from tests.measuring import bind, names
+from tests.measuring import PAIR_NEEDS, bind
 
-NEEDS = names(EVALUATION.columns)
 CHECK = "made_up"
 
 
@@ -51,7 +50,7 @@ def measured(
     texts: Texts,
     model: LanguageModel | None = None,
     settings: PassOptions = PassOptions(),
-    needs: frozenset[str] = NEEDS,
+    needs: frozenset[str] = PAIR_NEEDS,
 ) -> dict[str, PropagationTable]:
     """All pairs, by name."""
     model = model or language_model()
@@ -75,7 +74,7 @@ def cells(
     """The same beside the context evaluation's tables, as checks see them."""
     model = model or language_model()
     tables = measured(saes, texts, model)
-    clean = measure_texts(model, saes, texts, context_plan(NEEDS))
+    clean = measure_texts(model, saes, texts, context_plan(PAIR_NEEDS))
     return {
         pair: PropagationCell(
             place(*table.saes),

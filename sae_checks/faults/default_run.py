@@ -34,7 +34,7 @@ def as_default_run(whole: Measurement, rule: DecisionRule, cells: Cells) -> Meas
             so_far = replace(whole, tables=dict(shown))
             unsettled = stopping.unsettled(so_far, dataset, budget)
             for key, table in there.items():
-                if any(sae.sae_id in unsettled for sae in table.saes):
+                if any(sae.sae_id in unsettled for sae in table.intervention.saes):
                     shown[key] = _first(table, stop)
     return replace(whole, tables=shown)
 

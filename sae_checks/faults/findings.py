@@ -32,6 +32,13 @@ class Finding:
     sae: str  # "" for the whole release
     question: str  # "limits", "regression" or "equivalence"
     told: str
+    # Ids of the SAEs that it is about, where these are several.
+    several: tuple[str, ...] = ()
+
+    @property
+    def saes(self) -> frozenset[str]:
+        """Ids of those that it is about; none of the whole release."""
+        return frozenset(self.several or ([self.sae] if self.sae else []))
 
 
 def failures(rule: DecisionRule, measurement: Measurement, cells: Cells) -> list[Finding]:
@@ -43,14 +50,15 @@ def failures(rule: DecisionRule, measurement: Measurement, cells: Cells) -> list
         try:
             verdict = rule.verdict(measurement, check, ref)
         except UserError as error:
-            found.append(Finding(name, sae_of(ref), question, str(error)))
+            found.append(Finding(name, sae_of(ref), question, str(error), _several(ref)))
             continue
         value, limit = verdict.estimate.value, verdict.limit
         accepted = verdict.status != "undefined" and rule.thresholds.accepts(
             check.title, ref.place, value, limit, date.today()
         )
         if not verdict.holds and not accepted:
-            found.append(Finding(name, sae_of(ref), question, f"{ref}: {sentence(verdict)}"))
+            told = f"{ref}: {sentence(verdict)}"
+            found.append(Finding(name, sae_of(ref), question, told, _several(ref)))
     return found
 
 
@@ -94,3 +102,7 @@ def sae_of(ref: CellRef) -> str:
     if ref.absent is not None:
         return ref.absent.get("sae")
     return ref.place.of_saes
+
+
+def _several(ref: CellRef) -> tuple[str, ...]:
+    return tuple(sae.sae_id for sae in ref.saes) if len(ref.saes) > 1 else ()

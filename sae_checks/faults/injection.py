@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from functools import cached_property
 
@@ -17,7 +17,7 @@ from sae_checks.load.sae import LoadedSae
 from sae_checks.load.texts import Texts
 from sae_checks.measure.calibration import measured_tokens
 from sae_checks.measure.dataset import Dataset
-from sae_checks.measure.evaluation import Measuring
+from sae_checks.measure.evaluation import Evaluation, Measuring
 from sae_checks.measure.loaded import LoadedModels, SaeSource, bind_saes, load_models
 from sae_checks.measure.once import measure_once
 from sae_checks.measure.plan import Plan
@@ -25,7 +25,7 @@ from sae_checks.measure.progress import Progress
 from sae_checks.measure.request import WantedDataset
 from sae_checks.measure.texts import TextDataset
 from sae_checks.options import Options
-from sae_checks.records import Measurement, SaeRef, Table
+from sae_checks.records import Intervention, Measurement, SaeRef, Table
 from sae_checks.records.place import CellRef
 from sae_checks.session.gate import Gate
 from sae_checks.session.suite import bundled_checks
@@ -94,23 +94,28 @@ class Injection:
     def remeasure(
         self, saes: Sequence[LoadedSae], model: LanguageModel | None = None
     ) -> list[Table]:
-        """Measure some SAEs, damaged perhaps, on everything that the release was measured on."""
-        model, source = model or self.model, SaeSource.of(saes)
-        refs, tables = [sae.ref for sae in saes], list[Table]()
+        """Measure some SAEs, damaged perhaps, on everything that the release was measured on.
+
+        Measured are all tables that are about one of them, with the others of the release as they
+        are.
+        """
+        model, changed = model or self.model, {sae.ref.sae_id: sae for sae in saes}
+        source, tables = SaeSource.of(self._beside(changed)), list[Table]()
         for wanted, dataset in self._datasets:
             for evaluation in wanted.evaluations:
                 # What is measured in the end, as ablations are, tells nothing that gates.
                 plan = Plan.of(evaluation.columns, self._request.needs, wanted.offered)
+                observed = _about(evaluation, self.saes, changed.keys())
                 measuring = Measuring(
-                    model,
-                    source,
-                    dataset,
-                    evaluation.interventions(refs),
-                    plan,
-                    self._loaded.settings,
+                    model, source, dataset, list(observed), plan, self._loaded.settings, observed
                 )
-                tables += measure_once(measuring, evaluation.measurer(measuring))
+                if observed:
+                    tables += measure_once(measuring, evaluation.measurer(measuring))
         return tables
+
+    def _beside(self, changed: Mapping[str, LoadedSae]) -> list[LoadedSae]:
+        """The release's SAEs, with some of them changed."""
+        return [changed.get(ref.sae_id) or self.loaded(ref) for ref in self.saes]
 
     def with_tables(self, damaged: Sequence[Table]) -> Measurement:
         """The release with some of its SAEs' tables exchanged."""
@@ -133,3 +138,17 @@ class Injection:
     def _texts(self) -> Texts:
         (found,) = (each for _, each in self._datasets if isinstance(each, TextDataset))
         return found.texts
+
+
+def _about(
+    evaluation: Evaluation, saes: Sequence[SaeRef], ids: Set[str]
+) -> dict[Intervention, list[SaeRef]]:
+    """By intervention, whom else to observe: of each table that is about one of some SAEs."""
+    found: dict[Intervention, list[SaeRef]] = {}
+    for intervention in evaluation.interventions(saes):
+        spliced = any(sae.sae_id in ids for sae in intervention.saes)
+        observed = evaluation.observed(intervention, saes)
+        some = [sae for sae in observed if spliced or (sae is not None and sae.sae_id in ids)]
+        if some:
+            found[intervention] = [sae for sae in some if sae is not None]
+    return found

@@ -30,18 +30,23 @@ class Trial:
     @property
     def caught(self) -> bool:
         """Whether something failed on every damaged SAE."""
-        return set(self.planted_in) <= {finding.sae for finding in self.findings}
+        return set(self.planted_in) <= _named(self.findings)
 
     def caught_by(self, question: str) -> bool:
         """Whether it would have been caught by this question alone."""
-        some = (f for f in self.findings if f.question == question)
-        return set(self.planted_in) <= {finding.sae for finding in some}
+        some = [f for f in self.findings if f.question == question]
+        return set(self.planted_in) <= _named(some)
 
     @property
     def others(self) -> tuple[str, ...]:
-        """SAEs that are blamed without being damaged."""
-        blamed = {finding.sae for finding in self.findings if finding.sae}
-        return tuple(sorted(blamed - set(self.planted_in)))
+        """SAEs that are blamed without being damaged, by tests that are about no damaged one."""
+        blamed = [f for f in self.findings if f.saes.isdisjoint(self.planted_in)]
+        return tuple(sorted(_named(blamed)))
+
+
+def _named(findings: Sequence[Finding]) -> frozenset[str]:
+    """Ids of the SAEs that some tests are about."""
+    return frozenset[str]().union(*(finding.saes for finding in findings))
 
 
 class Trials:
@@ -128,7 +133,8 @@ class Trials:
 def _of_saes(table: Table, exchanged: Callable[[SaeRef], SaeRef]) -> Table:
     """The same table, as one of the SAEs that take its own ones' places."""
     saes = tuple(exchanged(sae) for sae in table.intervention.saes)
-    return replace(table, intervention=Intervention(saes))
+    observed = None if table.observed is None else exchanged(table.observed)
+    return replace(table, intervention=Intervention(saes), observed=observed)
 
 
 def _otherwise_loaded(measurement: Measurement) -> Measurement:

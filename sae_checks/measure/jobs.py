@@ -11,7 +11,7 @@ from sae_checks.measure.plan import Plan
 from sae_checks.measure.progress import Progress
 from sae_checks.measure.request import Request, WantedDataset
 from sae_checks.measure.work import Growing, Work
-from sae_checks.records import Intervention, SaeRef, Table
+from sae_checks.records import Intervention, Release, SaeRef, Table, TableRef
 from sae_checks.store import MeasuredDataset
 
 
@@ -109,13 +109,9 @@ def _plan_evaluation(
     growing: dict[Intervention, list[Growing]] = {}
     partial: set[Intervention] = set()
     names = needed.names
-    # Of the whole release, so that which SAEs are spliced in together is no matter of the cells
-    # that a run happens to have.
-    for intervention in evaluation.interventions(request.release.saes):
-        if not set(wanted.saes).issuperset(intervention.saes):
-            continue
+    for intervention, refs in _asked_tables(request.release, wanted, evaluation).items():
         growing[intervention] = []
-        for ref in evaluation.table_refs(wanted.ref, intervention, wanted.saes):
+        for ref in refs:
             stored = request.store.find(ref, progress.note, needed.grown)
             covers = stored is not None and needed.grown <= stored.table.measured
             growing[intervention].append(Growing.of(ref, stored if covers else None))
@@ -128,6 +124,22 @@ def _plan_evaluation(
     missing = {i for i in growing if any(one.table is None for one in growing[i])}
     missing |= _unsettled(request, wanted, work, partial, others)
     return replace(work, missing=frozenset(missing))
+
+
+def _asked_tables(
+    release: Release, wanted: WantedDataset, evaluation: Evaluation
+) -> dict[Intervention, list[TableRef]]:
+    """By intervention the tables that are wanted.
+
+    Which there are is decided by the whole release, such as which SAEs are pairs; measured are
+    those whose SAEs are all wanted.
+    """
+    some, found = frozenset(wanted.saes), dict[Intervention, list[TableRef]]()
+    for intervention in evaluation.interventions(release.saes):
+        if some.issuperset(intervention.saes):
+            refs = evaluation.table_refs(wanted.ref, intervention, release.saes)
+            found[intervention] = [r for r in refs if r.observed is None or r.observed in some]
+    return {intervention: refs for intervention, refs in found.items() if refs}
 
 
 def _unsettled(

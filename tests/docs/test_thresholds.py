@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import fields
 from datetime import date
+from fnmatch import fnmatchcase
 from typing import get_args
 
 import pytest
 
 from sae_checks.errors import ThresholdsError
+from sae_checks.evals.registry import selectors
 from sae_checks.judge.thresholds import Gate, KnownFailure, Limit, Margin, Thresholds
 from sae_checks.judge.thresholds_file import CheckRules, parse_thresholds
 from sae_checks.judge.verdict import FEWEST_UNITS, FEWEST_UNITS_TO_STOP, Status
@@ -24,7 +26,7 @@ OVERRIDE = f"{DELTA_CE}[[checks.delta_ce.override]]\nlayer = 3\nmax = 0.4\n"
 
 
 def read(text: str) -> Thresholds:
-    return parse_thresholds(text, RULES)
+    return parse_thresholds(text, RULES, selectors=selectors())
 
 
 def test_the_example_is_read_as_the_page_says():
@@ -89,8 +91,11 @@ def test_the_parameters_of_checks():
     _, after = PAGE.split("\nParameters are ")
     names = in_code(after.split("\n\n")[0])
     told = dict(zip(names[1::2], names[::2], strict=True))
-    assert told == {
-        name: "".join(each.parameters) for name, each in RULES.items() if each.parameters
+    assert {name: "".join(each.parameters) for name, each in RULES.items() if each.parameters} == {
+        name: parameter
+        for pattern, parameter in told.items()
+        for name in RULES
+        if fnmatchcase(name, pattern)
     }
 
 

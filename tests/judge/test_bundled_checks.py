@@ -14,16 +14,22 @@ import pytest
 from sae_checks.errors import UserError
 from sae_checks.evals.context.cells import Cell, ReleaseCell
 from sae_checks.evals.context.table import ContextTable, PositionSums
+from sae_checks.evals.stack.cells import StackCell, StackedSaeCell
+from sae_checks.evals.stack.choice import STACK, StackName
+from sae_checks.evals.stack.tables import StackTable, StackTaskTable
 from sae_checks.evals.tasks.cells import TaskCell
 from sae_checks.evals.tasks.release import TaskReleaseCell
 from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.judge.ranks import rank_association, rank_effect
 from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
 from sae_checks.records import (
+    Intervention,
     ModelLoading,
     PositionRange,
     SaeRef,
 )
+from sae_checks.records.place import Place
+from sae_checks.records.selectors import TASK
 from sae_checks.session.suite import BUNDLED_THRESHOLDS, bundled_checks
 from tests.measuring import TEXT_NEEDS
 from tests.places import cell_on_items, cell_on_texts
@@ -154,6 +160,13 @@ EXPECTED = {
     "ablated_worst": 0.2,
     "layer_agreement": rank_association(CHANGE, CHANGE),  # of ties, half the items
     "rank_agreement": 1,
+    # Of a stack whose prefix up to layer l loses 0.1 (l + 1), as SAE l does by itself.
+    "stack_delta_ce": 0.3,
+    "stack_kl": 0.2,
+    "stack_superadditivity": 0.3 / (0.1 + 0.2 + 0.3),
+    "stack_contribution": 0.1,
+    "stack_accuracy_drop": 100 * 1 / ITEMS,
+    "stack_delta_ln_p": (20 * 0.1 - 0.1 * (1 + 39) * 10) / ITEMS,
 }
 
 
@@ -182,6 +195,23 @@ def cell(name: str, layer: int = 0) -> Cell:
     )
 
 
+def stack_cell(name: str, needs: frozenset[str] | None = None) -> StackCell | TaskCell:
+    check = CHECKS[name]
+    needs = check.needs if needs is None else needs
+    place = Place.of_release("tiny-release").at(STACK, StackName(("first", "last")))
+    stack = Intervention(tuple(sae(layer) for layer in range(3)))
+    if check.cells.name == "stack_task":
+        of_one = task_table(0, needs)
+        of_all = StackTaskTable(of_one.dataset, stack, of_one.columns, of_one.labels)
+        return TaskCell(place.at(TASK, "made-up"), of_all, name, THRESHOLDS)
+    alone = tuple(table(layer, needs) for layer in range(3))
+    prefixes = tuple(
+        StackTable("texts", stack, each.columns, each.labels, observed=each.sae) for each in alone
+    )
+    positions = PositionRange(*POSITIONS["in_context"])
+    return StackedSaeCell(place, name, THRESHOLDS, positions, prefixes, alone, index=1)
+
+
 @pytest.mark.parametrize("name", CHECKS)
 def test_check_measures_what_it_says(name) -> None:
     check = CHECKS[name]
@@ -191,6 +221,8 @@ def test_check_measures_what_it_says(name) -> None:
         estimate = check.function(task_cell(name))
     elif check.cells.name == "task_release":
         estimate = check.function(task_release(name))
+    elif check.cells.name.startswith("stack"):
+        estimate = check.function(stack_cell(name))
     else:
         estimate = check.function(cell(name))
     assert estimate.reason == ""
@@ -205,6 +237,10 @@ def test_check_needs_no_less_than_it_names(name) -> None:
     if check.cells.name == "release":
         return
     for column in check.needs:
+        if check.cells.name.startswith("stack"):
+            with pytest.raises(UserError, match=f"{column} was not measured"):
+                check.function(stack_cell(name, check.needs - {column}))
+            continue
         if check.cells.name.startswith("task"):
             make = task_cell if check.cells.name == "task" else task_release
             poorer = make(name, needs=check.needs - {column})

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from sae_checks.evals.context.table import ContextTable, PositionSums
+from sae_checks.evals.stack.choice import interventions
+from sae_checks.evals.stack.tables import StackTable, StackTaskTable
 from sae_checks.evals.tasks.table import AblationTable, FeatureTable, TaskTable
 from sae_checks.records import (
     GROUPS,
@@ -31,7 +33,12 @@ from sae_checks.store.integrity import read_sealed, write_sealed
 
 TRAINING_CONTEXT, CONTEXT, TEXTS, WIDTH = 16, 64, 12, 4
 LOADING = ModelLoading("made-up")
-KINDS: dict[str, type[Table]] = {"context": ContextTable, "tasks": TaskTable}
+KINDS: dict[str, type[Table]] = {
+    "context": ContextTable,
+    "stack": StackTable,
+    "stack_tasks": StackTaskTable,
+    "tasks": TaskTable,
+}
 ON_TEXTS = DatasetRef(OF_TEXTS)
 COLUMNS = frozenset(
     {"l0", "l1", "mse", "norm", "squared_distance", "position_sums"}
@@ -107,6 +114,29 @@ def sae_table(
     return ContextTable.of(
         sae_ref(layer), columns, np.zeros((texts, context), dtype=np.bool_), position_sums
     )
+
+
+def stack_tables(
+    saes: Sequence[SaeRef], on_texts: Mapping[int, ContextTable], tasks: Sequence[TaskTable]
+) -> list[Table]:
+    """Of the stack of some SAEs: up to each it costs what that one does, on tasks as the first."""
+    found: list[Table] = []
+    for stack in interventions(saes):
+        for sae in stack.saes:
+            one = on_texts[sae.layer]
+            named = ("norm", "ce_clean", "ce_sae", "kl")
+            columns = {name: one.columns[name] for name in named if name in one.columns}
+            found.append(
+                StackTable(
+                    OF_TEXTS, stack, columns, one.labels, observed=sae, complete=one.complete
+                )
+            )
+        for name in dict.fromkeys(each.dataset for each in tasks):
+            each = next(each for each in tasks if each.dataset == name)
+            found.append(
+                StackTaskTable(name, stack, each.columns, each.labels, complete=each.complete)
+            )
+    return found
 
 
 def task_table(
@@ -285,9 +315,18 @@ def write_measurement(
     for each in tasks:
         ref = DatasetRef.of_task(refs.setdefault(each.dataset, task_of(each)))
         store.write(TableRef(TaskTable, ref, each.intervention), each)
-    measured = [MeasuredDataset(ON_TEXTS, "context", {"corpus": "tales", "texts": TEXTS})]
+    for stacked in [] if failures else stack_tables(release.saes, on_texts, tasks):
+        on_task = refs.get(stacked.dataset)
+        dataset = ON_TEXTS if on_task is None else DatasetRef.of_task(on_task)
+        store.write(
+            TableRef(type(stacked), dataset, stacked.intervention, stacked.observed), stacked
+        )
+    described_texts = {"corpus": "tales", "texts": TEXTS}
+    measured = [MeasuredDataset(ON_TEXTS, name, described_texts) for name in ("context", "stack")]
     measured += [
-        MeasuredDataset(DatasetRef.of_task(ref), "tasks", described(ref)) for ref in refs.values()
+        MeasuredDataset(DatasetRef.of_task(ref), name, described(ref))
+        for ref in refs.values()
+        for name in ("tasks", "stack_tasks")
     ]
     measured += [
         MeasuredDataset(DatasetRef.of_task(task_ref(task)), "tasks", {}, reason)

@@ -98,3 +98,9 @@ def test_a_table_is_asked_for_by_the_key_that_it_has():
 def test_what_is_no_manifest_raises(content: dict[str, object]):
     with pytest.raises((LookupError, TypeError)):
         Manifest.from_json(content)
+
+
+def test_a_task_that_two_evaluations_read_is_one_task():
+    other = replace(TASK_ENTRY, evaluation="stack_tasks", folder="stack_tasks/ioi")
+    manifest = Manifest(datasets=(TEXT_ENTRY, TASK_ENTRY, other))
+    assert manifest.tasks == (TASK_ENTRY,)

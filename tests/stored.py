@@ -18,6 +18,8 @@ from sae_checks.evals.activity.table import (
 from sae_checks.evals.context.table import ContextTable, PositionSums
 from sae_checks.evals.propagation.pairs import all_pairs
 from sae_checks.evals.propagation.table import PropagationTable, first_positions
+from sae_checks.evals.stack.choice import interventions
+from sae_checks.evals.stack.tables import StackTable, StackTaskTable
 from sae_checks.evals.tasks.table import AblationTable, FeatureTable, TaskTable
 from sae_checks.records import (
     GROUPS,
@@ -45,9 +47,11 @@ TRAINING_CONTEXT, CONTEXT, TEXTS, WIDTH = 16, 64, 12, 4
 LOADING = ModelLoading("made-up")
 KINDS: dict[str, type[Table]] = {
     "context": ContextTable,
-    "tasks": TaskTable,
     "activity": ActivityTable,
     "propagation": PropagationTable,
+    "stack": StackTable,
+    "stack_tasks": StackTaskTable,
+    "tasks": TaskTable,
 }
 ON_TEXTS = DatasetRef(OF_TEXTS)
 SECOND = CorpusRef("other.jsonl", "1", "concatenate")
@@ -165,6 +169,29 @@ def pair_table(spliced: SaeRef, observed: SaeRef, alone: ContextTable) -> Propag
     return PropagationTable(
         OF_TEXTS, intervention, columns, table.labels, table.side, observed, table.complete
     )
+
+
+def stack_tables(
+    saes: Sequence[SaeRef], on_texts: Mapping[int, ContextTable], tasks: Sequence[TaskTable]
+) -> list[Table]:
+    """Of the stack of some SAEs: up to each it costs what that one does, on tasks as the first."""
+    found: list[Table] = []
+    for stack in interventions(saes):
+        for sae in stack.saes:
+            one = on_texts[sae.layer]
+            named = ("norm", "ce_clean", "ce_sae", "kl")
+            columns = {name: one.columns[name] for name in named if name in one.columns}
+            found.append(
+                StackTable(
+                    OF_TEXTS, stack, columns, one.labels, observed=sae, complete=one.complete
+                )
+            )
+        for name in dict.fromkeys(each.dataset for each in tasks):
+            each = next(each for each in tasks if each.dataset == name)
+            found.append(
+                StackTaskTable(name, stack, each.columns, each.labels, complete=each.complete)
+            )
+    return found
 
 
 def task_table(
@@ -355,14 +382,22 @@ def write_measurement(
     for each in tasks:
         ref = DatasetRef.of_task(refs.setdefault(each.dataset, task_of(each)))
         store.write(TableRef(TaskTable, ref, each.intervention), each)
+    for stacked in [] if failures else stack_tables(release.saes, on_texts, tasks):
+        on_task = refs.get(stacked.dataset)
+        dataset = ON_TEXTS if on_task is None else DatasetRef.of_task(on_task)
+        store.write(
+            TableRef(type(stacked), dataset, stacked.intervention, stacked.observed), stacked
+        )
     texts = {"corpus": "tales", "texts": TEXTS}
-    evaluations = ("context", "activity", "propagation")
+    evaluations = ("context", "activity", "propagation", "stack")
     measured = [MeasuredDataset(ON_TEXTS, each, texts) for each in evaluations]
     if second:
         told = {"corpus": "other.jsonl", "texts": TEXTS, "fingerprint": "made up too"}
         measured.append(MeasuredDataset(ON_SECOND, "context", told))
     measured += [
-        MeasuredDataset(DatasetRef.of_task(ref), "tasks", described(ref)) for ref in refs.values()
+        MeasuredDataset(DatasetRef.of_task(ref), name, described(ref))
+        for ref in refs.values()
+        for name in ("tasks", "stack_tasks")
     ]
     measured += [
         MeasuredDataset(DatasetRef.of_task(task_ref(task)), "tasks", {}, reason)

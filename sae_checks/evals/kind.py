@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from sae_checks.judge.check import Check
 from sae_checks.judge.thresholds import Gate, Limit
 from sae_checks.measure.evaluation import Evaluation
-from sae_checks.records import TEXTS, PositionRange
+from sae_checks.records import TEXTS, PositionRange, Release
 from sae_checks.records.place import CellRef, Kind
 from sae_checks.records.ranges import PositionRanges
 from sae_checks.records.selectors import Selector
@@ -66,6 +66,10 @@ class CellKind:
     )
 
 
+def _nothing_to_note(release: Release) -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class Registration:
     """An evaluation as `evals/registry.py` lists it.
@@ -75,11 +79,14 @@ class Registration:
         evaluation: what is measured for them, whose name stands in `CellKind.evaluations`; None
             where they are cut from the tables of other evaluations alone.
         selectors: which the places of these cells have beside those of `records/selectors.py`.
+        note: what the start of a run says of how a release's SAEs are put together for these cells;
+            "" where that goes without saying.
     """
 
     kinds: tuple[CellKind, ...]
     evaluation: Evaluation | None = None
     selectors: tuple[Selector, ...] = ()
+    note: Callable[[Release], str] = _nothing_to_note
 
 
 def kind_of(kind: Kind) -> CellKind:

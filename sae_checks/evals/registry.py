@@ -13,8 +13,9 @@ from sae_checks.evals.propagation.kinds import PROPAGATION
 from sae_checks.evals.shift.kinds import SHIFTS
 from sae_checks.evals.stack.kinds import STACKS, STACKS_ON_TASKS
 from sae_checks.evals.tasks.kinds import TASKS
+from sae_checks.judge.check import Check
 from sae_checks.measure.evaluation import Evaluation
-from sae_checks.records import Table
+from sae_checks.records import Release, Table
 from sae_checks.records.selectors import SELECTORS, Selector
 
 EVALUATIONS: tuple[Registration, ...] = (
@@ -50,6 +51,13 @@ def kind_named(name: str) -> CellKind:
 def selectors() -> tuple[Selector, ...]:
     """All selectors that a place may have."""
     return SELECTORS + tuple(own for each in EVALUATIONS for own in each.selectors)
+
+
+def notes(checks: Iterable[Check], release: Release) -> list[str]:
+    """What the start of a run says of how a release's SAEs are put together for some checks."""
+    asked = {check.cells.name for check in checks}
+    of_checks = [each for each in EVALUATIONS if asked & {kind.name for kind in each.kinds}]
+    return list(dict.fromkeys(note for each in of_checks if (note := each.note(release))))
 
 
 def evaluations() -> list[Evaluation]:

@@ -129,5 +129,9 @@ class Manifest:
 
     @property
     def tasks(self) -> tuple[DatasetEntry, ...]:
-        """The data sets that are tasks."""
-        return tuple(each for each in self.datasets if each.ref.name not in TEXT_DATASETS)
+        """The data sets that are tasks, each once, however many evaluations read it."""
+        found: dict[str, DatasetEntry] = {}
+        for each in self.datasets:
+            if each.ref.name not in TEXT_DATASETS:
+                found.setdefault(each.ref.name, each)
+        return tuple(found.values())

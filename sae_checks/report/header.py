@@ -25,7 +25,7 @@ def _release(facts: RunFacts) -> str:
 
 
 def _rest(facts: RunFacts) -> list[str]:
-    lines = [*_undeclared(facts), *baseline_lines(facts)]
+    lines = [*_undeclared(facts), *baseline_lines(facts), *facts.notes]
     if facts.stored is not None:
         folder, manifest = facts.stored
         drawn = "".join(f": {line}" for line in text_lines(manifest))

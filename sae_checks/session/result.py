@@ -64,6 +64,7 @@ class RunFacts:
         items: the budget of each task.
         whole_answers: whether all tokens of an answer are scored, not its first one alone.
         within_context: of how many SAEs no position past their training context is measured.
+        notes: how SAEs are put together for some checks, where that does not go without saying.
         tables: the folder that measurements are kept in; None where stored ones are judged.
         stored: the folder of the stored measurement that is judged, and its manifest.
         baseline: that the release is compared with, if any.
@@ -80,6 +81,7 @@ class RunFacts:
     items: int = 0
     whole_answers: bool = False
     within_context: int = 0
+    notes: tuple[str, ...] = ()
     tables: Path | None = None
     stored: tuple[Path, Manifest] | None = None
     baseline: ComparedBaseline | None = None

@@ -20,7 +20,6 @@ from sae_checks.options import Options
 from sae_checks.records.place import CellRef
 from sae_checks.session.accepted import StaleSearch, not_accepted, ran_whole
 from sae_checks.session.budget import passes
-from sae_checks.session.datasets import reads
 from sae_checks.session.facts import run_facts
 from sae_checks.session.features import task_features
 from sae_checks.session.gate import Gate
@@ -107,8 +106,7 @@ class Session:
     @cached_property
     def facts(self) -> RunFacts:
         """What is gated, on what, at what budget; once the checks have been collected."""
-        with_tasks = any(reads(check, "item") for check in self._checks.values())
-        return run_facts(self.gate, with_tasks=with_tasks)
+        return run_facts(self.gate, self._checks.values())
 
     def known_failure(self, check: Check, cell: CellRef) -> KnownFailure | None:
         """The accepted failure that covers a cell, if any does and its day has not passed."""

@@ -21,6 +21,9 @@ from sae_checks.evals.propagation.cells import PropagationCell, PropagationRelea
 from sae_checks.evals.propagation.pairs import PAIR, Pair
 from sae_checks.evals.propagation.table import PropagationTable, first_positions
 from sae_checks.evals.shift.cells import ShiftCell
+from sae_checks.evals.stack.cells import StackCell, StackedSaeCell
+from sae_checks.evals.stack.choice import STACK, StackName
+from sae_checks.evals.stack.tables import StackTable, StackTaskTable
 from sae_checks.evals.tasks.cells import TaskCell
 from sae_checks.evals.tasks.release import TaskReleaseCell
 from sae_checks.evals.tasks.table import TaskTable
@@ -35,6 +38,7 @@ from sae_checks.records import (
     SaeRef,
 )
 from sae_checks.records.place import Place
+from sae_checks.records.selectors import TASK
 from sae_checks.session.suite import BUNDLED_THRESHOLDS, bundled_checks
 from tests.measuring import TEXT_NEEDS
 from tests.places import cell_on_items, cell_on_texts, declared_cell, place
@@ -204,6 +208,13 @@ EXPECTED = {
     "propagation_mse_at": 0.2,
     "propagation_l0_after": -0.1,
     "propagation_l0_at": -0.1,
+    # Of a stack whose prefix up to layer l loses 0.1 (l + 1), as SAE l does by itself.
+    "stack_delta_ce": 0.3,
+    "stack_kl": 0.2,
+    "stack_superadditivity": 0.3 / (0.1 + 0.2 + 0.3),
+    "stack_contribution": 0.1,
+    "stack_accuracy_drop": 100 * 1 / ITEMS,
+    "stack_delta_ln_p": (20 * 0.1 - 0.1 * (1 + 39) * 10) / ITEMS,
 }
 FIRST_POSITIONS = 32
 
@@ -304,6 +315,23 @@ def pair_release(name: str, needs: frozenset[str] | None = None) -> PropagationR
     )
 
 
+def stack_cell(name: str, needs: frozenset[str] | None = None) -> StackCell | TaskCell:
+    check = CHECKS[name]
+    needs = check.needs if needs is None else needs
+    place = Place.of_release("tiny-release").at(STACK, StackName(("first", "last")))
+    stack = Intervention(tuple(sae(layer) for layer in range(3)))
+    if check.cells.name == "stack_task":
+        of_one = task_table(0, needs)
+        of_all = StackTaskTable(of_one.dataset, stack, of_one.columns, of_one.labels)
+        return TaskCell(place.at(TASK, "made-up"), of_all, name, THRESHOLDS)
+    alone = tuple(table(layer, needs) for layer in range(3))
+    prefixes = tuple(
+        StackTable("texts", stack, each.columns, each.labels, observed=each.sae) for each in alone
+    )
+    positions = PositionRange(*POSITIONS["in_context"])
+    return StackedSaeCell(place, name, THRESHOLDS, positions, prefixes, alone, index=1)
+
+
 # Cells that are more than one `Cell`, by their kinds.
 BESIDE = {
     "activity": activity_cell,
@@ -312,6 +340,7 @@ BESIDE = {
     "propagation_direct": pair_cell,
     "propagation_release": pair_release,
     "shift": shift_cell,
+    **dict.fromkeys(("stack", "stack_beside_saes", "stacked_sae", "stack_task"), stack_cell),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.plugin.gate_run import run_gate
 
+STACK = "5-saes-blocks.0.hook_resid_pre..blocks.3.hook_resid_post"
 FAILS = """
 from sae_checks.errors import SaeError
 from sae_checks.load import sae
@@ -34,7 +35,13 @@ def test_an_sae_that_fails_to_load_is_not_judged_by_the_less_that_is_stored(tmp_
     of_layer_1 = [case for case in again.cases if case.properties["layer"] == "1"]
     assert {case.outcome for case in of_layer_1} == {"error"}
     assert all("cannot be loaded now" in case.message for case in of_layer_1)
-    others = [case for case in again.cases if case.properties["layer"] != "1"]
+    of_stack = again.named(f"check_stack_accuracy_drop[{STACK}-tales]")
+    assert of_stack.outcome == "error"
+    assert (
+        "the stack of 5 SAEs from blocks.0.hook_resid_pre to blocks.3.hook_resid_post cannot be "
+        "spliced in whole: SAE 'blocks.1.hook_resid_pre' cannot be loaded now" in of_stack.message
+    )
+    others = [case for case in again.cases if case not in (*of_layer_1, of_stack)]
     assert {case.properties["texts"] for case in others} == {"300"}
 
 

@@ -125,3 +125,9 @@ def test_what_was_measured_before_declarations_were_kept_declares_its_data_set_a
     del content["saes"][0]["ref"]["declared"]
     (entry,) = Manifest.from_json(content).saes
     assert entry.ref == replace(sae, declared=Declared(dataset="a/corpus"))
+
+
+def test_a_task_that_two_evaluations_read_is_one_task():
+    other = replace(TASK_ENTRY, evaluation="stack_tasks", folder="stack_tasks/ioi")
+    manifest = Manifest(datasets=(TEXT_ENTRY, TASK_ENTRY, other))
+    assert manifest.tasks == (TASK_ENTRY,)

@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sae_checks.records import Intervention, SaeRef
+from sae_checks.records import Intervention, Release, SaeRef
 from sae_checks.records.selectors import Selector
 from sae_checks.resolve.hook_point import parse_hook_point
 from sae_checks.resolve.model_order import depth
-from sae_checks.wording import natural_order
+from sae_checks.wording import counted, natural_order
 
 Stack = tuple[SaeRef, ...]
 
@@ -58,6 +58,26 @@ def stacks(saes: Sequence[SaeRef]) -> list[Stack]:
     """The stacks of a release's SAEs, each of two SAEs or more, none of them in two."""
     found = [tuple(sorted(each, key=_depth)) for each in _chosen(saes)]
     return [stack for stack in found if len(stack) > 1]
+
+
+def said(stack: Stack) -> str:
+    """A stack in a sentence."""
+    return f"{counted(len(stack), 'SAE')} from {stack[0].sae_id} to {stack[-1].sae_id}"
+
+
+def told(release: Release) -> str:
+    """Which SAEs of a release are spliced in together; "" where it is all of them, or none."""
+    found = stacks(release.saes)
+    left = len(release.saes) - sum(map(len, found))
+    if not found or (len(found) == 1 and not left and release.size == len(release.saes)):
+        return ""
+    chosen = release.size > len(release.saes)
+    which = f" of the {len(release.saes)} that were chosen" * chosen
+    parts = "; ".join(map(said, found))
+    alone = f"; {counted(left, 'SAE')} with no other" if left else ""
+    one_kind = len(found) > 1 or left > 0
+    why = ", since of SAEs at one hook point only those of one kind go together" * one_kind
+    return f"spliced in together{which}: {parts}{alone}{why}"
 
 
 def _chosen(saes: Sequence[SaeRef]) -> list[list[SaeRef]]:

@@ -14,7 +14,7 @@ from sae_checks.evals.kind import CellKind, Registration
 from sae_checks.evals.selector import CellSelector, refuse_less
 from sae_checks.evals.stack import EVALUATION, ON_TASKS
 from sae_checks.evals.stack.cells import StackCell, StackedSaeCell
-from sae_checks.evals.stack.choice import STACK, Stack, StackName, stacks
+from sae_checks.evals.stack.choice import STACK, Stack, StackName, said, stacks, told
 from sae_checks.evals.stack.tables import StackTable, StackTaskTable
 from sae_checks.evals.tasks.cells import TaskCell
 from sae_checks.judge.check import Check
@@ -24,7 +24,6 @@ from sae_checks.records.place import CellRef, Place
 from sae_checks.records.ranges import in_context_range
 from sae_checks.records.release import shortest_training_context
 from sae_checks.records.selectors import POSITIONS, TASK
-from sae_checks.wording import counted
 
 _Table = TypeVar("_Table", bound=Table)
 
@@ -123,14 +122,16 @@ def _table(
     table = measurement.tables.get(key)
     if isinstance(table, kind):
         return table
-    told = f"{counted(len(stack), 'SAE')} from {stack[0].sae_id!r} to {stack[-1].sae_id!r}"
     for sae in stack:
         if sae.sae_id in measurement.failures:
             reason = measurement.failures[sae.sae_id]
-            raise UnmeasuredError(f"the stack of {told} cannot be spliced in whole: {reason}")
+            raise UnmeasuredError(
+                f"the stack of {said(stack)} cannot be spliced in whole: {reason}"
+            )
     where = "on texts" if dataset == TEXTS else f"on task {dataset}"
     raise UnmeasuredError(
-        f"the stack of {told} was not measured {where}: measure again with these SAEs and no others"
+        f"the stack of {said(stack)} was not measured {where}: measure these SAEs again, and no "
+        "others with them"
     )
 
 
@@ -161,5 +162,5 @@ OF_TASK = CellKind(
     "stack_task", _per_task, _given_task, _on_tasks, of_positions=False, parts=_per_allowed_task
 )
 
-STACKS = Registration((WHOLE, BESIDE_EACH, OF_SAE), EVALUATION, (STACK,))
-STACKS_ON_TASKS = Registration((OF_TASK,), ON_TASKS)
+STACKS = Registration((WHOLE, BESIDE_EACH, OF_SAE), EVALUATION, (STACK,), told)
+STACKS_ON_TASKS = Registration((OF_TASK,), ON_TASKS, note=told)

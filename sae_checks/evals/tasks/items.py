@@ -92,6 +92,6 @@ def _not_measured(table: TaskTable, name: str) -> UserError:
     tables = {"features": table.features, "ablations": table.ablations}
     measured = [*sorted(table.columns), *(key for key, value in tables.items() if value)]
     return UserError(
-        f"{name} was not measured for {table.sae.sae_id} on {table.dataset}: name it in the "
+        f"{name} was not measured for {table.intervention.name} on {table.dataset}: name it in the "
         f"check's needs; measured were {', '.join(measured)}"
     )

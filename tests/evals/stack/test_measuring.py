@@ -173,3 +173,24 @@ def test_saes_are_spliced_in_in_the_order_of_the_model():
     found = {t.observed.sae_id: t for t in measure_once(measuring, StackMeasurer(measuring))}
     for name, table in measured(saes, texts).items():
         np.testing.assert_array_equal(found[name].columns["ce_sae"], table.columns["ce_sae"])
+
+
+def test_a_pass_and_an_encoding_per_sae_give_all_prefixes(monkeypatch):
+    model, saes, called = language_model(), [loaded_sae(site) for site in SITES], []
+    resume_with = model.resume_with
+
+    def resumed(clean, hook_point, *args):
+        called.append(hook_point)
+        return resume_with(clean, hook_point, *args)
+
+    monkeypatch.setattr(model, "resume_with", resumed)
+    for sae in saes:
+        encode = sae.sae.encode
+        monkeypatch.setattr(
+            sae.sae, "encode", lambda x, of=encode: (called.append("encoded"), of(x))[1]
+        )
+    bind(model, saes)
+    called.clear()
+    measured(saes, random_texts(texts=1), model=model)
+    assert [name for name in called if name != "encoded"][-len(SITES) :] == list(SITES)
+    assert called.count("encoded") == len(SITES)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sae_checks.evals.context.table import ContextTable, PositionSums
+from sae_checks.evals.positions import PositionTable
 from sae_checks.evals.tasks.table import AblationTable, FeatureTable, TaskTable
 from sae_checks.records import (
     GROUPS,
@@ -34,7 +35,11 @@ from sae_checks.store.integrity import read_sealed, write_sealed
 
 TRAINING_CONTEXT, CONTEXT, TEXTS, WIDTH = 16, 64, 12, 4
 LOADING = ModelLoading("made-up")
-KINDS: dict[str, type[Table]] = {"context": ContextTable, "tasks": TaskTable}
+KINDS: dict[str, type[Table]] = {
+    "context": ContextTable,
+    "tasks": TaskTable,
+    "positions": PositionTable,
+}
 ON_TEXTS = DatasetRef(OF_TEXTS)
 SECOND = CorpusRef("other.jsonl", "1", "concatenate")
 ON_SECOND = DatasetRef.of_shift(SECOND)
@@ -112,6 +117,14 @@ def sae_table(
     return ContextTable.of(
         sae_ref(layer), columns, np.zeros((texts, context), dtype=np.bool_), position_sums
     )
+
+
+def position_table(table: ContextTable) -> PositionTable:
+    """Of a table's SAE without positions: as costly as with them."""
+    loss = table.columns.get("ce_sae", table.columns["norm"])
+    added = np.where(np.isnan(table.columns["norm"]), np.nan, 1.0)
+    columns = {"ce_token_part": loss, "ce_mean_position": loss, "positions_added": added}
+    return PositionTable(OF_TEXTS, table.intervention, columns, dict(table.labels))
 
 
 def task_table(
@@ -288,6 +301,8 @@ def write_measurement(
     for layer, table in on_texts.items():
         if layer not in failures:
             store.write(text_ref(sae_ref(layer)), table)
+            for beside in [position_table(table)] if layer == 0 else []:
+                store.write(table_ref(beside), beside)
     reasons = {sae_ref(layer).sae_id: reason for layer, reason in failures.items()}
     for table in (second or {}).values():
         store.write(table_ref(replace(table, dataset=SHIFT)), replace(table, dataset=SHIFT))
@@ -295,7 +310,10 @@ def write_measurement(
     for each in tasks:
         ref = DatasetRef.of_task(refs.setdefault(each.dataset, task_of(each)))
         store.write(TableRef(TaskTable, ref, each.intervention), each)
-    measured = [MeasuredDataset(ON_TEXTS, "context", {"corpus": "tales", "texts": TEXTS})]
+    measured = [
+        MeasuredDataset(ON_TEXTS, name, {"corpus": "tales", "texts": TEXTS})
+        for name in ("context", "positions")
+    ]
     if second:
         told = {"corpus": "other.jsonl", "texts": TEXTS, "fingerprint": "made up too"}
         measured.append(MeasuredDataset(ON_SECOND, "context", told))

@@ -90,7 +90,7 @@ def thresholds() -> Thresholds:
 def test_an_unknown_kind_is_refused_with_those_that_there_are(monkeypatch):
     sentence = (
         "no such kind of cells: 'sea'; there are in_context, past_context, sae, release, task, "
-        "task_release, pair"
+        "task_release, shift, first_layer, pair"
     )
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
         check(cells="sea", unit="nats")(check_delta_ce_of_pair)

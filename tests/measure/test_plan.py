@@ -78,5 +78,6 @@ def test_unknown_columns():
         "ce_clean, ce_sae, kl, ce_zero, ce_mean and position_sums, and per item of a task, "
         "clean_ln_p, sae_ln_p, clean_rank, sae_rank, clean_candidate_right, "
         "sae_candidate_right, clean_logit_difference, sae_logit_difference, prompt_l0, prompt_l1, "
-        "prompt_mse, prompt_norm, prompt_ce_clean, prompt_ce_sae, features and ablations"
+        "prompt_mse, prompt_norm, prompt_ce_clean, prompt_ce_sae, features and ablations, and per "
+        "token of a first-layer SAE, ce_token_part and ce_mean_position"
     )

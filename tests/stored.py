@@ -16,6 +16,7 @@ from sae_checks.evals.activity.table import (
     Duplicates,
 )
 from sae_checks.evals.context.table import ContextTable, PositionSums
+from sae_checks.evals.positions import PositionTable
 from sae_checks.evals.propagation.pairs import all_pairs
 from sae_checks.evals.propagation.table import PropagationTable, first_positions
 from sae_checks.evals.stack.choice import interventions
@@ -52,6 +53,7 @@ KINDS: dict[str, type[Table]] = {
     "stack": StackTable,
     "stack_tasks": StackTaskTable,
     "tasks": TaskTable,
+    "positions": PositionTable,
 }
 ON_TEXTS = DatasetRef(OF_TEXTS)
 SECOND = CorpusRef("other.jsonl", "1", "concatenate")
@@ -192,6 +194,14 @@ def stack_tables(
                 StackTaskTable(name, stack, each.columns, each.labels, complete=each.complete)
             )
     return found
+
+
+def position_table(table: ContextTable) -> PositionTable:
+    """Of a table's SAE without positions: as costly as with them."""
+    loss = table.columns.get("ce_sae", table.columns["norm"])
+    added = np.where(np.isnan(table.columns["norm"]), np.nan, 1.0)
+    columns = {"ce_token_part": loss, "ce_mean_position": loss, "positions_added": added}
+    return PositionTable(OF_TEXTS, table.intervention, columns, dict(table.labels))
 
 
 def task_table(
@@ -375,6 +385,8 @@ def write_measurement(
         if not {first.layer, later.layer} & failures.keys():
             pair = pair_table(first, later, on_texts[later.layer])
             store.write(table_ref(pair), pair)
+            for beside in [position_table(table)] if layer == 0 else []:
+                store.write(table_ref(beside), beside)
     reasons = {sae_ref(layer).sae_id: reason for layer, reason in failures.items()}
     for table in (second or {}).values():
         store.write(table_ref(replace(table, dataset=SHIFT)), replace(table, dataset=SHIFT))
@@ -389,7 +401,7 @@ def write_measurement(
             TableRef(type(stacked), dataset, stacked.intervention, stacked.observed), stacked
         )
     texts = {"corpus": "tales", "texts": TEXTS}
-    evaluations = ("context", "activity", "propagation", "stack")
+    evaluations = ("context", "activity", "positions", "propagation", "stack")
     measured = [MeasuredDataset(ON_TEXTS, each, texts) for each in evaluations]
     if second:
         told = {"corpus": "other.jsonl", "texts": TEXTS, "fingerprint": "made up too"}

@@ -10,6 +10,7 @@ import pytest
 
 import sae_checks
 from sae_checks.evals.context.cells import Cell
+from sae_checks.evals.positions import EVALUATION as positions
 from sae_checks.evals.propagation.cells import PropagationCell, PropagationReleaseCell
 from sae_checks.evals.registry import kinds
 from sae_checks.evals.tasks.cells import TaskCell
@@ -122,7 +123,8 @@ def test_every_kind_of_cell_is_told_with_what_the_function_gets():
 
 def test_every_column_is_told():
     told = [name for row in rows(PAGE, "| `needs` of | ") for name in in_code(row[1])]
-    assert sorted(told) == sorted(TEXT_NEEDS | ITEM_NEEDS | FEATURE_NEEDS | PAIR_NEEDS)
+    needs = TEXT_NEEDS | ITEM_NEEDS | FEATURE_NEEDS | PAIR_NEEDS | positions.names
+    assert sorted(told) == sorted(needs)
 
 
 def test_what_a_cell_can_be_asked_exists():

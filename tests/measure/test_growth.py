@@ -42,6 +42,13 @@ def test_a_stored_sae_that_is_settled_is_left_as_it_is():
     assert (run.calls, run.told) == ([], [32])
 
 
+def test_of_what_no_verdict_asks_for_a_first_block_is_measured():
+    """Such as an evaluation that is only reported, beside stored tables that settle its SAE."""
+    run = Run(size=64, needs={"a": 0})
+    assert run.found(run.grow()) == {"a": stretch(0, 16)}
+    assert run.calls == [("a", stretch(0, 16))]
+
+
 def test_an_sae_may_become_unsettled_again(monkeypatch):
     """Cells of a whole release need every SAE, also those that needed no more of their own."""
     run = Run(size=64, needs={"a": 1, "b": 1_000})

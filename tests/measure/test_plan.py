@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from sae_checks.evals import registry
 from sae_checks.evals.context.columns import COLUMNS, FLOORS, context_plan
 from sae_checks.evals.context.table import POSITION_SUMS
 from sae_checks.evals.registry import refuse_unknown
@@ -70,7 +71,8 @@ def test_ablations_bring_the_scores_that_they_are_chosen_by():
     assert found.names - found.grown == {"ablations"}
 
 
-def test_unknown_columns():
+def test_unknown_columns(monkeypatch):
+    monkeypatch.setattr(registry, "EVALUATIONS", registry.EVALUATIONS[:2])
     with pytest.raises(ValueError, match=r"^no such column: ") as raised:
         refuse_unknown(frozenset({"loss", "l0", "l2"}))
     assert str(raised.value) == (
@@ -78,7 +80,5 @@ def test_unknown_columns():
         "ce_clean, ce_sae, kl, ce_zero, ce_mean and position_sums, and per item of a task, "
         "clean_ln_p, sae_ln_p, clean_rank, sae_rank, clean_candidate_right, "
         "sae_candidate_right, clean_logit_difference, sae_logit_difference, prompt_l0, prompt_l1, "
-        "prompt_mse, prompt_norm, prompt_ce_clean, prompt_ce_sae, features and ablations, "
-        "and per token at a later SAE, l0, mse, norm, squared_distance, position_sums, direct_l0, "
-        "direct_mse and direct_norm"
+        "prompt_mse, prompt_norm, prompt_ce_clean, prompt_ce_sae, features and ablations"
     )

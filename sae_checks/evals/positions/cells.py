@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from sae_checks.evals.context.cells import Cell
@@ -12,7 +13,6 @@ from sae_checks.judge.coverage import FIXED, Coverage
 from sae_checks.judge.statistics import (
     Estimate,
     inapplicable,
-    linearised,
     ratio_of_sums,
     undefined,
 )
@@ -77,24 +77,14 @@ def _delta_ce(cell: Cell, positions: PositionRange) -> Tokens:
 
 
 def _no_failure(cell: Cell, past: PositionRange) -> Estimate | None:
-    """Why there is nothing to explain: ΔCE past the training context is not above that within."""
-    there, here = cell.over(past).mean(_WHOLE), cell.over(cell.in_context).mean(_WHOLE)
-    for each in (there, here):
-        if each.influence is None:
-            return each
-    assert there.influence is not None, "looked at"
-    assert here.influence is not None, "looked at"
-    more = linearised(
-        there.value - here.value,
-        there.influence - here.influence,
-        cell.coverage,
-        units=min(there.units, here.units),
-    )
-    if more.low > 0 and there.low > 0:
+    """Why there is nothing to explain: ΔCE past the training context is not above 0."""
+    there = cell.over(past).mean(_WHOLE)
+    if math.isnan(there.value):
+        return there
+    if there.low > 0:
         return None
     return inapplicable(
-        "ΔCE past the training context is not above that within it beyond doubt: there is no "
-        "failure to explain",
+        "ΔCE past the training context is not above 0 beyond doubt: there is no failure to explain",
         there.texts,
         there.tokens,
     )

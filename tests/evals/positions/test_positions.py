@@ -165,8 +165,7 @@ def test_a_perfect_sae_leaves_no_failure_to_explain():
     estimate = share(perfect)
     assert estimate.inapplicable
     assert estimate.reason == (
-        "ΔCE past the training context is not above that within it beyond doubt: there is no "
-        "failure to explain"
+        "ΔCE past the training context is not above 0 beyond doubt: there is no failure to explain"
     )
 
 

@@ -7,7 +7,7 @@ import torch
 
 from sae_checks.errors import SaeError
 from sae_checks.load.sae import is_out_of_memory, load_sae
-from tests.builders import D_MODEL, release, sae, sae_ref
+from tests.builders import D_MODEL, release, sae, sae_ref, transcoder
 
 HOOK_POINT = "blocks.1.hook_resid_pre"
 ARCHITECTURES = (
@@ -109,6 +109,33 @@ def test_few_active_features_are_decoded_as_many_are(tmp_path, architecture, nor
     assert 0 < (features != 0).float().mean() < 0.02
     assert seen == [torch.sparse_csr]
     torch.testing.assert_close(reconstruction, loaded.sae(x))
+
+
+@pytest.mark.parametrize("few", [False, True], ids=["many", "few"])
+@pytest.mark.parametrize("normalized", ["none", "constant_norm_rescale", "layer_norm"])
+@pytest.mark.parametrize(
+    "architecture",
+    ["transcoder", "skip_transcoder", "jumprelu_transcoder", "jumprelu_skip_transcoder"],
+)
+def test_a_transcoder_makes_what_its_own_forward_pass_makes(
+    tmp_path, architecture, normalized, few
+):
+    """W_skip and what `encode` scales included, whether few features are active or many."""
+    made = transcoder(
+        architecture, HOOK_POINT, "blocks.1.hook_mlp_out", 48, normalize_activations=normalized
+    ).sae
+    made.save_model(tmp_path)
+    loaded = load(tmp_path)
+    if few:
+        loaded.sae.b_enc.data -= 4.0  # lets next to nothing through
+    x = torch.randn(4, 40, D_MODEL, generator=torch.Generator().manual_seed(0))
+    features, output = loaded.reconstruct(x)
+    assert ((features != 0).float().mean() < 0.02) == few
+    assert output.shape == (4, 40, 48)
+    torch.testing.assert_close(output, loaded.sae(x))
+    if "skip" in architecture:
+        left_out = loaded.sae.decode(loaded.sae.encode(x))
+        assert (output - left_out).norm() > 0.1 * output.norm()
 
 
 def test_a_batchtopk_sae_is_a_jumprelu_one(tmp_path):

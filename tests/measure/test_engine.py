@@ -12,6 +12,7 @@ from sae_checks.evals.context.columns import context_plan
 from sae_checks.evals.context.measuring import ContextMeasurer, measure_texts
 from sae_checks.evals.context.table import POSITION_SUMS
 from sae_checks.load.sae import LoadedSae
+from sae_checks.load.sites import SITES
 from sae_checks.measure.engine import listen
 from sae_checks.measure.evaluation import Measuring
 from sae_checks.measure.loaded import SaeSource
@@ -282,8 +283,7 @@ def test_saes_that_do_not_fit_the_model():
         ),
         "blocks.7.hook_resid_pre": (
             "SAE 'blocks.7.hook_resid_pre': hook point 'blocks.7.hook_resid_pre' is beyond the "
-            "model's 3 layers; supported are blocks.0 to blocks.2 with hook_resid_pre, "
-            "hook_resid_mid, hook_resid_post, hook_mlp_out, hook_attn_out, attn.hook_z, and "
+            f"model's 3 layers; supported are blocks.0 to blocks.2 with {', '.join(SITES)}, and "
             "hook_embed"
         ),
     }

@@ -165,7 +165,7 @@ def test_features_that_fell_silent_are_not_the_same(tmp_path):
     failed = {case.name: case for case in run.with_outcome("failed")}
     name = f"check_equivalence[silent_features-{LAYER_1}-1:15]"
     assert name in failed
-    assert "0.125 fraction is above the maximum of 0.01 fraction" in failed[name].message
+    assert "0.125 fraction is above the maximum of 0.004 fraction" in failed[name].message
     assert failed[name].properties["silent_here_alone"] == "4"
     assert failed[name].properties["silence_would_be_noticed_of"] == "32"
     assert f"check_equivalence[alive_features-{LAYER_1}-1:15]" in failed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,12 @@ import torch
 
 from sae_checks.evals.propagation import measuring
 from sae_checks.evals.propagation.pairs import both_residual
+from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
+from sae_checks.judge.verdict import judge
+from sae_checks.load.sae import LoadedSae
 from sae_checks.measure.pass_options import PassOptions
-from tests.builders import BOS, CONTEXT, language_model, random_texts
+from sae_checks.session.suite import BUNDLED_THRESHOLDS, bundled_checks
+from tests.builders import BOS, CONTEXT, IdentitySae, language_model, random_texts
 from tests.evals.propagation.made import cells, column, identity, measured, small_sae
 from tests.load.plain_hooks import PlainHooks
 
@@ -192,3 +197,22 @@ def test_the_direct_path_is_encoded_where_a_check_asks_alone(monkeypatch):
     encoded.clear()
     measured(saes, texts, needs=frozenset({"mse", "l0", "direct_mse"}))
     assert sum(encoded) == 2 * without > 0
+
+
+def test_a_reconstruction_that_is_too_long_fails_at_a_later_sae():
+    """Twice the activation, at the limits of the suite: as of a decoder whose scale is off."""
+
+    class Doubling(IdentitySae):
+        def decode(self, features):
+            return 2 * features
+
+    first, last = "blocks.2.hook_resid_pre", "blocks.2.hook_resid_post"
+    doubled = LoadedSae(identity(first).ref, Doubling())
+    (cell,) = cells([doubled, small_sae(last)], random_texts(12)).values()
+    checks = bundled_checks()
+    rules = {name: CheckRules(each.unit, each.parameters) for name, each in checks.items()}
+    thresholds = read_thresholds(BUNDLED_THRESHOLDS, rules)
+    for name in ("propagation_mse", "propagation_norm"):
+        judged = replace(cell, check=name, thresholds=thresholds)
+        verdict = judge(checks[name].function(judged), judged.limit())
+        assert verdict.status == "fail", (name, verdict.estimate)

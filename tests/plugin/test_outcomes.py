@@ -89,6 +89,8 @@ def test_all_within_limits_exits_0(tmp_path):
         "metric": "delta_ce",
         "compared": "",
         "task": "",
+        "stack": "",
+        "stack_saes": "",
         "first_position": "8",
         "last_position": "15",
         "value": "",
@@ -189,7 +191,11 @@ def test_an_sae_that_was_not_measured_is_an_error_and_the_others_are_judged(tmp_
     folder = stored.write_measurement(tmp_path, layers=3, failures={0: reason})
     run = run_gate(tmp_path, f"--sae-measurements={folder}", thresholds(tmp_path, ACCEPT_GROWTH))
     assert run.exit_code == 1
-    errors = run.with_outcome("error")
+    of_stack = [c for c in run.cases if c.properties["metric"].startswith("stack")]
+    told = f"the stack of 3 SAEs from {LAYER_0} to {LAYER_2} cannot be spliced in whole: {reason}"
+    assert {c.outcome for c in of_stack} == {"error"}
+    assert {c.message for c in of_stack} == {f'failed on setup with "{told}"\n{told}'}
+    errors = [case for case in run.with_outcome("error") if case not in of_stack]
     assert {case.properties["sae"] for case in errors} == {LAYER_0, ""}  # "": the whole release
     assert {case.message for case in errors} == {f'failed on setup with "{reason}"\n{reason}'}
     assert all(case.properties["verdict"] == "error" for case in errors)

@@ -419,5 +419,9 @@ def test_an_sae_that_cannot_be_judged_is_told_in_a_sentence_and_no_traceback_is_
     )  # fmt: skip
     errors = run.with_outcome("error")
     assert len(errors) > 30
-    assert {case.message for case in errors} == {f'failed on setup with "{sentence}"\n{sentence}'}
+    ids = f"{LAYER_0} to {LAYER_1}"
+    stack = f"the stack of 2 SAEs from {ids} cannot be spliced in whole: {sentence}"
+    assert {case.message for case in errors} == {
+        f'failed on setup with "{told}"\n{told}' for told in (sentence, stack)
+    }
     assert "INTERNALERROR" not in run.output

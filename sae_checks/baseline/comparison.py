@@ -124,13 +124,17 @@ class Comparison:
     ) -> list[CellRef]:
         """The comparisons of a check: its own cells, then those that only the baseline has.
 
-        Of a run that was narrowed to some SAEs or ranges, its own alone; of one on some tasks, what
-        the baseline has on these and on texts.
+        Of a run that was narrowed to some SAEs or ranges, its own alone, and of what is about
+        several SAEs only what the baseline has too: a stack of some is another than that of all.
+        Of one on some tasks, what the baseline has on these and on texts.
         """
         own = [replace(ref, compared=check.name) for ref in refs]
         known = {key_of(check, ref, self.matches) for ref in own}
         if narrowed:
-            return own
+            there = set(self.source.keys(check))
+            return [
+                ref for ref in own if len(ref.saes) < 2 or key_of(check, ref, self.matches) in there
+            ]
         return own + [
             CellRef(check.cells, _of_dataset(release, key), compared=check.name, absent=key)
             for key in self.source.keys(check)

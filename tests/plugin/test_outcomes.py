@@ -90,6 +90,8 @@ def test_all_within_limits_exits_0(tmp_path):
         "compared": "",
         "task": "",
         "pair": "",
+        "stack": "",
+        "stack_saes": "",
         "first_position": "8",
         "last_position": "15",
         "value": "",
@@ -190,7 +192,11 @@ def test_an_sae_that_was_not_measured_is_an_error_and_the_others_are_judged(tmp_
     folder = stored.write_measurement(tmp_path, layers=3, failures={0: reason})
     run = run_gate(tmp_path, f"--sae-measurements={folder}", thresholds(tmp_path, ACCEPT_GROWTH))
     assert run.exit_code == 1
-    errors = run.with_outcome("error")
+    of_stack = [c for c in run.cases if c.properties["metric"].startswith("stack")]
+    told = f"the stack of 3 SAEs from {LAYER_0} to {LAYER_2} cannot be spliced in whole: {reason}"
+    assert {c.outcome for c in of_stack} == {"error"}
+    assert {c.message for c in of_stack} == {f'failed on setup with "{told}"\n{told}'}
+    errors = [case for case in run.with_outcome("error") if case not in of_stack]
     # "": the whole release, and pairs
     assert {case.properties["sae"] for case in errors} == {LAYER_0, ""}
     assert {case.message for case in errors} == {f'failed on setup with "{reason}"\n{reason}'}
@@ -415,5 +421,9 @@ def test_an_sae_that_cannot_be_judged_is_told_in_a_sentence_and_no_traceback_is_
     )  # fmt: skip
     errors = run.with_outcome("error")
     assert len(errors) > 30
-    assert {case.message for case in errors} == {f'failed on setup with "{sentence}"\n{sentence}'}
+    ids = f"{LAYER_0} to {LAYER_1}"
+    stack = f"the stack of 2 SAEs from {ids} cannot be spliced in whole: {sentence}"
+    assert {case.message for case in errors} == {
+        f'failed on setup with "{told}"\n{told}' for told in (sentence, stack)
+    }
     assert "INTERNALERROR" not in run.output

@@ -73,7 +73,9 @@ def test_every_check_is_asked_of_each_sae_on_the_task(tmp_path):
         for name in MEASURED_ON_ITEMS
         for sae in (LAYER_0, LAYER_1, LAYER_2)
     }
-    assert {case.name for case in run.cases} == names | RELEASE_CHECKS
+    stack = f"3-saes-{LAYER_0}..{LAYER_2}-{TASK}"
+    of_stack = {f"check_stack_{name}[{stack}]" for name in ("accuracy_drop", "delta_ln_p")}
+    assert {case.name for case in run.cases} == names | RELEASE_CHECKS | of_stack
     assert {case.outcome for case in run.cases} == {"passed"}
     case = run.named(f"check_accuracy_drop[{LAYER_0}-{TASK}]")
     assert case.properties == {
@@ -85,6 +87,8 @@ def test_every_check_is_asked_of_each_sae_on_the_task(tmp_path):
         "compared": "",
         "task": TASK,
         "pair": "",
+        "stack": "",
+        "stack_saes": "",
         "first_position": "",
         "last_position": "",
         "value": "2.5",

@@ -33,7 +33,7 @@ class PositionTable(ContextTable):
 
 def at_first_layer(saes: Sequence[SaeRef]) -> list[SaeRef]:
     """The SAEs that read what enters the first block."""
-    return [sae for sae in saes if sae.hook_point == HOOK_POINT]
+    return [sae for sae in saes if sae.hook_point == sae.writes == HOOK_POINT]
 
 
 def _interventions(saes: Sequence[SaeRef]) -> list[Intervention]:

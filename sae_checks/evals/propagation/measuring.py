@@ -34,7 +34,7 @@ class PropagationMeasurer:
         assert isinstance(measuring.dataset, TextDataset), "the propagation evaluation reads texts"
         self._measuring, self._dataset = measuring, measuring.dataset
         model, texts = measuring.model, self._dataset.texts
-        hook_points = sorted({s.hook_point for saes in measuring.observed.values() for s in saes})
+        hook_points = sorted({s.writes for saes in measuring.observed.values() for s in saes})
         batch_texts = self._dataset.batch_texts(model, measuring.settings)
         found = calibrate(model, texts, hook_points, batch_texts)
         if OFFSET_PROJECTION in measuring.plan:
@@ -79,7 +79,7 @@ class PropagationListener(Listener):
                     (Seen(intervention, sae), whole),
                     (Seen(intervention, sae, direct=True), direct),
                 ):
-                    calibration = calibrations[sae.hook_point]
+                    calibration = calibrations[sae.writes]
                     self._recorders[seen] = Recorder(sae, texts, some, calibration)
 
     def observed(self, intervention: Intervention) -> Sequence[SaeRef]:

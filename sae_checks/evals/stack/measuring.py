@@ -27,7 +27,7 @@ class StackMeasurer:
     def __init__(self, measuring: Measuring) -> None:
         assert isinstance(measuring.dataset, TextDataset), "stacks of texts read texts"
         self.measuring, self.dataset = measuring, measuring.dataset
-        hook_points = sorted({sae.hook_point for i in measuring.interventions for sae in i.saes})
+        hook_points = sorted({sae.writes for i in measuring.interventions for sae in i.saes})
         batch_texts = self.dataset.batch_texts(measuring.model, measuring.settings)
         self.calibrations = calibrate(measuring.model, self.dataset.texts, hook_points, batch_texts)
 
@@ -48,7 +48,7 @@ class StackListener(Listener):
         self._model, self._plan = measurer.measuring.model, measurer.measuring.plan
         texts = measurer.dataset.texts.rows(units)
         self._recorders = {
-            Seen(each, sae): Recorder(sae, texts, self._plan, measurer.calibrations[sae.hook_point])
+            Seen(each, sae): Recorder(sae, texts, self._plan, measurer.calibrations[sae.writes])
             for each in interventions
             for sae in each.saes
         }

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sae_checks.baseline.comparison import Comparison, make_baseline
+from sae_checks.baseline.source import FileBaseline
 from sae_checks.errors import UnmeasuredError
 from sae_checks.evals.collect import CellCollector
 from sae_checks.evals.context.table import ContextTable
@@ -16,10 +18,11 @@ from sae_checks.evals.selector import CellSelector
 from sae_checks.evals.stack.tables import StackTable, StackTaskTable
 from sae_checks.judge.check import Check
 from sae_checks.judge.coverage import FIXED
-from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
+from sae_checks.judge.thresholds import CheckLimits, Limit, Margin, Thresholds
 from sae_checks.records import (
     TEXTS,
     Intervention,
+    Manifest,
     Measurement,
     PositionRange,
     Release,
@@ -212,6 +215,20 @@ def test_tables_without_a_column_are_refused():
         f"stack_kl needs kl, which the stored tables of '{NAME}' lack; measure again without "
         "--sae-measurements"
     )
+
+
+def test_a_run_of_some_saes_compares_no_stack_that_the_baseline_lacks():
+    check, margin = CHECKS["stack_delta_ce"], Margin("higher", by=0.1)
+    limits = Thresholds(
+        checks={check.name: CheckLimits(Limit("nats", report_only=True, regression=margin))}
+    )
+    made = measurement(*MADE, manifest=Manifest(provenance=stored.provenance().as_dict()))
+    baseline = make_baseline(made, limits, [(check, ref) for ref in refs(check)])
+    matches = {sae.sae_id: sae.sae_id for sae in SAES}
+    comparison = Comparison(FileBaseline(baseline.release, baseline), matches)
+    assert comparison.cells(check, refs(check, SAES[:2]), "made-up", narrowed=True) == []
+    (same,) = comparison.cells(check, refs(check), "made-up", narrowed=True)
+    assert str(same) == f"stack_delta_ce-{NAME}-1:15"
 
 
 def test_on_a_task():

@@ -7,7 +7,12 @@ import torch
 from torch import Tensor
 
 from sae_checks.evals.context.columns import WITHOUT_LAST_POSITION
-from sae_checks.evals.context.table import POSITION_SUMS, ContextTable, PositionSums
+from sae_checks.evals.context.table import (
+    ERROR_PROJECTION,
+    POSITION_SUMS,
+    ContextTable,
+    PositionSums,
+)
 from sae_checks.load.texts import Texts
 from sae_checks.measure import metrics
 from sae_checks.measure.calibration import Calibration, measured_tokens
@@ -19,8 +24,16 @@ from sae_checks.records.octaves import OFFSET_PROJECTION
 class Recorder:
     """The columns of one SAE under way: (texts, C) each, NaN where there is nothing to measure."""
 
-    def __init__(self, ref: SaeRef, texts: Texts, plan: Plan, calibration: Calibration) -> None:
+    def __init__(
+        self,
+        ref: SaeRef,
+        texts: Texts,
+        plan: Plan,
+        calibration: Calibration,
+        error_direction: Tensor | None = None,
+    ) -> None:
         self._ref, self._texts, self._plan, self._calibration = ref, texts, plan, calibration
+        self._error_direction = error_direction  # (d,)
         shape = texts.tokens.shape
         self._columns = {name: np.full(shape, np.nan) for name in plan.in_rows}
         self._massive = np.zeros(shape, dtype=np.bool_)
@@ -75,6 +88,12 @@ class Recorder:
         for column in self._plan.per_token("reconstruction"):
             values = metrics.of_column(column)(x, reconstruction)
             self._write(column.name, rows, values.cpu(), keep)
+        if "reconstruction_squared_distance" in self._plan:
+            distance = metrics.squared_distance(reconstruction, self._calibration.mean)
+            self._write("reconstruction_squared_distance", rows, distance.cpu(), keep)
+        if self._error_direction is not None:
+            along = (x.float() - reconstruction.float()) @ self._error_direction
+            self._write(ERROR_PROJECTION, rows, along.cpu(), keep)
 
     def losses(
         self, rows: slice, text: Tensor, position: Tensor, columns: dict[str, Tensor]

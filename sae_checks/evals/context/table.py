@@ -24,6 +24,9 @@ from sae_checks.records import (
 from sae_checks.records.units import Units
 
 POSITION_SUMS = "position_sums"
+# How far the error x − x̂ of a token lies along the mean error of a few texts, in units of
+# activation: what of the error is one constant vector.
+ERROR_PROJECTION = "error_projection"
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ class ContextTable(Table):
     """Dense arrays over (text, position), NaN where undefined.
 
     `columns` maps a name of the quantities table (docs/quantities.md) to a (texts, C) array:
-    l0, l1, mse, norm, squared_distance (‖x − c‖²), ce_clean, ce_sae, kl, ce_zero, ce_mean.
+    l0, l1, mse, norm, squared_distance (‖x − c‖²), ce_clean, ce_sae, kl, ce_zero, ce_mean, and
+    more.
     Position 0 and special tokens are NaN everywhere; the last position has no loss. `massive`
     marks tokens whose norm is far above the median. Tokens of one document are alike; documents
     are what is independent (`units`).

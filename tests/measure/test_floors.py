@@ -93,7 +93,7 @@ def test_a_pass_per_batch_where_the_rest_still_sees_tokens():
     assert zero.final(clean).shape == (6, CONTEXT, 32)
     text, position, target = torch.tensor([0]), torch.tensor([3]), torch.tensor([4])
     with pytest.raises(ValueError, match="depends on the tokens needs its resumed pass"):
-        mean.cross_entropy(None, text, position, target)
+        mean.losses(None, text, position, target)
 
 
 def test_no_floors_unless_the_plan_wants_them():

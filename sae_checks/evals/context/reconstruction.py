@@ -11,8 +11,14 @@ from dataclasses import replace
 import numpy as np
 
 from sae_checks.evals.context.table import ERROR_PROJECTION, ContextTable
-from sae_checks.evals.context.tokens import Derived, Quantity, Tokens
-from sae_checks.evals.context.tokens import of_texts, tokens_of, undefined_on
+from sae_checks.evals.context.tokens import (
+    Derived,
+    TokenQuantity,
+    Tokens,
+    of_texts,
+    tokens_of,
+    undefined_on,
+)
 from sae_checks.evals.context.variance import variance_by_document
 from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.statistics import (
@@ -151,10 +157,10 @@ class Reconstructed:
         influence -= share / square * (error.sums - square * error.counts) / error.total
         return self._estimate(share, influence, error, lowest=-1.0)
 
-    def _tokens(self, quantity: Quantity, massive: bool) -> Tokens:
+    def _tokens(self, quantity: TokenQuantity, massive: bool) -> Tokens:
         return tokens_of(self.table, self.positions, quantity, massive)
 
-    def _mean(self, quantity: Quantity, massive: bool) -> Estimate:
+    def _mean(self, quantity: TokenQuantity, massive: bool) -> Estimate:
         tokens = self._tokens(quantity, massive)
         if tokens.broken:
             return undefined_on(tokens)

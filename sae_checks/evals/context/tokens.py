@@ -33,8 +33,10 @@ class Derived:
     of: Callable[..., FloatArray]
 
 
-# One column, two whose difference first - second is taken on every token, or a figure of several.
-Quantity = str | tuple[str, str] | Derived
+# One column, or two whose difference first - second is taken on every token.
+Quantity = str | tuple[str, str]
+# The same, or a figure that follows from several.
+TokenQuantity = Quantity | Derived
 
 LOSS_COLUMNS = frozenset({"ce_clean", "ce_sae", "kl", "ce_zero", "ce_mean", "kl_zero", "kl_mean"})
 
@@ -79,7 +81,10 @@ def column(table: ContextTable, name: str) -> FloatArray:
 
 
 def token_mask(
-    table: ContextTable, positions: PositionRange, quantity: Quantity = "norm", massive: bool = True
+    table: ContextTable,
+    positions: PositionRange,
+    quantity: TokenQuantity = "norm",
+    massive: bool = True,
 ) -> BoolArray:
     """(texts, positions): the tokens on which the quantity counts, with massive ones or without."""
     here = span(positions)
@@ -90,7 +95,7 @@ def token_mask(
 
 
 def tokens_of(
-    table: ContextTable, positions: PositionRange, quantity: Quantity, massive: bool = True
+    table: ContextTable, positions: PositionRange, quantity: TokenQuantity, massive: bool = True
 ) -> Tokens:
     """The quantity summed per document in float64, and whether it was finite throughout."""
     mask, here = token_mask(table, positions, quantity, massive), span(positions)
@@ -165,7 +170,7 @@ def mean_square_offset(
     return float(np.square(offset / tokens).sum()) if tokens else 0.0
 
 
-def columns_of(quantity: Quantity) -> tuple[str, ...]:
+def columns_of(quantity: TokenQuantity) -> tuple[str, ...]:
     """The columns that a quantity is made of."""
     if isinstance(quantity, Derived):
         return quantity.columns

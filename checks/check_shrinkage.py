@@ -43,6 +43,15 @@ def check_best_scale(cell: Cell) -> Estimate:
     )
 
 
+@check(cells="sae", needs=_ABOUT_THE_MEAN, unit="times")
+def check_shrinkage(cell: Cell) -> Estimate:
+    """Without an L1 penalty, reconstructions vary as much as activations call for."""
+    inside = cell.over(cell.in_context)
+    return inside.shrinkage(massive=False).with_notes(
+        value_all_tokens=inside.shrinkage().value, massive_tokens=inside.massive_tokens
+    )
+
+
 @check(cells="in_context", needs=(*_ABOUT_THE_MEAN, "position_sums"), unit="fraction")
 def check_rescaling_gain(cell: Cell) -> Estimate:
     """Up to the training context, rescaling reconstructions would explain hardly more variance."""

@@ -42,7 +42,7 @@ def sae(layer: int) -> SaeRef:
     hook = f"blocks.{layer}.hook_resid_pre"
     loading = ModelLoading("tiny")
     return SaeRef(
-        hook, hook, layer, "hook_resid_pre", TRAINING_CONTEXT, 2, 8, "standard", loading, "", ""
+        hook, hook, layer, "hook_resid_pre", TRAINING_CONTEXT, 2, 8, "jumprelu", loading, "", ""
     )
 
 
@@ -138,6 +138,7 @@ EXPECTED = {
     "relative_reconstruction_bias": 0.64 / ((1 + 0.64 - 0.5) / 2),
     "cosine_similarity": (1 + 0.64 - 0.5) / 2 / 0.8,
     "best_scale": (2 + 1.8 - 0.5) / 2 / 1.8,
+    "shrinkage": (2 + 1.8 - 0.5) / 2 / 1.8,
     "rescaling_gain": (1.65 - 1.8) ** 2 / (1.8 * 2),
     "constant_error": 0.1**2 / 0.5,
     "kl_recovered": 1 - 0.2 / 4,

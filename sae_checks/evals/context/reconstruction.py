@@ -32,6 +32,9 @@ from sae_checks.records import FloatArray, PositionRange
 
 # sae_lens divides by a norm below this as if it were 1.
 _SMALL = 1e-4
+# In the names of architectures that choose which features are active, not how strongly, by their
+# sparsity penalty or by a number: what they reconstruct with is fitted to the squared error alone.
+_NOT_SHRUNK = ("topk", "jumprelu", "gated", "matching_pursuit")
 
 
 def _ratio(x: FloatArray, rebuilt: FloatArray) -> FloatArray:
@@ -105,6 +108,19 @@ class Reconstructed:
                 return undefined_on(tokens)
         scale = ratio_of_sums(product.sums, square.sums, square.counts, self.coverage)
         return of_texts(scale, square.in_texts)
+
+    def shrinkage(self, *, massive: bool = True) -> Estimate:
+        """The best scale, of an SAE whose training has no penalty that shrinks its features.
+
+        Not applicable to others: how much an L1 penalty shrinks depends on its coefficient.
+        """
+        architecture = self.table.sae.architecture
+        if not any(part in architecture for part in _NOT_SHRUNK):
+            return inapplicable(
+                f"SAEs of the architecture {architecture} are trained with a penalty that shrinks "
+                "features by as much as its coefficient says, which is not known"
+            )
+        return self.best_scale(massive=massive)
 
     def rescaling_gain(self, *, massive: bool = True) -> Estimate:
         """How much more variance c + a (x̂ - c) would explain than x̂ does, at the best a.

@@ -38,6 +38,7 @@ def test_planted_faults_are_found_where_they_are(tmp_path):
     found = {(row[0].removeprefix("| "), row[1]): row for row in rows[1:]}
     scaled = found["decoder scaled", "0.9"]
     assert scaled[2] == "blocks.1.hook_resid_pre"
+    assert "rescaling_gain" in scaled[3]  # by its limits
     assert "mse" in scaled[4]  # as a regression
     assert "mse" in scaled[5]  # as no equivalent
     shortened = found["training context shortened", "half"]

@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from sae_checks.errors import SaeError
+from sae_checks.load.texts import Texts
 from sae_checks.measure import metrics
 from sae_checks.measure.calibration import Calibration, calibration_texts
 from sae_checks.measure.evaluation import Measuring
@@ -41,7 +43,9 @@ def error_directions(
     saes = {i.saes[0].sae_id: i.saes[0] for i in measuring.interventions}
     hook_points = sorted({sae.hook_point for sae in saes.values()})
     sums = dict[str, Tensor]()
-    for batch in dataset.batches(calibration_texts(dataset.texts), model, measuring.settings):
+    # Nothing past a position changes what is seen there: the training context is all that is read.
+    within = _beginnings(dataset.texts, max(sae.training_context for sae in saes.values()))
+    for batch in within.batches(np.arange(within.size), model, measuring.settings):
         clean = model.clean(batch.tokens, hook_points)
         for sae in saes.values():
             x = clean.taps[sae.hook_point]
@@ -51,6 +55,19 @@ def error_directions(
                 error = torch.where(keep.unsqueeze(-1), x.double() - reconstruction.double(), 0.0)
                 sums[sae.sae_id] = sums.get(sae.sae_id, 0.0) + error.sum(dim=(0, 1))  # (d,)
     return {name: torch.nn.functional.normalize(sums[name], dim=0).float() for name in sums}
+
+
+def _beginnings(texts: Texts, length: int) -> TextDataset:
+    """The first tokens of the calibration texts."""
+    rows, here = calibration_texts(texts), slice(length)
+    return TextDataset(
+        Texts(
+            tokens=texts.tokens[rows, here],
+            special=texts.special[rows, here],
+            documents=texts.documents[rows, here],
+            description={},
+        )
+    )
 
 
 def _ordinary(sae: SaeRef, x: Tensor, calibration: Calibration) -> Tensor:

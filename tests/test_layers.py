@@ -57,7 +57,8 @@ PUBLIC = ("checking", "evals", "judge")
 
 # torch is imported where models are run, and nowhere else.
 WITH_TORCH = ("load", "measure", "faults", "demo")
-MEASURING = ("ablation", "measuring", "recorder", "scores", "tally")  # modules of evaluations
+# Modules of evaluations.
+MEASURING = ("ablation", "error_direction", "measuring", "recorder", "scores", "tally")
 HEAVY = ("torch", "sae_lens", "transformer_lens", "transformers", "datasets")
 LIGHT_PACKAGES = (
     *("baseline", "cli", "judge", "options", "plugin"),

@@ -1,4 +1,4 @@
-"""The SAE keeps most of the loss that ablating the activation would cost."""
+"""The SAE keeps most of the loss, and of the predictions, that ablating the activation costs."""
 
 from sae_checks import Cell, Estimate, check
 
@@ -13,3 +13,15 @@ def check_ce_recovered(cell: Cell) -> Estimate:
 def check_ce_recovered_mean(cell: Cell) -> Estimate:
     """The same against the mean activation, which is harder to beat than zero."""
     return cell.ce_recovered("ce_mean")
+
+
+@check(cells="in_context", needs=("kl", "kl_zero"), unit="fraction")
+def check_kl_recovered(cell: Cell) -> Estimate:
+    """Of how far setting the activation to zero moves predictions, the SAE leaves little."""
+    return cell.kl_recovered("kl_zero")
+
+
+@check(cells="in_context", needs=("kl", "kl_mean"), unit="fraction")
+def check_kl_recovered_mean(cell: Cell) -> Estimate:
+    """The same against the mean activation, which is harder to beat than zero."""
+    return cell.kl_recovered("kl_mean")

@@ -60,7 +60,8 @@ SECOND = CorpusRef("other.jsonl", "1", "concatenate")
 ON_SECOND = DatasetRef.of_shift(SECOND)
 COLUMNS = frozenset(
     {"l0", "l1", "mse", "norm", "squared_distance", "position_sums"}
-    | {"ce_clean", "ce_sae", "kl", "ce_zero", "ce_mean"}
+    | {"reconstruction_norm", "reconstruction_squared_distance", "error_projection"}
+    | {"ce_clean", "ce_sae", "kl", "ce_zero", "ce_mean", "kl_zero", "kl_mean"}
 )
 # ΔCE in nats by layer and position.
 DeltaCe = Callable[[int, np.ndarray], np.ndarray]
@@ -110,11 +111,17 @@ def sae_table(
         "mse": np.full((texts, context), 0.2),
         "norm": np.linalg.norm(x, axis=-1),
         "squared_distance": np.square(x).sum(-1),
+        # An unbiased reconstruction, at a right angle to its error wherever x is long enough.
+        "reconstruction_norm": np.sqrt(np.maximum(np.square(x).sum(-1) - 0.2, 0.05)),
+        "reconstruction_squared_distance": np.maximum(np.square(x).sum(-1) - 0.2, 0.05),
+        "error_projection": generator.normal(0, 0.1, (texts, context)),
         "ce_clean": ce_clean,
         "ce_sae": ce_clean + delta,
         "kl": np.abs(delta),
         "ce_zero": ce_clean + 8,
         "ce_mean": ce_clean + 6,
+        "kl_zero": np.full((texts, context), 8.0),
+        "kl_mean": np.full((texts, context), 6.0),
     }
     for name, values in columns.items():
         values[:, 0] = np.nan

@@ -60,6 +60,7 @@ WITH_TORCH = ("load", "measure", "faults", "demo")
 MEASURING = (
     "ablation",
     "directions",
+    "error_direction",
     "measuring",
     "recorder",
     "scores",

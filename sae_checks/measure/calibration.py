@@ -57,7 +57,7 @@ def calibrate(
     model: LanguageModel, texts: Texts, hook_points: Sequence[str], batch_texts: int
 ) -> dict[str, Calibration]:
     """Mean activation and massive-norm limit of each hook point, over the measured tokens."""
-    chosen = _chosen_texts(texts)
+    chosen = calibration_texts(texts)
     sums: dict[str, Tensor] = {}
     norms: dict[str, list[Tensor]] = {hook_point: [] for hook_point in hook_points}
     count = 0
@@ -85,7 +85,7 @@ def with_directions(
     model: LanguageModel, texts: Texts, calibrations: Mapping[str, Calibration], batch_texts: int
 ) -> dict[str, Calibration]:
     """Learn the octaves' directions too, on the same texts' tokens that are not massive."""
-    chosen, octave = _chosen_texts(texts), torch.from_numpy(octaves(texts.tokens.shape[1]))
+    chosen, octave = calibration_texts(texts), torch.from_numpy(octaves(texts.tokens.shape[1]))
     sums = {at: torch.zeros(int(octave[-1]) + 1, len(c.mean)) for at, c in calibrations.items()}
     for start in range(0, len(chosen), batch_texts):
         rows = chosen[start : start + batch_texts]
@@ -112,7 +112,7 @@ def measured_tokens(texts: Texts, rows: np.ndarray | slice) -> Tensor:
     return torch.from_numpy(keep)
 
 
-def _chosen_texts(texts: Texts) -> np.ndarray:
+def calibration_texts(texts: Texts) -> np.ndarray:
     """Rows of the texts whose hashes are smallest: the same texts in whatever order they come."""
     digests = [hashlib.sha256(row.tobytes()).digest() for row in texts.tokens]
     return np.array(sorted(range(len(digests)), key=lambda row: digests[row])[:CALIBRATION_TEXTS])

@@ -1,4 +1,4 @@
-"""Zero and mean ablation: the floors against which recovered cross-entropy is measured.
+"""Zero and mean ablation: the floors against which recovered cross-entropy and KL are measured.
 
 Replace a whole residual stream by one constant and the rest of the network sees no tokens at all:
 its prediction is the same at every position of every text. One short pass finds that, and then a
@@ -41,19 +41,29 @@ class Floor:
         tap = clean.taps[self.hook_point]
         return self.model.resume(clean, self.hook_point, self.constant.to(tap.dtype).expand_as(tap))
 
-    def cross_entropy(
-        self, final: Tensor | None, text: Tensor, position: Tensor, target: Tensor
-    ) -> Tensor:
-        """Loss (N,) in nats on the tokens at (text, position), each index (N,)."""
-        if self.log_probabilities is not None:
-            return -self.log_probabilities[target]
+    def losses(
+        self,
+        final: Tensor | None,
+        text: Tensor,
+        position: Tensor,
+        target: Tensor,
+        kl_from: metrics.LossBaseline | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """On the tokens at (text, position), each index (N,): the loss (N,) in nats.
+
+        And KL(p_clean ‖ p_ablated), (N,) in nats, where the clean prediction on them is given.
+        """
+        known = self.log_probabilities
+        if known is not None:
+            kl = None if kl_from is None else metrics.kl_to_constant(kl_from, known)
+            return -known[target], kl
         if final is None:
             raise ValueError(
                 "an ablation whose prediction depends on the tokens needs its resumed pass"
             )
-        return metrics.cross_entropy(
-            metrics.log_probabilities(self.model.unembed(final[text, position])), target
-        )
+        log_p = metrics.log_probabilities(self.model.unembed(final[text, position]))  # (N, V)
+        loss = metrics.cross_entropy(log_p, target)
+        return loss, None if kl_from is None else metrics.kl_divergence(kl_from, log_p)
 
 
 def prepare_floors(

@@ -57,7 +57,7 @@ def sae(layer: int) -> SaeRef:
     hook = f"blocks.{layer}.hook_resid_pre"
     loading = ModelLoading("tiny")
     return SaeRef(
-        hook, hook, layer, "hook_resid_pre", TRAINING_CONTEXT, 2, 8, "standard", loading, "", ""
+        hook, hook, layer, "hook_resid_pre", TRAINING_CONTEXT, 2, 8, "jumprelu", loading, "", ""
     )
 
 
@@ -70,6 +70,9 @@ def table(layer: int, needs: frozenset[str]) -> ContextTable:
         "mse": 0.5 * times,
         "norm": times**0,
         "squared_distance": 2 * times**0,
+        "reconstruction_norm": 0.8 * times**0,
+        "reconstruction_squared_distance": 1.8 * times**0,
+        "error_projection": 0.1 * times**0,
         "ce_clean": 3 * times**0,
         "ce_sae": 3 + 0.1 * (layer + 1) * times,
         "kl": 0.2 * times,
@@ -78,6 +81,8 @@ def table(layer: int, needs: frozenset[str]) -> ContextTable:
         "ce_token_part": 3 + 0.04 * times,
         "ce_mean_position": 3 + 0.04 * times,
         "positions_added": times**0,
+        "kl_zero": 4 * times**0,
+        "kl_mean": 2 * times**0,
     }
     columns = {
         name: np.tile(values, (TEXTS, 1))
@@ -86,7 +91,7 @@ def table(layer: int, needs: frozenset[str]) -> ContextTable:
     }
     for name, values in columns.items():
         values[:, 0] = math.nan
-        if name.startswith("ce_") or name == "kl":
+        if name.startswith(("ce_", "kl")):
             values[:, -1] = math.nan
     massive = np.zeros((TEXTS, CONTEXT), dtype=bool)
     massive[0, 1] = True
@@ -157,6 +162,18 @@ EXPECTED = {
     "explained_variance": 0.75,
     "mse": 0.5,
     "mse_growth": 10,
+    "l2_ratio": 0.8,
+    "relative_reconstruction_bias": 0.64 / ((1 + 0.64 - 0.5) / 2),
+    "cosine_similarity": (1 + 0.64 - 0.5) / 2 / 0.8,
+    "best_scale": (2 + 1.8 - 0.5) / 2 / 1.8,
+    "shrinkage": (2 + 1.8 - 0.5) / 2 / 1.8,
+    "rescaling_gain": (1.65 - 1.8) ** 2 / (1.8 * 2),
+    "constant_error": 0.1**2 / 0.5,
+    "kl_recovered": 1 - 0.2 / 4,
+    "kl_recovered_mean": 1 - 0.2 / 2,
+    "delta_ce_evenness": 1,
+    "l0_evenness": 1,
+    "mse_evenness": 1,
     "norm_growth": 1,
     "massive_activations": 1 / (TEXTS * 62),
     "depth_trend_in_context": 1,
@@ -393,7 +410,9 @@ def test_check_needs_no_less_than_it_names(name) -> None:
 
 
 def test_figures_without_massive_tokens_tell_those_with_them() -> None:
-    for name in ("explained_variance", "mse", "mse_growth", "l1_growth", "norm_growth"):
+    of_shrinkage = ("l2_ratio", "relative_reconstruction_bias", "cosine_similarity", "best_scale")
+    of_squares = ("explained_variance", "rescaling_gain", "constant_error", "mse", "mse_growth")
+    for name in (*of_shrinkage, *of_squares, "l1_growth", "norm_growth"):
         notes = dict(CHECKS[name].function(cell(name)).notes)
         assert set(notes) == {"value_all_tokens", "massive_tokens"}
         assert notes["massive_tokens"] == (1 if CHECKS[name].cells.name == "in_context" else 0)

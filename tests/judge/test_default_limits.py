@@ -226,6 +226,20 @@ def test_the_study_passes_in_context(check, figures, layer) -> None:
         assert holds(check, layer, positions, value), f"{positions}: {value}"
 
 
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize(
+    ("check", "figures"), [("delta_ce_evenness", DELTA_CE), ("l0_evenness", L0)]
+)
+def test_the_study_is_even_in_context(check, figures, layer) -> None:
+    """Of the ranges from 4:7 up, none stands out as `source` says: by at most 1.35 times."""
+    means = np.array(rows(figures)[layer])
+    tokens = np.array([len(range(r.first, r.last + 1)) for r in RANGES.in_context])
+    floor = dict(THRESHOLDS.checks[check].limit.parameters).get("floor", 0.0)
+    largest = means[2:].max() / max(means @ tokens / tokens.sum(), floor)
+    assert largest < 1.355
+    assert holds(check, layer, None, largest)
+
+
 @pytest.mark.parametrize("check", GROWTH)
 def test_the_study_fails_past_its_context(check) -> None:
     growth = rows(GROWTH[check])

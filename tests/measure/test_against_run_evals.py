@@ -9,8 +9,10 @@ import torch
 from sae_checks.evals.context.columns import context_plan
 from sae_checks.evals.context.measuring import measure_texts
 from sae_checks.evals.context.table import POSITION_SUMS
+from sae_checks.judge.thresholds import Thresholds
 from sae_checks.load.language_model import LanguageModel
 from sae_checks.load.sae import LoadedSae, load_sae
+from sae_checks.records import PositionRange
 from sae_checks.resolve.hook_point import of_head
 from tests.architectures import BOS, D_MODEL, HEADS
 from tests.builders import (
@@ -24,6 +26,7 @@ from tests.builders import (
     texts_of,
 )
 from tests.measuring import ACTIVATION_COLUMNS, bind
+from tests.places import cell_on_texts
 
 HOOK_POINTS = (
     "blocks.0.hook_resid_pre",
@@ -38,9 +41,8 @@ HOOK_POINTS = (
     "hook_embed",
 )
 ARCHITECTURES = ("standard", "gated", "jumprelu", "topk", "abstopk", "matching_pursuit")
-PLAN = context_plan(
-    frozenset({*ACTIVATION_COLUMNS, POSITION_SUMS, "ce_clean", "ce_sae", "kl", "ce_zero"})
-)
+LOSSES = frozenset({"ce_clean", "ce_sae", "kl", "ce_zero", "kl_zero"})
+PLAN = context_plan(LOSSES | ACTIVATION_COLUMNS | {POSITION_SUMS})
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +80,8 @@ def figures(model, loaded, texts):
     table = measure_texts(model, [loaded], texts, PLAN)[loaded.ref.sae_id]
     mean = {name: np.nanmean(column) for name, column in table.columns.items()}
     recovered = (mean["ce_zero"] - mean["ce_sae"]) / (mean["ce_zero"] - mean["ce_clean"])
+    whole = PositionRange(1, table.context - 1)
+    cell = cell_on_texts("small", table, "sae", whole, "any", Thresholds(checks={}))
     return {
         "ce_loss_without_sae": mean["ce_clean"],
         "ce_loss_with_sae": mean["ce_sae"],
@@ -89,6 +93,12 @@ def figures(model, loaded, texts):
         "mse": mean["mse"],
         "l2_norm_in": mean["norm"],
         "explained_variance": explained_variance(table),
+        "kl_div_with_ablation": mean["kl_zero"],
+        "kl_div_score": cell.kl_recovered("kl_zero").value,
+        "l2_norm_out": mean["reconstruction_norm"],
+        "l2_ratio": cell.l2_ratio().value,
+        "relative_reconstruction_bias": cell.relative_reconstruction_bias().value,
+        "cossim": cell.cosine_similarity().value,
     }
 
 
@@ -99,10 +109,10 @@ def check_against_run_evals(made, gpt2, texts, *, center=False, loaded=None):
     loaded = loaded or LoadedSae(sae_ref(hook_point, made.cfg.d_in), made)
     found = figures(model, loaded, texts)
     # A share of a difference: where that is small, rounding in both sides' losses shows.
-    recovered = found.pop("ce_loss_score")
     ablated = expected["ce_loss_with_ablation"] - expected["ce_loss_without_sae"]
     rounding = 1e-4 + 3e-6 / abs(ablated)
-    assert recovered == pytest.approx(expected["ce_loss_score"], rel=1e-4, abs=rounding)
+    for share in ("ce_loss_score", "kl_div_score"):
+        assert found.pop(share) == pytest.approx(expected[share], rel=1e-4, abs=rounding)
     assert found == pytest.approx({name: expected[name] for name in found}, rel=1e-4)
 
 

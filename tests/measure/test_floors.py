@@ -36,7 +36,7 @@ def some_tokens(texts: Texts) -> torch.Tensor:
     return torch.from_numpy(texts.tokens)
 
 
-PLAN = context_plan(frozenset({"ce_zero", "ce_mean"}))
+PLAN = context_plan(frozenset({"ce_zero", "ce_mean", "kl_zero", "kl_mean"}))
 
 
 @pytest.mark.parametrize("center", [False, True], ids=["uncentered", "centered"])
@@ -63,6 +63,26 @@ def test_floors_equal_ablation_by_hooks(hook_point, center):
         )
         expected = torch.where(counted[:, :-1], loss, torch.nan)
         np.testing.assert_allclose(columns[name][:, :-1], expected, rtol=1e-4, err_msg=name)
+        logits = hooked.run_with_hooks(
+            tokens, fwd_hooks=[(hook_point, lambda x, hook, c=constant: c.expand_as(x))]
+        )
+        clean, ablated = hooked(tokens).log_softmax(-1), logits.log_softmax(-1)
+        kl = (clean.exp() * (clean - ablated)).sum(-1)[:, :-1]
+        expected = torch.where(counted[:, :-1], kl, torch.nan)
+        found = columns[name.replace("ce", "kl")][:, :-1]
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def test_the_loss_alone_where_no_kl_is_asked_for():
+    texts, model = random_texts(), language_model()
+    sae = loaded_sae("blocks.1.hook_mlp_out")
+    bind(model, [sae])
+    asked = context_plan(frozenset({"ce_zero", "kl_mean"}))
+    columns = measure_texts(model, [sae], texts, asked)[sae.ref.sae_id].columns
+    both = measure_texts(model, [sae], texts, PLAN)[sae.ref.sae_id].columns
+    assert set(columns) == {"norm", "ce_zero", "kl_mean"}
+    for name, values in columns.items():
+        np.testing.assert_array_equal(values, both[name])
 
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt_neox", "gemma2", "gpt_neo", "qwen3"])
@@ -93,7 +113,7 @@ def test_a_pass_per_batch_where_the_rest_still_sees_tokens():
     assert zero.final(clean).shape == (6, CONTEXT, 32)
     text, position, target = torch.tensor([0]), torch.tensor([3]), torch.tensor([4])
     with pytest.raises(ValueError, match="depends on the tokens needs its resumed pass"):
-        mean.cross_entropy(None, text, position, target)
+        mean.losses(None, text, position, target)
 
 
 def test_no_floors_unless_the_plan_wants_them():

@@ -12,15 +12,18 @@ from typing import Literal
 
 import numpy as np
 
+from sae_checks.evals.context.evenness import unevenness
+from sae_checks.evals.context.reconstruction import Reconstructed
+from sae_checks.evals.context.recovered import Recovered
 from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.context.tokens import (
     Quantity,
-    Tokens,
     of_texts,
     span,
     texts_with,
     token_mask,
     tokens_of,
+    undefined_on,
 )
 from sae_checks.evals.context.variance import variance_by_document
 from sae_checks.evals.limited import LimitedCell
@@ -43,7 +46,7 @@ Regime = Literal["in_context", "past_context"]
 
 
 @dataclass(frozen=True)
-class Cell(LimitedCell):
+class Cell(Reconstructed, Recovered, LimitedCell):
     """One SAE × position range, as a check sees it."""
 
     place: Place  # names positions where the cell is of a range: overrides for ranges ask
@@ -76,7 +79,7 @@ class Cell(LimitedCell):
         """Σ quantity / number of tokens: every token weighs the same, whatever its text."""
         tokens = tokens_of(self.table, self.positions, quantity, massive)
         if tokens.broken:
-            return _not_finite(tokens)
+            return undefined_on(tokens)
         mean = ratio_of_sums(tokens.sums, tokens.counts, tokens.counts, self.coverage)
         return of_texts(mean, tokens.in_texts)
 
@@ -92,7 +95,7 @@ class Cell(LimitedCell):
         below = tokens_of(self.table, self.positions, denominator, massive)
         for tokens in (above, below):
             if tokens.broken:
-                return _not_finite(tokens)
+                return undefined_on(tokens)
         ratio = ratio_of_sums(above.sums, below.sums, below.counts, self.coverage)
         return of_texts(ratio, below.in_texts)
 
@@ -106,7 +109,7 @@ class Cell(LimitedCell):
         base = tokens_of(self.table, self.in_context, quantity, massive)
         for tokens in (here, base):
             if tokens.broken:
-                return _not_finite(tokens)
+                return undefined_on(tokens)
         growth = ratio_of_means(
             here.sums, here.counts, base.sums, base.counts, self.coverage, floor
         )
@@ -131,7 +134,7 @@ class Cell(LimitedCell):
         spread = tokens_of(self.table, self.positions, "squared_distance", massive)
         for tokens in (error, spread):
             if tokens.broken:
-                return _not_finite(tokens)
+                return undefined_on(tokens)
         variance, parts = variance_by_document(self.table, self.positions, massive, spread)
         # What is left of two nearly equal sums is rounding, not variance.
         if spread.total and variance.sum() <= 1e-9 * spread.sums.sum():
@@ -140,27 +143,6 @@ class Cell(LimitedCell):
         unexplained = ratio_of_sums(error.sums, parts, spread.counts, self.coverage)
         explained = replace(unexplained.affine(-1, 1), value=1 - value)
         return of_texts(explained, spread.in_texts)
-
-    def ce_recovered(self, ablated: str) -> Estimate:
-        """Σ(ablated - ce_sae) / Σ(ablated - ce_clean): 1 is no loss, 0 no better than ablation.
-
-        `ablated` is the loss under ablation: ce_zero, or ce_mean, which is harder to beat.
-        """
-        kept = tokens_of(self.table, self.positions, (ablated, "ce_sae"))
-        whole = tokens_of(self.table, self.positions, (ablated, "ce_clean"))
-        for tokens in (kept, whole):
-            if tokens.broken:
-                return _not_finite(tokens)
-        cost = ratio_of_sums(whole.sums, whole.counts, whole.counts, self.coverage)
-        if whole.total and not cost.low > 0:
-            return inapplicable(
-                f"{ablated} is not above ce_clean beyond doubt: ablation costs nothing here",
-                whole.texts,
-                whole.total,
-            )
-        recovered = ratio_of_sums(kept.sums, whole.sums, whole.counts, self.coverage)
-        # Where one has to be surer, the ablation may cost nothing beyond doubt.
-        return of_texts(replace(recovered, spread=None), whole.in_texts)
 
     def usable_context(self, delta_ce_max: float | None, window: int) -> Estimate:
         """How far ΔCE holds its limit, in training contexts: (last position + 1)/T.
@@ -210,6 +192,12 @@ class Cell(LimitedCell):
             influence=None,
             spread=None,
         )
+
+    def unevenness(
+        self, quantity: Quantity, *, floor: float = 0.0, massive: bool = True
+    ) -> Estimate:
+        """How far from even a quantity is within the training context: `evenness.py`."""
+        return unevenness(self, quantity, floor, massive)
 
     def _massive(self) -> BoolArray:
         """(texts, positions): the cell's massive tokens."""
@@ -281,7 +269,3 @@ def _means_without_each_document(sums: FloatArray, counts: FloatArray) -> FloatA
     # Where one document holds all tokens, no others are left: the mean itself stands in.
     without: FloatArray = np.divide(sums.sum(axis=0) - sums, others, out=mean, where=others > 0)
     return without
-
-
-def _not_finite(tokens: Tokens) -> Estimate:
-    return undefined(tokens.broken, tokens.texts, tokens.total)

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sae_checks.evals.context.columns import FLOORS
+from sae_checks.evals.context.columns import FLOORS, KL_FLOORS
+from sae_checks.evals.context.error_direction import error_directions
 from sae_checks.evals.context.recorder import Recorder
-from sae_checks.evals.context.table import ContextTable
+from sae_checks.evals.context.table import ERROR_PROJECTION, ContextTable
 from sae_checks.load.language_model import CleanPass, LanguageModel
 from sae_checks.load.sae import LoadedSae
 from sae_checks.load.texts import Texts
@@ -37,6 +38,7 @@ class Prepared:
 
     calibrations: Mapping[str, Calibration]
     floors: Mapping[str, Sequence[Floor]]
+    error_directions: Mapping[str, Tensor]  # (d,) by SAE id, where the plan asks
 
 
 class ContextMeasurer:
@@ -62,10 +64,13 @@ class ContextMeasurer:
         calibrations = calibrate(model, texts, hook_points, batch_texts)
         if OFFSET_PROJECTION in plan:
             calibrations = with_directions(model, texts, calibrations, batch_texts)
-        floors = [name for name in FLOORS if name in plan]
+        floors = [name for name in FLOORS if name in plan or KL_FLOORS[name] in plan]
         tokens = torch.from_numpy(texts.tokens[:1])
         of_written = {at: each for at, each in calibrations.items() if at in written}
-        return Prepared(calibrations, prepare_floors(model, of_written, floors, tokens))
+        prepared = prepare_floors(model, of_written, floors, tokens)
+        asked = ERROR_PROJECTION in plan
+        directions = error_directions(self._measuring, calibrations) if asked else {}
+        return Prepared(calibrations, prepared, directions)
 
 
 @dataclass
@@ -90,7 +95,8 @@ class ContextListener(Listener):
     def _recorder(self, sae: SaeRef) -> Recorder:
         calibrations = self.prepared.calibrations
         read = calibrations[sae.hook_point] if sae.is_transcoder else None
-        return Recorder(sae, self.texts, self.plan, calibrations[sae.writes], read)
+        direction = self.prepared.error_directions.get(sae.sae_id)
+        return Recorder(sae, self.texts, self.plan, calibrations[sae.writes], read, direction)
 
     def begin(self, batch: Batch, clean: CleanPass) -> None:
         """Remember the batch."""
@@ -143,13 +149,14 @@ class ContextListener(Listener):
             target = targets[piece]
             baseline = metrics.LossBaseline.of(self._log_p(clean.final, text, position))
             columns = {"ce_clean": metrics.cross_entropy(baseline.log_probabilities, target)}
-            floors = {
-                hook_point: {
-                    floor.column: floor.cross_entropy(final, text, position, target)
-                    for floor, final in of_hook_point
-                }
-                for hook_point, of_hook_point in ablated.items()
-            }
+            floors: dict[str, dict[str, Tensor]] = {hook_point: {} for hook_point in ablated}
+            for hook_point, of_hook_point in ablated.items():
+                for floor, final in of_hook_point:
+                    kl_from = baseline if KL_FLOORS[floor.column] in self.plan else None
+                    loss, kl = floor.losses(final, text, position, target, kl_from)
+                    floors[hook_point][floor.column] = loss
+                    if kl is not None:
+                        floors[hook_point][KL_FLOORS[floor.column]] = kl
             for intervention in interventions:
                 final = finals.get(intervention)
                 spliced = self._spliced(final, text, position, target, baseline)

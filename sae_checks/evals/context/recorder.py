@@ -7,7 +7,13 @@ import torch
 from torch import Tensor
 
 from sae_checks.evals.context.columns import WITHOUT_LAST_POSITION
-from sae_checks.evals.context.table import INPUT_NORM, POSITION_SUMS, ContextTable, PositionSums
+from sae_checks.evals.context.table import (
+    ERROR_PROJECTION,
+    INPUT_NORM,
+    POSITION_SUMS,
+    ContextTable,
+    PositionSums,
+)
 from sae_checks.load.texts import Texts
 from sae_checks.measure import metrics
 from sae_checks.measure.calibration import Calibration, measured_tokens
@@ -25,6 +31,7 @@ class Recorder:
         plan: which columns are needed.
         calibration: of the hook point where it writes.
         read: of the one where a transcoder reads; None for SAEs, which read where they write.
+        error_direction: (d_out,) along its mean error, where the projection on it is recorded.
     """
 
     def __init__(
@@ -34,9 +41,10 @@ class Recorder:
         plan: Plan,
         calibration: Calibration,
         read: Calibration | None = None,
+        error_direction: Tensor | None = None,
     ) -> None:
         self._ref, self._texts, self._plan, self._calibration = ref, texts, plan, calibration
-        self._read = read
+        self._read, self._error_direction = read, error_direction
         shape = texts.tokens.shape
         columns = [*plan.in_rows, *([INPUT_NORM] if read is not None else [])]
         self._columns = {name: np.full(shape, np.nan) for name in columns}
@@ -104,6 +112,12 @@ class Recorder:
         for column in self._plan.per_token("reconstruction"):
             values = metrics.of_column(column)(x, reconstruction)
             self._write(column.name, rows, values.cpu(), keep)
+        if "reconstruction_squared_distance" in self._plan:
+            distance = metrics.squared_distance(reconstruction, self._calibration.mean)
+            self._write("reconstruction_squared_distance", rows, distance.cpu(), keep)
+        if self._error_direction is not None:
+            along = (x.float() - reconstruction.float()) @ self._error_direction
+            self._write(ERROR_PROJECTION, rows, along.cpu(), keep)
 
     def losses(
         self, rows: slice, text: Tensor, position: Tensor, columns: dict[str, Tensor]

@@ -27,6 +27,9 @@ POSITION_SUMS = "position_sums"
 # ‖x‖ of what a transcoder reads; all else of an activation is of the one where it writes. Tables of
 # transcoders always have it, others never: an SAE reads what its reconstruction stands for.
 INPUT_NORM = "input_norm"
+# How far the error x − x̂ of a token lies along the mean error of a few texts, in units of
+# activation: what of the error is one constant vector.
+ERROR_PROJECTION = "error_projection"
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,8 @@ class ContextTable(Table):
     """Dense arrays over (text, position), NaN where undefined.
 
     `columns` maps a name of the quantities table (docs/quantities.md) to a (texts, C) array:
-    l0, l1, mse, norm, squared_distance (‖x − c‖²), ce_clean, ce_sae, kl, ce_zero, ce_mean.
-    A transcoder's have input_norm beside them, of what it reads; the others are of its output.
+    l0, l1, mse, norm, squared_distance (‖x − c‖²), ce_clean, ce_sae, kl, ce_zero, ce_mean, and
+    more. A transcoder's have input_norm beside them, of what it reads; all else is of its output.
     Position 0 and special tokens are NaN everywhere; the last position has no loss. `massive`
     marks tokens whose norm is far above the median. Tokens of one document are alike; documents
     are what is independent (`units`).

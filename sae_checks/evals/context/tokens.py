@@ -7,19 +7,38 @@ finding about the SAE, not a gap: it is counted, and the estimate made of it is 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sae_checks.errors import UserError
 from sae_checks.evals.context.table import ContextTable
-from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.statistics import Estimate, undefined
 from sae_checks.records import BoolArray, FloatArray, PositionRange
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A figure of each token that follows from columns.
+
+    Attributes:
+        name: what it is, for messages.
+        columns: that it is made of.
+        of: their values, (texts, positions) each, to its own; NaN or infinite where undefined.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    of: Callable[..., FloatArray]
+
 
 # One column, or two whose difference first - second is taken on every token.
 Quantity = str | tuple[str, str]
+# The same, or a figure that follows from several.
+TokenQuantity = Quantity | Derived
 
-LOSS_COLUMNS = frozenset({"ce_clean", "ce_sae", "kl", "ce_zero", "ce_mean"})
+LOSS_COLUMNS = frozenset({"ce_clean", "ce_sae", "kl", "ce_zero", "ce_mean", "kl_zero", "kl_mean"})
 
 
 @dataclass(frozen=True)
@@ -62,7 +81,10 @@ def column(table: ContextTable, name: str) -> FloatArray:
 
 
 def token_mask(
-    table: ContextTable, positions: PositionRange, quantity: Quantity = "norm", massive: bool = True
+    table: ContextTable,
+    positions: PositionRange,
+    quantity: TokenQuantity = "norm",
+    massive: bool = True,
 ) -> BoolArray:
     """(texts, positions): the tokens on which the quantity counts, with massive ones or without."""
     here = span(positions)
@@ -73,11 +95,13 @@ def token_mask(
 
 
 def tokens_of(
-    table: ContextTable, positions: PositionRange, quantity: Quantity, massive: bool = True
+    table: ContextTable, positions: PositionRange, quantity: TokenQuantity, massive: bool = True
 ) -> Tokens:
     """The quantity summed per document in float64, and whether it was finite throughout."""
     mask, here = token_mask(table, positions, quantity, massive), span(positions)
     counts, in_texts = table.units.sums(mask, here), texts_with(mask)
+    if isinstance(quantity, Derived):
+        return _derived(table, quantity, mask, here, Tokens(counts, counts, in_texts))
     sums = np.zeros(table.units.count)
     for sign, name in zip((1.0, -1.0), columns_of(quantity), strict=False):
         values = column(table, name)[:, here]
@@ -88,9 +112,29 @@ def tokens_of(
     return Tokens(sums, counts, in_texts)
 
 
+def _derived(
+    table: ContextTable, quantity: Derived, mask: BoolArray, here: slice, tokens: Tokens
+) -> Tokens:
+    """A figure that follows from columns, summed per document; `tokens` has the counts."""
+    values = [np.where(mask, column(table, name)[:, here], 0.0) for name in quantity.columns]
+    with np.errstate(all="ignore"):  # what comes of it is looked at below
+        figures = quantity.of(*values)
+    for name, each in zip((*quantity.columns, quantity.name), (*values, figures), strict=True):
+        broken = mask & ~np.isfinite(each)
+        if broken.any():
+            nothing = np.full_like(tokens.counts, np.nan)
+            return replace(tokens, sums=nothing, broken=_not_finite(name, broken))
+    return replace(tokens, sums=table.units.sums(np.where(mask, figures, 0.0), here))
+
+
 def texts_with(mask: BoolArray) -> BoolArray:
     """(texts,) which of them have a token in the mask (texts, positions)."""
     return np.asarray(mask.any(axis=1))
+
+
+def undefined_on(tokens: Tokens) -> Estimate:
+    """The estimate of a figure that is not finite on some of these tokens."""
+    return undefined(tokens.broken, tokens.texts, tokens.total)
 
 
 def of_texts(estimate: Estimate, in_texts: BoolArray) -> Estimate:
@@ -126,8 +170,10 @@ def mean_square_offset(
     return float(np.square(offset / tokens).sum()) if tokens else 0.0
 
 
-def columns_of(quantity: Quantity) -> tuple[str, ...]:
+def columns_of(quantity: TokenQuantity) -> tuple[str, ...]:
     """The columns that a quantity is made of."""
+    if isinstance(quantity, Derived):
+        return quantity.columns
     return (quantity,) if isinstance(quantity, str) else quantity
 
 

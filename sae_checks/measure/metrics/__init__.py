@@ -11,9 +11,14 @@ from sae_checks.measure.metrics.loss import (
     LossBaseline,
     cross_entropy,
     kl_divergence,
+    kl_to_constant,
     log_probabilities,
 )
-from sae_checks.measure.metrics.reconstruction import norm, squared_distance
+from sae_checks.measure.metrics.reconstruction import (
+    norm,
+    norm_of_reconstruction,
+    squared_distance,
+)
 from sae_checks.measure.metrics.sparsity import l0, l1
 from sae_checks.records.column import Column
 
@@ -21,11 +26,13 @@ __all__ = [
     "LossBaseline",
     "cross_entropy",
     "kl_divergence",
+    "kl_to_constant",
     "l0",
     "l1",
     "log_probabilities",
     "margin",
     "norm",
+    "norm_of_reconstruction",
     "of_column",
     "rank",
     "squared_distance",

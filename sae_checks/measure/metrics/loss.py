@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -19,6 +20,11 @@ class LossBaseline:
     def of(cls, log_probabilities: Tensor) -> LossBaseline:
         """From ln p over the vocabulary, (N, V)."""
         return cls(log_probabilities, log_probabilities.exp())
+
+    @cached_property
+    def negative_entropy(self) -> Tensor:
+        """Σ_v p ln p over the vocabulary, (N,) in nats."""
+        return _dot(self.probabilities, self.log_probabilities)
 
 
 def log_probabilities(logits: Tensor) -> Tensor:
@@ -59,6 +65,28 @@ def kl_divergence(clean: LossBaseline, log_p: Tensor) -> Tensor:
 
     """
     difference = torch.sub(clean.log_probabilities, log_p, out=log_p)  # (N, V)
-    # One dot product per token, as a product of matrices: vecdot would write all V products down.
-    sums = torch.bmm(clean.probabilities.unsqueeze(1), difference.unsqueeze(2))  # (N, 1, 1)
-    return sums.flatten().clamp(min=0.0)
+    return _dot(clean.probabilities, difference).clamp(min=0.0)
+
+
+def kl_to_constant(clean: LossBaseline, log_q: Tensor) -> Tensor:
+    """KL(p_clean ‖ q) = Σ_v p_clean ln p_clean − p_clean · ln q, in nats, q the same on all tokens.
+
+    Of a q that is far off, as under ablation, the two terms do not cancel; so the first is taken
+    once for every such q, and each costs one product of a matrix and a vector.
+
+    Args:
+        clean: the unpatched prediction on N tokens.
+        log_q: ln q over the vocabulary, (V,).
+
+    Returns:
+        (N,); never negative but for rounding, which is cut at 0.
+    """
+    return (clean.negative_entropy - clean.probabilities @ log_q).clamp(min=0.0)
+
+
+def _dot(left: Tensor, right: Tensor) -> Tensor:
+    """(N,) of two (N, V).
+
+    One dot product per token, as a product of matrices: vecdot would write all V products down.
+    """
+    return torch.bmm(left.unsqueeze(1), right.unsqueeze(2)).flatten()

@@ -12,6 +12,11 @@ def norm(x: Tensor) -> Tensor:
     return length
 
 
+def norm_of_reconstruction(x: Tensor, reconstruction: Tensor) -> Tensor:
+    """‖x̂‖₂ of reconstructions (..., d), whatever their activations (..., d); (...)."""
+    return norm(reconstruction)
+
+
 def squared_distance(x: Tensor, y: Tensor) -> Tensor:
     """Σ_d (x − y)², summed over d and not divided by it, as in the study and in sae_lens.
 

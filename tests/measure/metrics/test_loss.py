@@ -77,6 +77,15 @@ def test_kl_agrees_with_torch_and_is_not_negative(seed, scale):
 
 
 @given(seeds, scales)
+def test_kl_to_a_constant_is_kl_to_that_prediction_on_every_token(seed, scale):
+    clean, constant = logits_of(seed, scale), logits_of(seed + 1, scale, tokens=1)
+    baseline = LossBaseline.of(log_probabilities(clean))
+    found = metrics.kl_to_constant(baseline, log_probabilities(constant)[0])
+    torch.testing.assert_close(found, kl(clean, constant.expand(4, -1)), rtol=1e-4, atol=1e-4)
+    assert (found >= 0).all()
+
+
+@given(seeds, scales)
 def test_kl_of_equal_predictions_is_exactly_zero(seed, scale):
     logits = logits_of(seed, scale)
     assert (kl(logits, logits) == 0).all()

@@ -19,6 +19,10 @@ TASK = "made-up-task"
 LINK = "https://www.neuronpedia.org/made-up"
 ABLATED = ("ablated_best", "ablated_worst")
 RELEASE_CHECKS = {f"check_{name}[made-up-{TASK}]" for name in ("layer_agreement", "rank_agreement")}
+STACK_CHECKS = {
+    f"check_stack_{name}[3-saes-{LAYER_0}..{LAYER_2}-{TASK}]"
+    for name in ("accuracy_drop", "delta_ln_p")
+}
 MEASURED_ON_ITEMS = {
     "accuracy_drop",
     "candidate_accuracy_drop",
@@ -73,9 +77,7 @@ def test_every_check_is_asked_of_each_sae_on_the_task(tmp_path):
         for name in MEASURED_ON_ITEMS
         for sae in (LAYER_0, LAYER_1, LAYER_2)
     }
-    stack = f"3-saes-{LAYER_0}..{LAYER_2}-{TASK}"
-    of_stack = {f"check_stack_{name}[{stack}]" for name in ("accuracy_drop", "delta_ln_p")}
-    assert {case.name for case in run.cases} == names | RELEASE_CHECKS | of_stack
+    assert {case.name for case in run.cases} == names | RELEASE_CHECKS | STACK_CHECKS
     assert {case.outcome for case in run.cases} == {"passed"}
     case = run.named(f"check_accuracy_drop[{LAYER_0}-{TASK}]")
     assert case.properties == {
@@ -290,7 +292,7 @@ def test_one_answer_that_is_no_number_fails_its_sae_alone(tmp_path):
     assert {case.properties["verdict"] for case in failed} == {"undefined"}
     untouched = {"candidate_accuracy_drop", "prompt_delta_ce", "logit_difference_kept"}
     untouched |= {f"norm_correlation_{of}" for of in ("mse", "l0", "l1")}
-    assert {case.name for case in failed} == RELEASE_CHECKS | {
+    assert {case.name for case in failed} == RELEASE_CHECKS | STACK_CHECKS | {
         f"check_{name}[{LAYER_1}-{TASK}]" for name in MEASURED_ON_ITEMS - untouched
     }
     sentence = (

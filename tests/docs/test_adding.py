@@ -69,8 +69,7 @@ def _add_evaluation(root: Path) -> None:
     _write(root, "more/check_propagation.py")
     registry = root / "sae_checks/evals/registry.py"
     text = registry.read_text(encoding="utf-8")
-    line = block("EVALUATIONS: tuple")
-    changed = re.sub(r"EVALUATIONS: tuple.*\n", line, text, count=1)
+    changed = text.replace("\n)\n\n\ndef kinds", f"\n{block('PAIRS')})\n\n\ndef kinds", 1)
     assert changed != text
     before, beside = (
         "from sae_checks.evals.tasks.kinds",

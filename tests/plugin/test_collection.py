@@ -90,5 +90,6 @@ def test_a_check_that_asks_for_no_such_column_is_told_so(tmp_path):
         "of a task, clean_ln_p, sae_ln_p, clean_rank, sae_rank, clean_candidate_right, "
         "sae_candidate_right, clean_logit_difference, sae_logit_difference, prompt_l0, "
         "prompt_l1, prompt_mse, prompt_norm, prompt_ce_clean, prompt_ce_sae, features and "
-        "ablations\n" in run.output
+        "ablations, and per token of a stack, norm, ce_clean, ce_sae and kl, and per item of a "
+        "task, of a stack, clean_ln_p, sae_ln_p, clean_rank and sae_rank\n" in run.output
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from datetime import date
 from fnmatch import fnmatchcase
@@ -89,8 +90,10 @@ def test_the_keys_of_a_known_failure():
 
 def test_the_parameters_of_checks():
     _, after = PAGE.split("\nParameters are ")
-    names = in_code(after.split("\n\n")[0])
-    told = dict(zip(names[1::2], names[::2], strict=True))
+    sentence = " ".join(after.split("\n\n")[0].split())
+    told = {}
+    for parameter, of in re.findall(r"`(\w+)` \(of ((?:`[\w*]+`(?: and )?)+)", sentence):
+        told |= dict.fromkeys(in_code(of), parameter)
     assert {name: "".join(each.parameters) for name, each in RULES.items() if each.parameters} == {
         name: parameter
         for pattern, parameter in told.items()

@@ -13,7 +13,7 @@ from sae_checks.load.language_model import LanguageModel
 from sae_checks.resolve.conversions import REFUSED, conversion_named
 from sae_checks.resolve.directory import named, read_release, release_names
 from sae_checks.resolve.model_families import model_family
-from tests.builders import D_MODEL, HEADS, LAYERS
+from tests.architectures import D_MODEL, HEADS, LAYERS
 
 HEAD = D_MODEL // HEADS
 SIZES: dict[str, Any] = {

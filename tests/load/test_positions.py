@@ -7,7 +7,7 @@ import torch
 
 from sae_checks.load.language_model import LanguageModel
 from sae_checks.load.positions import FIRST_HOOK_POINT, positional_vectors
-from tests.builders import CONTEXT, D_MODEL, LAYERS, VOCABULARY, hugging_face_model
+from tests.architectures import CONTEXT, D_MODEL, LAYERS, VOCABULARY, hugging_face_model
 
 
 def opt() -> torch.nn.Module:

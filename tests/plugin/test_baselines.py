@@ -83,7 +83,7 @@ def test_a_release_passes_beside_itself(tmp_path, baseline):
     assert run.exit_code == 0, run.output
     passed = comparisons(run, "passed")
     assert passed == {case.name for case in run.cases if case.name.startswith("check_regression[")}
-    compared = {name.removeprefix("check_regression[").split("-blocks")[0] for name in passed}
+    compared = {name.removeprefix("check_regression[").split("-")[0] for name in passed}
     of_texts = {c.properties["metric"] for c in run.cases if not c.properties["task"]}
     assert compared == {name for name in LIMITS if "regression" in LIMITS[name]} & of_texts
     assert {"delta_ce", "delta_ce_growth", "kl", "l0", "mse", "explained_variance"} <= compared

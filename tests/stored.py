@@ -388,12 +388,12 @@ def write_measurement(
             store.write(text_ref(sae_ref(layer)), table)
             activity = (features or {}).get(layer) or activity_table(layer)
             store.write(table_ref(activity), activity)
+            for beside in [position_table(table)] if layer == 0 else []:
+                store.write(table_ref(beside), beside)
     for first, later in all_pairs(release.saes):
         if not {first.layer, later.layer} & failures.keys():
             pair = pair_table(first, later, on_texts[later.layer])
             store.write(table_ref(pair), pair)
-            for beside in [position_table(table)] if layer == 0 else []:
-                store.write(table_ref(beside), beside)
     reasons = {sae_ref(layer).sae_id: reason for layer, reason in failures.items()}
     for table in (second or {}).values():
         store.write(table_ref(replace(table, dataset=SHIFT)), replace(table, dataset=SHIFT))

@@ -114,7 +114,7 @@ def check_against_run_evals(made, gpt2, texts, *, center=False, loaded=None):
     for share, ablated in whole.items():
         rounding = 1e-4 + 3e-6 * (1 + abs(expected[share])) / abs(ablated)
         assert found.pop(share) == pytest.approx(expected[share], rel=1e-4, abs=rounding)
-    assert found == pytest.approx({name: expected[name] for name in found}, rel=1e-4)
+    assert found == pytest.approx({name: expected[name] for name in found}, rel=1e-4, abs=1e-7)
 
 
 @pytest.mark.parametrize("center", [False, True], ids=["uncentered", "centered"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sae_checks.evals.context.cells import Cell
 from sae_checks.judge.statistics import Estimate, undefined
@@ -33,11 +33,11 @@ class DeclaredCell(Cell):
                 measured.texts,
                 measured.tokens,
             )
-        return self._noted(measured, _moved(measured, factor=1 / declared))
+        return self._noted(measured, measured.affine(1 / declared))
 
     def difference_to_declared(self, measured: Estimate) -> Estimate:
         """Measured - declared: 0 is as declared."""
-        return self._noted(measured, _moved(measured, by=-self.figure.value))
+        return self._noted(measured, measured.affine(1, -self.figure.value))
 
     def _noted(self, measured: Estimate, compared: Estimate) -> Estimate:
         return compared.with_notes(
@@ -53,17 +53,3 @@ class DeclaredCell(Cell):
         if declared is None:
             return f"{self.corpus}; the release declares none"
         return self.corpus if declared == self.corpus else f"{self.corpus}, not {declared}"
-
-
-def _moved(estimate: Estimate, factor: float = 1.0, by: float = 0.0) -> Estimate:
-    """The estimate of factor · value + by, for a factor above 0."""
-    influence = estimate.influence
-    return replace(
-        estimate,
-        value=factor * estimate.value + by,
-        low=factor * estimate.low + by,
-        high=factor * estimate.high + by,
-        standard_error=factor * estimate.standard_error,
-        influence=None if influence is None else factor * influence,
-        unseen=factor * estimate.unseen,
-    )

@@ -62,7 +62,7 @@ class PositionCell(LimitedCell):
         if without.broken:
             return undefined(without.broken, without.texts, without.total)
         kept = ratio_of_sums(without.sums, whole.sums, whole.counts, self.coverage)
-        return of_texts(_one_minus(kept), whole.in_texts).with_notes(
+        return of_texts(replace(kept.affine(-1, 1), spread=None), whole.in_texts).with_notes(
             delta_ce_past_context=cell.over(past).mean(_WHOLE).value,
             without_positions_past_context=cell.over(past).mean((column, "ce_clean")).value,
             delta_ce_in_context=cell.over(cell.in_context).mean(_WHOLE).value,
@@ -87,15 +87,4 @@ def _no_failure(cell: Cell, past: PositionRange) -> Estimate | None:
         "ΔCE past the training context is not above 0 beyond doubt: there is no failure to explain",
         there.texts,
         there.tokens,
-    )
-
-
-def _one_minus(estimate: Estimate) -> Estimate:
-    influence = None if estimate.influence is None else -estimate.influence
-    return replace(
-        estimate,
-        value=1 - estimate.value,
-        low=1 - estimate.high,
-        high=1 - estimate.low,
-        influence=influence,
     )

@@ -88,8 +88,9 @@ class PropagationCell(LimitedCell):
                 before.total,
             )
         ratio = ratio_of_means(after.sums, after.counts, before.sums, before.counts, self.coverage)
-        moved = replace(ratio, value=ratio.value - 1, low=ratio.low - 1, high=ratio.high - 1)
-        return of_texts(moved, after.in_texts).with_notes(positions=str(self.positions))
+        return of_texts(ratio.affine(1, -1), after.in_texts).with_notes(
+            positions=str(self.positions)
+        )
 
     def direct(self, quantity: str, *, massive: bool = True) -> Estimate:
         """The part of the change that the residual stream carries; beside it what is recomputed.

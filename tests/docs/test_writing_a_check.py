@@ -117,7 +117,7 @@ def test_every_argument_is_told():
 
 def test_every_kind_of_cell_is_told_with_what_the_function_gets():
     table = rows(PAGE, "| `cells` | tests")
-    assert [in_code(row[0])[0].strip('"') for row in table] == list(kinds())
+    assert sorted(in_code(row[0])[0].strip('"') for row in table) == sorted(kinds())
     assert all(hasattr(sae_checks, in_code(row[2])[0]) for row in table)
 
 

@@ -43,12 +43,11 @@ def check_best_scale(cell: Cell) -> Estimate:
     )
 
 
-@check(cells="sae", needs=_ABOUT_THE_MEAN, unit="times")
+@check(cells="shrinkage", needs=_ABOUT_THE_MEAN, unit="times")
 def check_shrinkage(cell: Cell) -> Estimate:
     """Without an L1 penalty, reconstructions vary as much as activations call for."""
-    inside = cell.over(cell.in_context)
-    return inside.shrinkage(massive=False).with_notes(
-        value_all_tokens=inside.shrinkage().value, massive_tokens=inside.massive_tokens
+    return cell.best_scale(massive=False).with_notes(
+        value_all_tokens=cell.best_scale().value, massive_tokens=cell.massive_tokens
     )
 
 

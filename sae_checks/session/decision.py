@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from sae_checks.baseline.comparison import Comparison
 from sae_checks.baseline.paired import PairedCell
-from sae_checks.evals.kind import AnyCell
+from sae_checks.evals.kind import AnyCell, evaluations_of
 from sae_checks.evals.selector import CellSelector
 from sae_checks.judge.check import Check
 from sae_checks.judge.coverage import Coverage
@@ -63,7 +63,7 @@ class DecisionRule:
         if limit.report_only or math.isnan(estimate.value):
             return judge(estimate, limit)
         adjusted = self._adjusted(measurement, check, ref, estimate)
-        growing = self.adaptive and not self.complete(measurement, ref)
+        growing = self.adaptive and not self.complete(measurement, check, ref)
         return judge(
             estimate,
             limit,
@@ -77,9 +77,12 @@ class DecisionRule:
         self, measurement: Measurement, check: Check, ref: CellRef, estimate: Estimate
     ) -> Estimate:
         """An estimate with the interval by which its cell fails."""
+        own = self._fixed_beside_a_baseline(check, self.own_coverage())
         coverage = self._fixed_beside_a_baseline(check, self.shared_coverage(check, ref))
-        known = estimate.at(coverage)
-        if known is not None:
+        # A check may have made something else of an estimate: then it does not tell its own
+        # interval any more, and the check has to be asked again.
+        again, known = estimate.at(own), estimate.at(coverage)
+        if again is not None and known is not None and _alike(again, estimate):
             return known
         adjusted: Estimate = check.function(self._cell(measurement, check, ref, coverage))
         if math.isnan(adjusted.value):  # so sure one cannot be that there is anything to measure
@@ -92,14 +95,15 @@ class DecisionRule:
         return coverage if check.compared is None else replace(coverage, stopping=False)
 
     @staticmethod
-    def complete(measurement: Measurement, ref: CellRef) -> bool:
+    def complete(measurement: Measurement, check: Check, ref: CellRef) -> bool:
         """Whether all tables that a cell is cut from have the whole budget."""
-        saes = set(ref.saes)
+        saes, evaluations = set(ref.saes), evaluations_of(check)
         return all(
             table.complete
             for key, table in measurement.tables.items()
             if key.dataset in ref.datasets
-            and (ref.kind.whole_release or saes.intersection(table.saes))
+            and key.evaluation in evaluations
+            and (ref.kind.whole_release or saes.issuperset(table.saes))
         )
 
     def _cell(
@@ -110,3 +114,11 @@ class DecisionRule:
         assert self.comparison is not None, "comparisons are collected only with a baseline"
         fixed = self._fixed_beside_a_baseline(check, coverage)
         return self.comparison.cell(check.compared, ref, self.thresholds, fixed)
+
+
+def _alike(one: Estimate, other: Estimate) -> bool:
+    """Whether two estimates have the same interval, up to rounding."""
+    size = max(abs(one.value), one.standard_error)
+    return math.isclose(one.low, other.low, rel_tol=1e-9, abs_tol=1e-9 * size) and math.isclose(
+        one.high, other.high, rel_tol=1e-9, abs_tol=1e-9 * size
+    )

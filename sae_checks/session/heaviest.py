@@ -27,7 +27,7 @@ def heaviest_units(
     None of a cell of several SAEs, or where the estimate is not made of influences.
     """
     units = worst_units(verdict)
-    if not units or cell.sae is None:
+    if not units or cell.sae is None or len(cell.saes) != 1:
         return ()
     if cell.task is None:
         return _documents(measurement, cell, cell.sae, units)

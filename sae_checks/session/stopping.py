@@ -87,7 +87,7 @@ class Adaptive:
         except UnmeasuredError:  # what comes last, as ablations do, keeps nobody waiting
             return bool(asked.check.needs & measured_at_the_end())
         if verdict.status == "not_applicable":
-            return self._rule.complete(so_far, asked.cell)
+            return self._rule.complete(so_far, asked.check, asked.cell)
         own, shared = (
             self._rule.own_coverage(),
             self._rule.shared_coverage(asked.check, asked.cell),

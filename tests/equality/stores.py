@@ -22,6 +22,8 @@ from tests.equality.comparison import EqualityError
 
 Columns = dict[str, NDArray[Any]]
 _NAMES = ("sae", "task", "observed")  # of the key of a table
+# Evaluations whose tables have folders of their own beside those of texts and tasks.
+_BESIDE = ("activity", "positions", "propagation", "stack", "stack_tasks")
 _WIDE = ("ordinary_counts", "ordinary_sums", "massive_counts", "massive_sums")
 
 
@@ -39,6 +41,8 @@ POSITION_SUMS = Kind("position sums", ("position", "massive"), ("tokens", "sum")
 KINDS = (
     POSITION_SUMS,
     Kind("tokens", ("text", "position")),
+    Kind("active features", ("text", "document", "feature"), ("tokens",)),
+    Kind("duplicates", ("feature",), ("cosine",)),
     Kind("ablations", ("feature", "item"), ("delta_ln_p",), of_task=True),
     Kind("features", ("feature",), ("score",), of_task=True),
     Kind("items", ("item",), ("prompt_tokens",), of_task=True),
@@ -52,10 +56,12 @@ class TableName(NamedTuple):
     sae: str
     task: str = ""
     observed: str = ""
+    evaluation: str = ""  # one of those beside texts and tasks
 
     def __str__(self) -> str:
         observed = f" observed at {self.observed}" if self.observed else ""
-        return " on ".join(part for part in (self.sae + observed, self.task) if part)
+        of = f" ({self.evaluation})" if self.evaluation else ""
+        return " on ".join(part for part in (self.sae + observed, self.task) if part) + of
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,9 @@ def _tables(path: Path, store: Path) -> Iterator[tuple[TableName, Rows]]:
     owner = np.array(list(zip(*(owners[n].tolist() for n in _NAMES), strict=True)), dtype=object)
     for sae, task, observed in sorted({tuple(one) for one in owner.tolist()}):
         its = np.asarray((owner == (sae, task, observed)).all(axis=1))
-        table = TableName(kind, sae, task, "" if observed in (None, sae) else observed)
+        evaluation = next((p for p in path.relative_to(store).parts if p in _BESIDE), "")
+        where = "" if observed in (None, sae) else observed
+        table = TableName(kind, sae, task, where, evaluation)
         yield table, Rows(keys[its], {n: values[its] for n, values in columns.items()})
 
 

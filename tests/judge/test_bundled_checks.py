@@ -140,6 +140,7 @@ def task_table(layer: int, needs: frozenset[str]) -> TaskTable:
 CLASSES = [(ROW > 0) & (ROW < 10), ROW == 0, ROW >= 10]
 POSITIONS = {
     **dict.fromkeys(("in_context", "declared_l0", "declared_explained_variance"), (1, 15)),
+    **dict.fromkeys(("evenness", "shrinkage"), (1, 15)),
     "past_context": (32, 62),
     "sae": (1, 62),
     "release": (1, 62),

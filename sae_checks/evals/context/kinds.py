@@ -10,6 +10,8 @@ from sae_checks.evals.collect import CellCollector
 from sae_checks.evals.context import EVALUATION
 from sae_checks.evals.context.cells import Cell, ReleaseCell
 from sae_checks.evals.context.columns import NEEDS
+from sae_checks.evals.context.evenness import ranges_of
+from sae_checks.evals.context.reconstruction import is_shrunk
 from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.kind import CellKind, Registration
 from sae_checks.evals.selector import CellSelector, refuse_less
@@ -24,6 +26,8 @@ NAME = EVALUATION.name
 # The whole of a regime, from the training context and the measured one; None where it is empty.
 _Regime = Callable[[int | None, int], PositionRange | None]
 _Ranges = Callable[[PositionRanges], tuple[PositionRange, ...]]
+# Whether an SAE is asked at all, measured up to so many positions.
+_Fits = Callable[[SaeRef, int], bool]
 
 
 def text_cell(
@@ -85,6 +89,23 @@ def _per_sae(collector: CellCollector, check: Check) -> Iterable[CellRef]:
         yield CellRef(check.cells, Place.of_sae(name, sae), (sae,))
 
 
+def _over_training(fits: _Fits, collector: CellCollector, check: Check) -> Iterable[CellRef]:
+    """Of each SAE that is fit to be asked, the claim over its training context."""
+    for sae in collector.release.saes:
+        if fits(sae, collector.context):
+            place = Place.of_sae(collector.release.name, sae)
+            inside = in_context_range(sae.training_context, collector.context)
+            yield CellRef(check.cells, place.at(POSITIONS, inside), (sae,))
+
+
+def _has_ranges(sae: SaeRef, context: int) -> bool:
+    return len(ranges_of(sae.training_context, context)) > 1
+
+
+def _is_not_shrunk(sae: SaeRef, context: int) -> bool:
+    return not is_shrunk(sae.architecture)
+
+
 def _one(collector: CellCollector, check: Check) -> Iterable[CellRef]:
     if collector.have_a_trend(check):
         yield CellRef(check.cells, Place.of_release(collector.release.name))
@@ -125,7 +146,11 @@ PAST_CONTEXT = CellKind(
     _evaluations,
     ranges=_past,
 )
+EVENNESS = CellKind("evenness", partial(_over_training, _has_ranges), _given_sae, _evaluations)
+SHRINKAGE = CellKind("shrinkage", partial(_over_training, _is_not_shrunk), _given_sae, _evaluations)
 WHOLE_SAE = CellKind("sae", _per_sae, _given_sae, _evaluations)
 WHOLE_RELEASE = CellKind("release", _one, _given_release, _evaluations, whole_release=True)
 
-CONTEXT = Registration((IN_CONTEXT, PAST_CONTEXT, WHOLE_SAE, WHOLE_RELEASE), EVALUATION)
+CONTEXT = Registration(
+    (IN_CONTEXT, PAST_CONTEXT, WHOLE_SAE, WHOLE_RELEASE, EVENNESS, SHRINKAGE), EVALUATION
+)

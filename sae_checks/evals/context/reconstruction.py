@@ -6,6 +6,7 @@ distances from the centre c in the place of norms, (x − c)·(x̂ − c) does.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -37,6 +38,11 @@ _SMALL = 1e-4
 _NOT_SHRUNK = ("topk", "jumprelu", "gated", "matching_pursuit")
 
 
+def is_shrunk(architecture: str) -> bool:
+    """Whether training may have made features smaller, as an L1 penalty does by its coefficient."""
+    return not any(part in architecture for part in _NOT_SHRUNK)
+
+
 def _ratio(x: FloatArray, rebuilt: FloatArray) -> FloatArray:
     return np.asarray(rebuilt / np.where(x < _SMALL, 1.0, x))
 
@@ -46,7 +52,9 @@ def _product(x: FloatArray, rebuilt: FloatArray, error: FloatArray) -> FloatArra
 
 
 def _cosine(x: FloatArray, rebuilt: FloatArray, error: FloatArray) -> FloatArray:
-    return np.asarray(_product(x, rebuilt, error) / (x * rebuilt))
+    lengths = x * rebuilt
+    # Where nothing is active and there is no bias, nothing points anywhere.
+    return np.asarray(_product(x, rebuilt, error) / np.where(lengths == 0, np.inf, lengths))
 
 
 def _square(rebuilt: FloatArray) -> FloatArray:
@@ -109,19 +117,6 @@ class Reconstructed:
         scale = ratio_of_sums(product.sums, square.sums, square.counts, self.coverage)
         return of_texts(scale, square.in_texts)
 
-    def shrinkage(self, *, massive: bool = True) -> Estimate:
-        """The best scale, of an SAE whose training has no penalty that shrinks its features.
-
-        Not applicable to others: how much an L1 penalty shrinks depends on its coefficient.
-        """
-        architecture = self.table.sae.architecture
-        if not any(part in architecture for part in _NOT_SHRUNK):
-            return inapplicable(
-                f"SAEs of the architecture {architecture} are trained with a penalty that shrinks "
-                "features by as much as its coefficient says, which is not known"
-            )
-        return self.best_scale(massive=massive)
-
     def rescaling_gain(self, *, massive: bool = True) -> Estimate:
         """How much more variance c + a (x̂ - c) would explain than x̂ does, at the best a.
 
@@ -148,7 +143,7 @@ class Reconstructed:
         over = float(excess.sum()) / (rebuilt * whole)
         gain = over * float(excess.sum())
         influence = 2 * over * excess - gain * (square.sums / rebuilt + parts / whole)
-        return self._estimate(gain, influence, spread, lowest=0.0)
+        return self._estimate(gain, influence, spread, lowest=0.0, highest=math.inf)
 
     def constant_error(self, *, massive: bool = True) -> Estimate:
         """The share of Σ‖x - x̂‖² that is one constant vector: A²/B, A the mean of ê·(x - x̂).
@@ -171,7 +166,7 @@ class Reconstructed:
         share = float(mean * abs(mean) / square)
         influence = 2 * abs(mean) / square * (along.sums - mean * along.counts) / error.total
         influence -= share / square * (error.sums - square * error.counts) / error.total
-        return self._estimate(share, influence, error, lowest=-1.0)
+        return self._estimate(share, influence, error, lowest=-1.0, highest=1.0)
 
     def _tokens(self, quantity: TokenQuantity, massive: bool) -> Tokens:
         return tokens_of(self.table, self.positions, quantity, massive)
@@ -184,8 +179,14 @@ class Reconstructed:
         return of_texts(mean, tokens.in_texts)
 
     def _estimate(
-        self, value: float, influence: FloatArray, tokens: Tokens, *, lowest: float
+        self,
+        value: float,
+        influence: FloatArray,
+        tokens: Tokens,
+        *,
+        lowest: float,
+        highest: float,
     ) -> Estimate:
         units = int((tokens.counts > 0).sum())
-        made = linearised(value, influence, self.coverage, lowest, 1.0, units)
+        made = linearised(value, influence, self.coverage, lowest, highest, units)
         return of_texts(replace(made, tokens=tokens.total), tokens.in_texts)

@@ -22,7 +22,8 @@ _Figure = Callable[[SaeRef], DeclaredFigure | None]
 
 def _cells(figure: _Figure, collector: CellCollector, check: Check) -> Iterable[CellRef]:
     for sae in collector.release.saes:
-        if figure(sae) is not None:
+        # Of which positions the figure is, is not known without a training context.
+        if figure(sae) is not None and sae.training_context is not None:
             inside = in_context_range(sae.training_context, collector.context)
             place = Place.of_sae(collector.release.name, sae).at(POSITIONS, inside)
             yield CellRef(check.cells, place, (sae,))

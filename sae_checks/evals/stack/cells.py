@@ -5,7 +5,7 @@ All tables of a cell are of the same texts, so that every difference is taken on
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -71,6 +71,8 @@ class StackCell(LimitedCell):
             )
         ratio = ratio_of_sums(whole.sums, sums, whole.counts, self.coverage)
         joint = whole.sums.sum() / max(whole.total, 1)
+        # Where one has to be surer, there may be nothing to compare with.
+        ratio = replace(ratio, spread=None)
         return of_texts(ratio, whole.in_texts).with_notes(joint=joint, sum_alone=summed.value)
 
     def _of(self, tokens: Tokens) -> Estimate:

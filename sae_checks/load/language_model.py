@@ -196,13 +196,15 @@ class LanguageModel:
             bypassed, entering = bound.entry(clean.taps, clean.block_inputs, replacement)
             if entering is not None:
                 stack.enter_context(self._bypass(bypassed, entering))
-            stack.enter_context(bound.splice(clean.taps, replacement))
             # As a pass meets them: an edit of the last hook_resid_mid moves what is seen after it,
             # and one of a place what is seen there under another name.
-            for name in sorted({*edits, *taps}, key=lambda n: (self.depth(n), n not in edits)):
+            changed = {*edits, hook_point}
+            for name in sorted({*changed, *taps}, key=lambda n: (self.depth(n), n not in changed)):
+                if name == hook_point:
+                    stack.enter_context(bound.splice(clean.taps, replacement))
                 if name in taps:
                     stack.enter_context(self._keep(name, seen, block_inputs))
-                if name in edits:
+                if name in edits and name != hook_point:
                     stack.enter_context(self._bound[name].edit(edits[name]))
             final: Tensor = self._base(input_ids=clean.tokens, use_cache=False).last_hidden_state
         return ResumedPass(clean.tokens, seen, block_inputs, final)

@@ -89,7 +89,8 @@ class _Arriving:
         """Of so many first positions; of all without a number."""
         if count is None:
             return self
-        x, written = self.x[:, :count].clone(), self.written[:, :count].clone()
+        x = self.x[:, :count].clone()
+        written = x if self.written is self.x else self.written[:, :count].clone()
         return _Arriving(self.seen, x, written, self.batch.first(count))
 
 
@@ -150,6 +151,11 @@ class _Loop:
         those before it left: a pass and an encoding per SAE give all prefixes and the whole.
         """
         assert not any(each.observed(intervention) for each in asking), "no pass has them all"
+        if tuple(saes) != intervention.saes:
+            raise ValueError(
+                f"{intervention.name} is not in the order of the model, which is "
+                f"{'+'.join(sae.sae_id for sae in saes)}"
+            )
         depth = self.model.depth
         before: ModelPass = self.clean
         arrived, left = dict(self.clean.taps), dict[str, Tensor]()

@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sae_checks.errors import ReleaseError
 from sae_checks.records.declared import Declared, DeclaredFigure
 
 _IN_PATH = re.compile(r"average_l0_(\d+)")
@@ -20,7 +19,6 @@ _DIRECTORY, _PATH, _CONFIG = "sae_lens's directory", "its path", "its cfg.json"
 
 def declared_figures(
     get: Callable[[str], Any],
-    where: str,
     location: str,
     directory: Mapping[str, float],
     *,
@@ -30,23 +28,21 @@ def declared_figures(
 
     Args:
         get: looks a name up in its configuration.
-        where: whose configuration that is, for messages.
         location: where its weights lie.
         directory: the directory's figures, by its own names.
         target_l0: whether the directory's L0 is what training aimed at.
 
-    Raises:
-        ReleaseError: a figure in the configuration is no number, or an L0 below 0.
+    What is written and is no such figure is not declared.
     """
     figures = [
-        (_number(get("l0"), "l0", where, lowest=0.0), _CONFIG, False),
+        (_number(get("l0"), above=0.0), _CONFIG, False),
         (_in_path(location), _PATH, False),
         (directory.get("l0"), _DIRECTORY, target_l0),
         # The k of a TopK SAE is its L0, but for tokens with fewer features above 0.
-        (_number(_k(get), "k", where, lowest=0.0), _CONFIG, True),
+        (_number(_k(get), above=0.0), _CONFIG, True),
     ]
     variance = [
-        (_number(get(name), name, where), _CONFIG, False)
+        (_number(get(name)), _CONFIG, False)
         for name in ("explained_variance", "variance_explained")
     ]
     variance.append((directory.get("variance_explained"), _DIRECTORY, False))
@@ -68,15 +64,8 @@ def _k(get: Callable[[str], Any]) -> Any:
     return None
 
 
-def _number(value: Any, name: str, where: str, *, lowest: float = -math.inf) -> float | None:
-    if value is None:
-        return None
+def _number(value: Any, *, above: float = -math.inf) -> float | None:
+    """A figure; None where what is written is none, as a logger that broke off leaves NaN."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ReleaseError(
-            f"the cfg.json of {where} says {name} = {value!r}, which must be a number"
-        )
-    if value < lowest:
-        raise ReleaseError(
-            f"the cfg.json of {where} says {name} = {value!r}, which must be {lowest:g} or more"
-        )
-    return float(value)
+        return None
+    return float(value) if value > above else None

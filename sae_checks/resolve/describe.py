@@ -130,8 +130,7 @@ def _of_head(get: _Reader, hook_point: str, key: str) -> str:
 
 def _declared(listing: Listing, entry: Entry, get: _Reader) -> Declared:
     """The figures that are declared of an SAE, and what it was trained on."""
-    where = f"SAE {entry.sae_id!r} of {listing.name!r}"
-    figures = declared_figures(get, where, entry.location, entry.figures, target_l0=entry.target_l0)
+    figures = declared_figures(get, entry.location, entry.figures, target_l0=entry.target_l0)
     return replace(figures, dataset=get("dataset_path"))
 
 

@@ -6,6 +6,8 @@ be known before that. OLMo 2 alone has its norms elsewhere, after attention and 
 
 from __future__ import annotations
 
+import re
+
 from sae_checks.resolve.hook_point import parse_hook_point
 
 RESIDUAL_SITES = ("hook_resid_pre", "hook_resid_mid", "hook_resid_post")
@@ -28,6 +30,21 @@ _SITES = (
     "hook_mlp_out",
 )
 
+UNKNOWN = len(_SITES)  # the place of what a block has under a name of its own
+_OF_MODULES = tuple(
+    (re.compile(path), site)
+    for path, site in (
+        (r"(input_layernorm|ln_1)(\.\w+)?", "ln1.hook_normalized"),
+        (r"(self_attn|attn|attention)\.input", "ln1.hook_normalized"),
+        (r"(self_attn|attn|attention)\.\w+_proj(\.input)?", "attn.hook_z"),
+        (r"(self_attn|attn|attention)(\.output)?", "hook_attn_out"),
+        (r"(pre_feedforward_layernorm|ln_2)(\.\w+)?", "ln2.hook_normalized"),
+        (r"mlp\.input", "mlp.hook_in"),
+        (r"mlp(\.output)?", "mlp.hook_out"),
+        (r"post_feedforward_layernorm(\.\w+)?", "hook_mlp_out"),
+    )
+)
+
 
 def depth(hook_point: str) -> tuple[int, int]:
     """Block, and place within the block; sorts as a pass meets hook points.
@@ -40,7 +57,17 @@ def depth(hook_point: str) -> tuple[int, int]:
         return layer, 0
     if site == "hook_resid_post":
         return layer + 1, 0
-    return layer, _SITES.index(site) if site in _SITES else len(_SITES)
+    return layer, _SITES.index(_standing_for(site)) if _standing_for(site) in _SITES else UNKNOWN
+
+
+def is_known(hook_point: str) -> bool:
+    """Whether its place within its block is known by its name."""
+    return depth(hook_point)[1] != UNKNOWN
+
+
+def _standing_for(site: str) -> str:
+    """The site of TransformerLens that a module path of Hugging Face's lies next to."""
+    return next((known for path, known in _OF_MODULES if path.fullmatch(site)), site)
 
 
 def is_residual_stream(hook_point: str) -> bool:

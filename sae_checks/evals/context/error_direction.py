@@ -1,9 +1,9 @@
 """The direction of each SAE's mean error, learnt on a few texts before it is measured on all.
 
-The mean of ê·(x − x̂) over tokens is the part of the mean error that lies along ê: with ê learnt
-apart from it, it is unbiased and has an interval like any other mean, while the length of a mean
-vector is neither. It is at most ‖E[x − x̂]‖, and near it where the mean error stands out of the
-noise of a few hundred tokens.
+The mean of ê·(x − x̂) over tokens is the part of the mean error that lies along ê: with ê learnt on
+a few of the texts, it is all but unbiased and has an interval like any other mean, while the length
+of a mean vector is neither. It is at most ‖E[x − x̂]‖, and near it where the mean error stands out
+of the noise of a few hundred tokens.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ def error_directions(
     assert isinstance(measuring.dataset, TextDataset), "the context evaluation reads texts"
     model, dataset = measuring.model, measuring.dataset
     saes = {i.saes[0].sae_id: i.saes[0] for i in measuring.interventions}
+    if not saes:  # none of those that lack something can be read
+        return {}
     hook_points = sorted({at for sae in saes.values() for at in (sae.hook_point, sae.writes)})
     sums = dict[str, Tensor]()
     # Nothing past a position changes what is seen there: the training context is all that is read.

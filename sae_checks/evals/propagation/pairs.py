@@ -17,7 +17,7 @@ import numpy as np
 
 from sae_checks.records import SaeRef
 from sae_checks.records.selectors import Selector
-from sae_checks.resolve.model_order import depth, is_residual_stream
+from sae_checks.resolve.model_order import depth, is_known, is_residual_stream
 
 # Each SAE is observed at so many later places at most, so that cost grows with the number of SAEs
 # and not with its square. The 13 SAEs of gpt2-small's residual stream have all their 78 pairs.
@@ -72,10 +72,10 @@ def both_residual(spliced: SaeRef, observed: SaeRef) -> bool:
 def _later(saes: tuple[SaeRef, ...]) -> Mapping[SaeRef, tuple[SaeRef, ...]]:
     """By SAE, those that it is paired with."""
     families: dict[object, list[SaeRef]] = {}
-    at_place = Counter(depth(sae.writes) for sae in saes)
+    at_place = Counter(_written(sae) for sae in saes)
     alike: Counter[object] = Counter()
     for sae in saes:
-        place = depth(sae.writes)
+        place = _written(sae)
         rank = alike[place, sae.d_sae]
         alike[place, sae.d_sae] += 1
         families.setdefault((sae.d_sae, rank), []).append(sae)
@@ -84,8 +84,23 @@ def _later(saes: tuple[SaeRef, ...]) -> Mapping[SaeRef, tuple[SaeRef, ...]]:
     found: dict[SaeRef, set[SaeRef]] = {sae: set() for sae in saes}
     for family in families.values():
         for sae in family:
-            found[sae].update(o for o in family if depth(o.hook_point) > depth(sae.writes))
+            found[sae].update(other for other in family if _comes_after(other, sae))
     return {sae: _some(sorted(others, key=_place)) for sae, others in found.items()}
+
+
+def _written(sae: SaeRef) -> object:
+    """Where an SAE writes; what leaves a block is what enters the next one: one place."""
+    place = depth(sae.writes)
+    return place if place[1] == 0 else sae.writes
+
+
+def _comes_after(other: SaeRef, sae: SaeRef) -> bool:
+    """Whether an SAE reads what an earlier one's splice changes, as far as names tell."""
+    if depth(other.hook_point)[0] == depth(sae.writes)[0] and not (
+        is_known(other.hook_point) and is_known(sae.writes)
+    ):
+        return False
+    return other != sae and depth(other.hook_point) > depth(sae.writes)
 
 
 def _place(sae: SaeRef) -> tuple[int, int]:

@@ -103,9 +103,9 @@ def _by_hook_point(saes: Iterable[SaeRef]) -> list[list[SaeRef]]:
     return list(found.values())
 
 
-def _depth(sae: SaeRef) -> tuple[int, int]:
-    """Sorts as a pass meets where SAEs write."""
-    return depth(sae.writes)
+def _depth(sae: SaeRef) -> tuple[tuple[int, int], list[tuple[int, str]]]:
+    """Sorts as a pass meets where SAEs write; those of one place, such as heads, by their ids."""
+    return depth(sae.writes), _by_id(sae)
 
 
 def _by_id(sae: SaeRef) -> list[tuple[int, str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sae_checks.evals.propagation.pairs import (
@@ -101,3 +103,22 @@ def test_a_pair_is_renamed_where_both_saes_are():
     assert renamed is not None
     assert str(renamed(pair, {"a": "x", "b": "y"})) == "x->y"
     assert renamed(pair, {"a": "x"}) is None
+
+
+def test_what_reads_at_a_module_path_is_not_paired_with_what_it_writes_itself():
+    """Gemma Scope 2's transcoders, beside SAEs at the outputs of the same MLPs and at heads."""
+    transcoders = [
+        replace(
+            sae(f"model.layers.{n}.pre_feedforward_layernorm.output", f"t{n}"),
+            hook_point_out=f"blocks.{n}.hook_mlp_out",
+        )
+        for n in range(3)
+    ]
+    assert pairs(*transcoders) == ["t0->t1", "t0->t2", "t1->t2"]
+    out = sae("blocks.1.hook_mlp_out", "out", d_sae=32)
+    assert pairs(transcoders[1], out) == []
+    heads = [sae(f"blocks.1.attn.hook_z.head_{n}", f"h{n}") for n in range(2)]
+    assert pairs(*heads, sae("blocks.2.hook_resid_pre", "r")) == ["h0->r", "h1->r"]
+    strange = sae("model.layers.1.mlp.experts", "strange")
+    assert pairs(strange, out) == pairs(out, strange) == []
+    assert pairs(sae("blocks.0.hook_resid_pre", "r"), strange) == ["r->strange"]

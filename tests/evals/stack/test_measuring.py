@@ -162,17 +162,27 @@ def test_batches_and_how_many_states_are_held_change_nothing(monkeypatch):
             np.testing.assert_allclose(found, values, rtol=1e-4, atol=1e-4, err_msg=column)
 
 
-def test_saes_are_spliced_in_in_the_order_of_the_model():
+def test_a_stack_that_is_not_in_the_order_of_the_model_is_refused():
+    """Its prefixes would be told apart wrongly."""
     texts, saes = random_texts(), [loaded_sae(site) for site in RESIDUAL]
-    model = language_model()
-    bind(model, saes)
-    backwards = [Intervention(tuple(sae.ref for sae in reversed(saes)))]
-    measuring = Measuring(
-        model, SaeSource.of(saes), TextDataset(texts), backwards, PLAN, PassOptions()
-    )
-    found = {t.observed.sae_id: t for t in measure_once(measuring, StackMeasurer(measuring))}
-    for name, table in measured(saes, texts).items():
-        np.testing.assert_array_equal(found[name].columns["ce_sae"], table.columns["ce_sae"])
+    with pytest.raises(ValueError, match=r"is not in the order of the model, which is blocks\.0"):
+        measured(saes[::-1], texts)
+
+
+# Of one module, so that one's splice meets the other's on the way.
+SHARED = ("blocks.1.hook_resid_mid", "blocks.1.hook_mlp_in", "blocks.1.hook_mlp_out")
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "llama", "gemma2"])
+def test_places_of_one_module(architecture):
+    texts, saes = random_texts(texts=4), [loaded_sae(site, seed=n) for n, site in enumerate(SHARED)]
+    tables = measured(saes, texts, model=language_model(architecture))
+    log_p = reference(architecture, saes, texts)
+    targets = torch.from_numpy(texts.tokens)[:, 1:, None]
+    expected = -log_p[:, :-1].gather(-1, targets).squeeze(-1).numpy()
+    found = tables[saes[-1].ref.sae_id].columns["ce_sae"][:, :-1]
+    known = ~np.isnan(found)
+    np.testing.assert_allclose(found[known], expected[known], rtol=1e-4, atol=1e-4)
 
 
 def test_a_pass_and_an_encoding_per_sae_give_all_prefixes(monkeypatch):

@@ -12,6 +12,7 @@ from sae_checks import demo
 from tests.plugin.gate_run import GateRun, run_gate
 
 FIRST, SECOND = "blocks.1.hook_resid_pre", "blocks.2.hook_resid_pre"
+THIRD = "blocks.3.hook_resid_pre"
 CHECKS = "declared or l0_growth or usable or check_l0["
 
 
@@ -27,9 +28,10 @@ def copied(folder: Path, sae: str, **metadata: object) -> None:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> GateRun:
     folder = tmp_path_factory.mktemp("declared")
-    # Twice the L0 that it has, and no training context; and more variance than there is.
-    copied(folder / "mine", FIRST, l0=27.0, context_size=None, dataset_path="the/pile")
+    # Twice the L0 that it has; more variance than there is; and no training context.
+    copied(folder / "mine", FIRST, l0=27.0, dataset_path="the/pile")
     copied(folder / "mine", SECOND, l0=None, explained_variance=1.1)
+    copied(folder / "mine", THIRD, l0=27.0, context_size=None)
     return run_gate(
         folder, f"--sae={folder / 'mine'}", "--sae-corpus=tales", f"--sae-store={folder / 'store'}",
         "--sae-tokens=25600", "-k", CHECKS,
@@ -39,13 +41,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> GateRun:
 def test_saes_are_held_to_what_they_declare_and_to_nothing_else(run: GateRun):
     declared = {case.name: case.outcome for case in run.cases if "declared" in case.name}
     assert declared == {
-        f"check_declared_l0[{FIRST}-1:254]": "failed",
+        f"check_declared_l0[{FIRST}-1:63]": "failed",
         f"check_declared_explained_variance[{SECOND}-1:63]": "failed",
     }
 
 
 def test_the_message_says_what_was_declared_and_where(run: GateRun):
-    case = run.named(f"check_declared_l0[{FIRST}-1:254]")
+    case = run.named(f"check_declared_l0[{FIRST}-1:63]")
     assert "is below the minimum of 0.67 times" in case.message
     assert "declared = 27, declared_by = its cfg.json, corpus = tales, not the/pile" in case.message
     assert "asked: Up to the training context, as many features are active" in case.message
@@ -56,12 +58,12 @@ def test_the_message_says_what_was_declared_and_where(run: GateRun):
 
 def test_nothing_is_asked_past_a_training_context_that_is_not_declared(run: GateRun):
     assert (
-        "sae-checks: training context of 1 of 2 SAEs not declared; say it with "
+        "sae-checks: training context of 1 of 3 SAEs not declared; say it with "
         "--sae-training-context TOKENS. Until then all positions measured count as within it, and "
         "nothing is asked past it\n"
     ) in run.output
     past = {c.properties["sae"] for c in run.cases if c.name.startswith(("check_l0_g", "check_us"))}
-    assert past == {SECOND}
-    inside = [c.name for c in run.cases if c.name.startswith(f"check_l0[{FIRST}")]
-    assert inside[0] == f"check_l0[{FIRST}-1:254]"
-    assert inside[-1] == f"check_l0[{FIRST}-128:254]"
+    assert past == {FIRST, SECOND}
+    inside = [c.name for c in run.cases if c.name.startswith(f"check_l0[{THIRD}")]
+    assert inside[0] == f"check_l0[{THIRD}-1:254]"
+    assert inside[-1] == f"check_l0[{THIRD}-128:254]"

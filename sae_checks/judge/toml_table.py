@@ -35,7 +35,7 @@ class TomlTable:
 
     def known(self, key: str, legal: Iterable[str], kind: str) -> None:
         """Refuse a key that is not legal, with the nearest legal one."""
-        choices = sorted(legal)
+        choices = sorted(set(legal))
         if key in choices:
             return
         nearest = get_close_matches(key, choices, n=1)

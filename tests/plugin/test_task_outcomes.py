@@ -91,6 +91,7 @@ def test_every_check_is_asked_of_each_sae_on_the_task(tmp_path):
         "pair": "",
         "stack": "",
         "stack_saes": "",
+        "shift": "",
         "first_position": "",
         "last_position": "",
         "value": "2.5",
@@ -334,7 +335,9 @@ def test_a_task_that_could_not_be_measured_never_passes(tmp_path):
         "task mine: none of its questions can be asked of this model (3 answers that the tokenizer "
         "does not know); leave it out with --sae-task"
     )
-    run = judge(tmp_path, task_failures={"mine": sentence}, arguments=("-k", "features or mine"))
+    run = judge(
+        tmp_path, task_failures={"mine": sentence}, arguments=("-k", "positive_features or mine")
+    )
     assert run.exit_code == 1
     assert {case.properties["task"] for case in run.with_outcome("passed")} == {TASK}
     errors = run.with_outcome("error")

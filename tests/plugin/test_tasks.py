@@ -87,7 +87,7 @@ def test_the_demos_tasks_are_run_unasked(first, store):
     assert not any(case.properties["metric"].startswith("ablated") for case in first.cases)
     of_saes = [case for case in of_tasks(first) if case.properties["sae"]]
     assert {case.properties["texts"] for case in of_saes} == {"40"}
-    assert len(files(store, "items.parquet")) == len(SAES) * len(TASKS)
+    assert len(files(store, "items.parquet")) == (len(SAES) + 1) * len(TASKS)  # and the stack
 
 
 def test_layer_0_fails_past_its_training_context(first):
@@ -114,7 +114,8 @@ def test_a_second_run_measures_nothing(tmp_path, first, store, without_torch):
 
 def test_the_stored_tasks_are_judged_alone(tmp_path, first, store, without_torch):
     (folder,) = (store / "measurements").iterdir()
-    given = (f"--sae-measurements={folder}", "-k", "check_task_")
+    stack = "check_stack_accuracy_drop or check_stack_delta_ln_p"
+    given = (f"--sae-measurements={folder}", "-k", f"check_task_ or {stack}")
     again = run_gate(tmp_path, *given, pythonpath=without_torch)
     assert again.exit_code in (0, 1)
     assert_judged_alike(again.cases, of_tasks(first))

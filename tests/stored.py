@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -407,6 +407,15 @@ def write_measurement(
         store.write(
             TableRef(type(stacked), dataset, stacked.intervention, stacked.observed), stacked
         )
+    measured = measured_datasets(refs.values(), task_failures or {}, second=bool(second))
+    store.write_manifest(measured, reasons)
+    return store.folder
+
+
+def measured_datasets(
+    tasks: Iterable[TaskRef], task_failures: Mapping[str, str], *, second: bool
+) -> list[MeasuredDataset]:
+    """On what a made-up release was measured, by evaluation."""
     texts = {"corpus": "tales", "texts": TEXTS}
     evaluations = ("context", "activity", "positions", "propagation", "stack")
     measured = [MeasuredDataset(ON_TEXTS, each, texts) for each in evaluations]
@@ -415,15 +424,14 @@ def write_measurement(
         measured.append(MeasuredDataset(ON_SECOND, "context", told))
     measured += [
         MeasuredDataset(DatasetRef.of_task(ref), name, described(ref))
-        for ref in refs.values()
+        for ref in tasks
         for name in ("tasks", "stack_tasks")
     ]
     measured += [
         MeasuredDataset(DatasetRef.of_task(task_ref(task)), "tasks", {}, reason)
-        for task, reason in (task_failures or {}).items()
+        for task, reason in task_failures.items()
     ]
-    store.write_manifest(measured, reasons)
-    return store.folder
+    return measured
 
 
 def change_sealed(path: Path, **changes: object) -> None:

@@ -70,6 +70,7 @@ class LanguageModel:
         # TransformerLens leaves models without LayerNorm uncentered, whatever is asked for.
         self.centered = center_writing_weights and has_layer_norm(self.blocks)
         self._bound: dict[str, BoundHookPoint] = {}
+        self._widths: dict[str, int] = {}  # of those that were tried out
         self._tried = try_out(self._base, self.blocks, self._sample())
 
     @property
@@ -106,6 +107,8 @@ class LanguageModel:
             ModelError: the model lacks the hook point, what it tells of the residual stream does
                 not add up, or resuming from it does not give back what the clean pass gives.
         """
+        if hook_point in self._widths:  # several SAEs read there
+            return self._widths[hook_point]
         bound = self._bound[hook_point] = bind_hook_point(
             hook_point, self.blocks, self._base, self.centered, self._tried.moments
         )
@@ -128,7 +131,8 @@ class LanguageModel:
                     f"{difference:.2g} from the model's own pass; this architecture is not "
                     "supported"
                 )
-        return int(tap.shape[-1])
+        self._widths[hook_point] = int(tap.shape[-1])
+        return self._widths[hook_point]
 
     def _sample(self) -> Tensor:
         tokens = torch.arange(1, 9, device=self.device) % int(self.config.vocab_size)

@@ -132,7 +132,7 @@ class Place:
                 value = selector.renamed(value, matches)
                 if value is None:
                     return None
-            found.append((selector.name, str(value)))
+            found.append((selector.name, selector.key(value)))
         return tuple(found)
 
 

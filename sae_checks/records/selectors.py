@@ -125,6 +125,7 @@ class Selector:
         renamed: a value with the ids of SAEs replaced by those of a mapping, or None where one has
             none; None itself for a selector that holds no ids of SAEs.
         dataset: whether it tells on which data was measured.
+        key: how a baseline writes a value, where its name does not tell it from all others.
         title: of the one block that summaries make of all its cells; "": each value has a block.
     """
 
@@ -135,6 +136,7 @@ class Selector:
     renamed: Callable[[Any, Mapping[str, str]], Any] | None = field(default=None, compare=False)
     dataset: bool = field(default=False, compare=False)
     title: str = field(default="", compare=False)
+    key: Callable[[Any], str] = field(default=str, compare=False)
 
 
 def _of_match(sae_id: str, matches: Mapping[str, str]) -> str | None:

@@ -143,6 +143,11 @@ class Table:
         some = next(iter({**self.labels, **self.columns}.values()), None)
         return 0 if some is None else len(some)
 
+    def side_table(self, name: str, kind: type[_Side]) -> _Side | None:
+        """A side table; None where it was not measured."""
+        found = self.side.get(name)
+        return found if isinstance(found, kind) else None
+
     @property
     def measured(self) -> frozenset[str]:
         """The columns and side tables that it has."""

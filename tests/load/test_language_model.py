@@ -369,3 +369,11 @@ def test_a_spelled_out_gelu_is_fused():
     fused = LanguageModel(plain, None).hf.transformer.h[0].mlp.act
     assert isinstance(fused, torch.nn.GELU)
     torch.testing.assert_close(fused(x), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_a_hook_point_is_tried_once(monkeypatch):
+    """Of several SAEs that read there."""
+    model = language_model("gpt2")
+    width = model.bind("blocks.1.hook_mlp_out")
+    monkeypatch.setattr(model, "clean", None)  # no further pass
+    assert model.bind("blocks.1.hook_mlp_out") == width

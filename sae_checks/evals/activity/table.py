@@ -161,14 +161,12 @@ class ActivityTable(Table):
     @property
     def active(self) -> ActiveFeatures | None:
         """Where it was measured."""
-        found = self.side.get(ACTIVE_FEATURES)
-        return found if isinstance(found, ActiveFeatures) else None
+        return self.side_table(ACTIVE_FEATURES, ActiveFeatures)
 
     @property
     def duplicates(self) -> Duplicates | None:
         """Where they were looked for."""
-        found = self.side.get(DUPLICATES)
-        return found if isinstance(found, Duplicates) else None
+        return self.side_table(DUPLICATES, Duplicates)
 
     @cached_property
     def document_numbers(self) -> IntArray:

@@ -120,8 +120,7 @@ class ContextTable(Table):
     @property
     def position_sums(self) -> PositionSums | None:
         """Where they were measured."""
-        found = self.side.get(POSITION_SUMS)
-        return found if isinstance(found, PositionSums) else None
+        return self.side_table(POSITION_SUMS, PositionSums)
 
     def keep_documents(self, which: BoolArray) -> ContextTable:
         """Some of the documents, (units,); tokens of the others are as if not measured."""

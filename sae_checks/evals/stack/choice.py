@@ -46,6 +46,7 @@ STACK = Selector(
     "stack",
     properties=(("stack", str), ("stack_saes", lambda name: " ".join(name.ids))),
     renamed=_renamed,
+    key=lambda name: "+".join(name.ids),  # others may have the same ends
 )
 
 

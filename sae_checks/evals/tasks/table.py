@@ -202,14 +202,12 @@ class TaskTable(Table):
     @property
     def features(self) -> FeatureTable | None:
         """Where they were scored."""
-        found = self.side.get(FEATURES)
-        return found if isinstance(found, FeatureTable) else None
+        return self.side_table(FEATURES, FeatureTable)
 
     @property
     def ablations(self) -> AblationTable | None:
         """Where features were ablated."""
-        found = self.side.get(ABLATIONS)
-        return found if isinstance(found, AblationTable) else None
+        return self.side_table(ABLATIONS, AblationTable)
 
     @property
     def prompt_tokens(self) -> IntArray:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sae_checks.evals.stack.choice import STACK, StackName, interventions, stacks, told
 from sae_checks.records import SaeRef
+from sae_checks.records.place import Place
 from sae_checks.resolve.hook_point import parse_hook_point
 from tests.builders import language_model, release, sae_ref
 
@@ -116,6 +117,15 @@ def test_names_are_short_and_are_renamed_whole():
     assert STACK.renamed(name, matches).ids == tuple(matches.values())
     del matches[name.ids[3]]
     assert STACK.renamed(name, matches) is None
+
+
+def test_a_baseline_tells_stacks_apart_that_have_the_same_ends():
+    """With --sae-ids, another SAE may be missing in their middle."""
+    names = [StackName(("a", middle, "z")) for middle in ("b", "c")]
+    places = [Place.of_release("mine").at(STACK, name) for name in names]
+    assert str(names[0]) == str(names[1])
+    assert places[0].key() == (("stack", "a+b+z"),)
+    assert places[0].key() != places[1].key()
 
 
 def test_what_a_run_says_at_its_start():

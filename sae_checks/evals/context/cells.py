@@ -144,6 +144,10 @@ class Cell(Reconstructed, Recovered, LimitedCell):
         explained = replace(unexplained.affine(-1, 1), value=1 - value)
         return of_texts(explained, spread.in_texts)
 
+    def with_error_shared_by(self, estimates: int) -> Cell:
+        """The cell as one of several that are to be as sure together as one (Bonferroni)."""
+        return replace(self, coverage=self.coverage.shared_by(estimates))
+
     def usable_context(self, delta_ce_max: float | None, window: int) -> Estimate:
         """How far ΔCE holds its limit, in training contexts: (last position + 1)/T.
 
@@ -165,7 +169,7 @@ class Cell(Reconstructed, Recovered, LimitedCell):
             return every
         windows = self._windows(training, min(window, training // 4))
         # Of many windows one lies above by chance: together they are to be as sure as one cell.
-        shared = replace(self, coverage=self.coverage.shared_by(len(windows)))
+        shared = self.with_error_shared_by(len(windows))
         means = [shared.over(each).mean_difference("ce_sae", "ce_clean") for each in windows]
 
         def reach(ends: list[float]) -> float:

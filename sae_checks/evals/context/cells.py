@@ -28,14 +28,8 @@ from sae_checks.evals.context.tokens import (
 from sae_checks.evals.context.variance import variance_by_document
 from sae_checks.evals.limited import LimitedCell
 from sae_checks.judge.coverage import FIXED, Coverage
-from sae_checks.judge.statistics import (
-    Estimate,
-    inapplicable,
-    rank_correlation,
-    ratio_of_means,
-    ratio_of_sums,
-    undefined,
-)
+from sae_checks.judge.estimate import Estimate, inapplicable, undefined
+from sae_checks.judge.statistics import rank_correlation, ratio_of_means, ratio_of_sums
 from sae_checks.judge.thresholds import Limit, Thresholds
 from sae_checks.records import BoolArray, FloatArray, PositionRange
 from sae_checks.records.place import Place

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sae_checks.evals.context.tokens import Quantity
-from sae_checks.judge.statistics import Estimate, inapplicable
+from sae_checks.judge.estimate import Estimate, inapplicable
 from sae_checks.records import PositionRange
 from sae_checks.records.ranges import position_ranges
 

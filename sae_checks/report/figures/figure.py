@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -57,11 +58,13 @@ class Axis:
         title: what is drawn along it, with its unit.
         log: whether in powers of ten.
         categories: of one that has names in place of numbers, in their order.
+        ticks: places along it that have names; () leaves numbers.
     """
 
     title: str
     log: bool = False
     categories: tuple[str, ...] = ()
+    ticks: tuple[tuple[float, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,8 @@ class Trace:
         shade: 0 to 1, from the first layer to the last; None: `category` says which colour.
         category: 0, 1, …: of what has no order.
         choice: the one of `Figure.choices` with which it is shown; "": always.
-        columns: of parallel coordinates: those that are its axes, from left to right.
+        columns: of parallel coordinates: those that are its axes, from left to right, each with
+            its name on the horizontal axis.
     """
 
     kind: TraceKind
@@ -93,7 +97,7 @@ class Trace:
     shade: float | None = None
     category: int = 0
     choice: str = ""
-    columns: tuple[str, ...] = ()
+    columns: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -179,6 +183,11 @@ def runs(parts: Sequence[int]) -> list[slice]:
 def shade(index: int, count: int) -> float:
     """Of the index-th of `count` in order: 0 to 1."""
     return index / (count - 1) if count > 1 else 0.5
+
+
+def slug(text: str) -> str:
+    """A name for files and links, of letters, digits and dashes; it may be that of another text."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-").lower()[:40]
 
 
 def _written(values: Column) -> list[str]:

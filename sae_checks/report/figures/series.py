@@ -37,6 +37,15 @@ def task_tables(result: RunResult, task: str) -> list[tuple[SaeRef, TaskTable]]:
     return [(sae, tables[sae.sae_id]) for sae in result.facts.release.saes if sae.sae_id in tables]
 
 
+def labels_of(saes: Sequence[SaeRef]) -> dict[str, str]:
+    """A short name of each SAE by its id: its layer, with its site where layers have several."""
+    layers = [str(sae.layer) for sae in saes]
+    places = [f"{sae.layer} {sae.site.removeprefix('hook_')}" for sae in saes]
+    ids = [sae.sae_id for sae in saes]
+    short = next(each for each in (layers, places, ids) if len(set(each)) == len(saes))
+    return dict(zip(ids, short, strict=True))
+
+
 def tasks_of(result: RunResult) -> tuple[str, ...]:
     """The tasks that were measured, in the order of the manifest."""
     if result.measurement is None:
@@ -79,10 +88,11 @@ def item_mean(table: TaskTable, values: FloatArray) -> Estimate:
     if not np.isfinite(values).all():
         return undefined("not finite on some items")
     ones = np.ones(len(values))
-    if table.clusters is not None:
-        index = np.unique(table.clusters, return_inverse=True)[1]
-        values, ones = (np.bincount(index, weights=each) for each in (values, ones))
-    return ratio_of_sums(values, ones, ones, FIXED)
+    if table.clusters is None:
+        return ratio_of_sums(values, ones, ones, FIXED)
+    index = np.unique(table.clusters, return_inverse=True)[1]
+    sums, counts = (np.bincount(index, weights=each) for each in (values, ones))
+    return ratio_of_sums(sums, counts, counts, FIXED)
 
 
 def ends_of(estimates: Sequence[Estimate]) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -47,7 +47,12 @@ def _panel(panel: Panel) -> dict[str, Any]:
 
 
 def _axis(axis: Axis) -> dict[str, Any]:
-    return {"title": axis.title, "log": axis.log, "categories": list(axis.categories)}
+    return {
+        "title": axis.title,
+        "log": axis.log,
+        "categories": list(axis.categories),
+        "ticks": [list(tick) for tick in axis.ticks],
+    }
 
 
 def _trace(trace: Trace) -> dict[str, Any]:
@@ -60,7 +65,7 @@ def _trace(trace: Trace) -> dict[str, Any]:
     }
     named = ("x", "y", "z", "low", "high", "text", "choice")
     said |= {name: getattr(trace, name) for name in named if getattr(trace, name)}
-    return {**said, "columns": list(trace.columns)} if trace.columns else said
+    return {**said, "columns": [list(each) for each in trace.columns]} if trace.columns else said
 
 
 def _mark(mark: Mark) -> dict[str, Any]:

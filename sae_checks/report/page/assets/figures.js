@@ -64,10 +64,15 @@ function escaped(text) {
   return String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 }
 
+/** Values along an axis: names are shown as they are, numbers stay. */
+function along(values, axis) {
+  return axis.categories.length ? values.map(escaped) : values;
+}
+
 const DRAWN = {
   line(trace, table, panel) {
     const get = (name) => taken(column(table, name), trace.rows);
-    const shared = { x: get(trace.x), type: "scatter" };
+    const shared = { x: along(get(trace.x), panel.x), type: "scatter" };
     // What is not above 0 has no place on a logarithmic axis.
     const floor = Math.min(...get(trace.y).filter((value) => value > 0)) / 3;
     const drawable = (values) => panel.y.log ? values.map((value) => (value > 0 ? value : null)) : values;
@@ -91,10 +96,10 @@ const DRAWN = {
       { ...edge, y: ends(trace.low), fill: "tonexty", fillcolor: colour(trace, 0.12) },
     ];
   },
-  points(trace, table) {
+  points(trace, table, panel) {
     const get = (name) => taken(column(table, name), trace.rows);
     const drawn = {
-      x: get(trace.x),
+      x: along(get(trace.x), panel.x),
       y: get(trace.y),
       name: escaped(trace.name),
       type: "scatter",
@@ -147,7 +152,7 @@ const DRAWN = {
     });
     const most = Math.max(...z.filter((value) => value !== null).map(Math.abs), 1e-9);
     return [{
-      x: xs, y: ys, z: grid, text: said, type: "heatmap",
+      x: xs.map(escaped), y: ys.map(escaped), z: grid, text: said, type: "heatmap",
       name: escaped(trace.name),
       hovertemplate: "%{y}<br>%{x}<br>%{text}<extra></extra>",
       colorscale: panel.symmetric ? "RdBu" : "Viridis",
@@ -158,11 +163,11 @@ const DRAWN = {
     }];
   },
   parallel(trace, table) {
-    const columns = trace.columns.map((name) => taken(column(table, name), trace.rows));
+    const columns = trace.columns.map(([name]) => taken(column(table, name), trace.rows));
     const x = [], y = [];
     columns[0].forEach((_, row) => {
-      trace.columns.forEach((name, at) => {
-        x.push(name);
+      trace.columns.forEach(([, name], at) => {
+        x.push(escaped(name));
         y.push(columns[at][row]);
       });
       x.push(null);
@@ -209,7 +214,10 @@ function axisOf(axis) {
   };
   if (axis.log) Object.assign(made, { dtick: 1, exponentformat: "power" });
   if (axis.categories.length) {
-    Object.assign(made, { categoryorder: "array", categoryarray: axis.categories });
+    Object.assign(made, { categoryorder: "array", categoryarray: axis.categories.map(escaped) });
+  }
+  if (axis.ticks.length) {
+    Object.assign(made, { tickvals: axis.ticks.map(([at]) => at), ticktext: axis.ticks.map(([, name]) => escaped(name)) });
   }
   return made;
 }

@@ -185,7 +185,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     gate_session = session.config.stash.get(_SESSION, None)
     if gate_session is None or not gate_session.outcomes or xdist.is_worker(session.config):
         return
-    result = replace(gate_session.result(), junit=getattr(session.config.option, "xmlpath", None))
+    result = replace(
+        gate_session.result(),
+        junit=getattr(session.config.option, "xmlpath", None),
+        invocation=tuple(map(str, session.config.invocation_params.args)),
+    )
     written, fails = _write(gate_session, result)
     session.config.stash[_RESULT], session.config.stash[_WRITTEN] = result, written
     if exitstatus != pytest.ExitCode.OK:

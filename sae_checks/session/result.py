@@ -276,6 +276,7 @@ class RunResult:
         stale: the accepted failures of this release that accept nothing any more.
         plan: what the whole budget would cost and could tell; of `--sae-plan` alone.
         junit: where the JUnit report is written, if one is.
+        invocation: the arguments of pytest that started the run; none where they are not known.
     """
 
     facts: RunFacts
@@ -290,6 +291,7 @@ class RunResult:
     stale: tuple[StaleFailure, ...] = ()
     plan: BudgetPlan | None = None
     junit: str | None = None
+    invocation: tuple[str, ...] = ()
 
     def known_failure(self, outcome: Outcome) -> KnownFailure | None:
         """The accepted failure that covers a test, if any does and its day has not passed."""

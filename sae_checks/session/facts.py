@@ -43,7 +43,7 @@ def run_facts(gate: Gate, checks: Collection[Check]) -> RunFacts:
         items=options.items,
         whole_answers=options.answer == "whole",
         within_context=len(within),
-        notes=tuple(notes(checks, gate.release)),
+        notes=tuple(notes(checks, gate.release, gate.judged_part)),
         tables=None if store is None else store.folder,
         stored=judged,
         baseline=None if comparison is None else _baseline(comparison, gate.release),

@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 
 from sae_checks.judge.check import Check
-from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.estimate import Estimate
 from sae_checks.judge.thresholds import KnownFailure, Question, Thresholds
 from sae_checks.judge.verdict import Verdict
 from sae_checks.records import Manifest, Measurement, Release

@@ -15,7 +15,7 @@ from sae_checks.evals.propagation.cells import PropagationCell, PropagationRelea
 from sae_checks.evals.registry import kinds
 from sae_checks.evals.tasks.cells import TaskCell
 from sae_checks.evals.tasks.release import TaskReleaseCell
-from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.estimate import Estimate
 from tests import stored
 from tests.docs.pages import example, in_code, page, rows
 from tests.measuring import FEATURE_NEEDS, ITEM_NEEDS, PAIR_NEEDS, TEXT_NEEDS
@@ -91,9 +91,9 @@ def test_its_claim_decides_and_its_ranges_say_where(tmp_path):
     ],
 )
 def test_what_has_no_value_fails_or_is_not_applicable(tmp_path, function, outcome, told):
-    assert f'`sae_checks.judge.statistics.{function}("why")`' in PAGE
+    assert f'`sae_checks.judge.estimate.{function}("why")`' in PAGE
     check = PYTHON.replace('cell.ratio("l1", "l0")', f'{function}("why")')
-    check = f"from sae_checks.judge.statistics import {function}\n{check}"
+    check = f"from sae_checks.judge.estimate import {function}\n{check}"
     run = judge(tmp_path, stored.write_measurement(tmp_path), check)
     assert run.exit_code == (1 if outcome == "failed" else 0), run.output
     assert {case.outcome for case in run.cases} == {outcome}

@@ -19,7 +19,7 @@ from sae_checks.evals import registry
 from sae_checks.evals.collect import CellCollector
 from sae_checks.evals.kind import evaluations_of
 from sae_checks.judge.check import Check
-from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.estimate import Estimate
 from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
 from sae_checks.judge.thresholds_file import CheckRules, parse_thresholds
 from sae_checks.judge.verdict import judge

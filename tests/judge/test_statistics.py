@@ -11,14 +11,13 @@ from scipy.stats import skew, spearmanr
 from scipy.stats import t as student_t
 
 from sae_checks.judge.coverage import Coverage
+from sae_checks.judge.estimate import further, undefined
 from sae_checks.judge.statistics import (
     difference_of_shares,
-    further,
     linearised,
     rank_correlation,
     ratio_of_means,
     ratio_of_sums,
-    undefined,
 )
 
 COVERAGE = Coverage(0.95)

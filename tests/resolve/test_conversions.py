@@ -16,6 +16,7 @@ from sae_checks.resolve import describe, find
 from sae_checks.resolve.conversions import CONVERSIONS, OWN_LAYOUT, conversion_named
 from sae_checks.resolve.describe import _Source
 from sae_checks.resolve.directory import named, read_release, release_names
+from sae_checks.resolve.hook_point import choose_name
 
 METADATA = ("context_size", "dataset_path", "prepend_bos")
 
@@ -113,7 +114,8 @@ def test_sites_kinds_and_models_by_names_are_the_loaders(name: str, no_network: 
         for entry in named(description):
             config = getter(entry.repo_id, entry.path, "cpu", False, None)
             site = conversion.site(entry)
-            assert config["hook_name"] in (site, f"blocks.{layer(config)}.{site}")
+            read = choose_name(config["hook_name"], config.get("hf_hook_name"))
+            assert read in (site, f"blocks.{layer(config)}.{site}", hugging_face(config, site))
             assert conversion.kind(entry) == {
                 "jumprelu_transcoder": "transcoder",
                 "jumprelu_skip_transcoder": "skip transcoder",
@@ -123,6 +125,10 @@ def test_sites_kinds_and_models_by_names_are_the_loaders(name: str, no_network: 
             )
             count += 1
     assert count > 0
+
+
+def hugging_face(config: dict[str, Any], site: str | None) -> str:
+    return f"model.layers.{layer(config)}.{site}"
 
 
 def layer(config: dict[str, Any]) -> str:

@@ -207,9 +207,9 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "--sae-report",
         reports,
-        "write the run's report of a format to a file: summary=FILE, accepted-failures=FILE; "
-        "several with commas",
-        "FORMAT=FILE,...",
+        "write a report of the run to a file: FILE.html is the page, summary=FILE and "
+        "accepted-failures=FILE are text; several with commas",
+        "FILE.html,FORMAT=FILE,...",
         field="reports",
         stage="report",
     ),

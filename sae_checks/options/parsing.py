@@ -89,8 +89,15 @@ def path(text: str) -> Path:
 
 
 def reports(text: str) -> tuple[tuple[str, Path], ...]:
-    """Formats and files, "summary=run.txt", with commas between them."""
-    found = [tuple(part.strip() for part in pair.partition("=")[::2]) for pair in text.split(",")]
+    """Formats and files, "summary=run.txt", with commas between them; "run.html" is the page."""
+    found = [_report(pair) for pair in text.split(",")]
     if not all(name and file for name, file in found):
-        raise argparse.ArgumentTypeError(f"must be FORMAT=FILE, not {text!r}")
+        raise argparse.ArgumentTypeError(f"must be FORMAT=FILE, or FILE.html, not {text!r}")
     return tuple((name, path(file)) for name, file in found)
+
+
+def _report(text: str) -> tuple[str, str]:
+    if "=" not in text and text.strip().lower().endswith((".html", ".htm")):
+        return "page", text.strip()
+    name, _, file = text.partition("=")
+    return name.strip(), file.strip()

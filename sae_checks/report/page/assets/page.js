@@ -1,0 +1,2 @@
+startFigures();
+startCells();

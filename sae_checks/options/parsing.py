@@ -38,7 +38,7 @@ def _there(text: str) -> Path:
         raise argparse.ArgumentTypeError(f"must be a name or a path, not {text!r}")
     try:
         path = Path(text).expanduser()
-        path.exists()
+        path.resolve().exists()
     except (OSError, RuntimeError, ValueError) as error:  # ValueError: it holds a zero byte
         shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
         said = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")

@@ -10,7 +10,8 @@ from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.context.tokens import Quantity, tokens_of, undefined_on
 from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.judge.coverage import FIXED
-from sae_checks.judge.statistics import Estimate, ratio_of_sums, undefined
+from sae_checks.judge.estimate import Estimate, undefined
+from sae_checks.judge.statistics import ratio_of_sums
 from sae_checks.judge.thresholds import Limit
 from sae_checks.records import FloatArray, PositionRange, SaeRef
 from sae_checks.records.place import Place

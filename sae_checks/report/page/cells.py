@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.estimate import Estimate
 from sae_checks.records.selectors import POSITIONS
 from sae_checks.report.sentence import sentence
 from sae_checks.report.summary import excess, told_of

@@ -20,6 +20,18 @@ def positive_number(text: str) -> int:
     return number
 
 
+def at_most(most: int) -> Callable[[str], int]:
+    """A parser of whole numbers from 1 to one beyond which nobody could measure."""
+
+    def parse(text: str) -> int:
+        number = positive_number(text)
+        if number > most:
+            raise argparse.ArgumentTypeError(f"must be {most:,} or less, not {text!r}")
+        return number
+
+    return parse
+
+
 def whole_number(text: str) -> int:
     """A whole number, with or without commas."""
     try:

@@ -9,16 +9,16 @@ import torch
 
 from tests.architectures import CONTEXT, VOCABULARY
 from tests.builders import shared_language_model
+from tests.exhaustive import diagonal
 from tests.load.hooked import SETTINGS, hooked
 from tests.load.plain_hooks import HEAD_SITES, INNER_SITES, SITES, lacks
 
 TOKENS = torch.randint(0, VOCABULARY, (2, CONTEXT), generator=torch.Generator().manual_seed(1))
-CASES = [
-    (architecture, site)
-    for architecture in SETTINGS
-    for site in (*SITES, *INNER_SITES, *HEAD_SITES)
-    if not lacks(architecture, site)
-]
+CASES = diagonal(
+    list(SETTINGS),
+    (*SITES, *INNER_SITES, *HEAD_SITES),
+    there=lambda architecture, site: not lacks(architecture, site),
+)
 made = cache(hooked)
 
 

@@ -19,6 +19,7 @@ from tests.architectures import (
     randomized,
 )
 from tests.builders import language_model, shared_hooked_transformer, shared_language_model
+from tests.exhaustive import diagonal
 from tests.load.plain_hooks import (
     HEAD_SITES,
     INNER_SITES,
@@ -47,7 +48,9 @@ def noise_like(x, seed=2):
     return torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("hook_point", ALL_SITES)
+@pytest.mark.parametrize(
+    ("architecture", "hook_point"), diagonal(list(ARCHITECTURES), ALL_SITES, whole=("gpt2",))
+)
 def test_taps_and_resumed_passes_equal_plain_hooks(architecture, tokens, hook_point):
     model = shared_language_model(architecture)
     if lacks(architecture, hook_point):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.architectures import ARCHITECTURES, CONTEXT, VOCABULARY
 from tests.builders import shared_language_model
+from tests.exhaustive import examples
 from tests.load.plain_hooks import SITES, lacks, shared_plain_hooks
 
 TOKENS = torch.randint(
@@ -82,7 +83,7 @@ def test_edits_everywhere_at_once(models):
     check(models, sites[0], sites[1:], sites[1:])
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(15))
 @given(st.data())
 def test_any_edits_and_taps_in_any_order(models, data):
     _, _, sites = models

@@ -17,9 +17,9 @@ from sae_checks.load.sae import LoadedSae
 from sae_checks.load.texts import Texts
 from sae_checks.measure.calibration import measured_tokens
 from sae_checks.measure.dataset import Dataset
-from sae_checks.measure.evaluation import Evaluation, Measuring
+from sae_checks.measure.evaluation import Evaluation, Measurer, Measuring
 from sae_checks.measure.loaded import LoadedModels, SaeSource, bind_saes, load_models
-from sae_checks.measure.once import measure_once
+from sae_checks.measure.once import measure_together
 from sae_checks.measure.plan import Plan
 from sae_checks.measure.progress import Progress
 from sae_checks.measure.request import WantedDataset
@@ -103,6 +103,7 @@ class Injection:
         model, changed = model or self.model, {sae.ref.sae_id: sae for sae in saes}
         source, tables = SaeSource.of(self._beside(changed)), list[Table]()
         for wanted, dataset in self._datasets:
+            listening: list[tuple[Measuring, Measurer]] = []
             for evaluation in wanted.evaluations:
                 # What is measured in the end, as ablations are, tells nothing that gates.
                 plan = Plan.of(evaluation.columns, self._request.needs, wanted.offered)
@@ -111,7 +112,9 @@ class Injection:
                     model, source, dataset, list(observed), plan, self._loaded.settings, observed
                 )
                 if observed:
-                    tables += measure_once(measuring, evaluation.measurer(measuring))
+                    listening.append((measuring, evaluation.measurer(measuring)))
+            if listening:
+                tables += measure_together(listening)
         return tables
 
     def _beside(self, changed: Mapping[str, LoadedSae]) -> list[LoadedSae]:

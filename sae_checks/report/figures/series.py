@@ -10,7 +10,8 @@ from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.context.tokens import Quantity, tokens_of, undefined_on
 from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.judge.coverage import FIXED
-from sae_checks.judge.statistics import Estimate, ratio_of_sums, undefined
+from sae_checks.judge.estimate import Estimate, undefined
+from sae_checks.judge.statistics import ratio_of_sums
 from sae_checks.judge.thresholds import Limit
 from sae_checks.records import FloatArray, PositionRange, SaeRef
 from sae_checks.records.place import Place
@@ -21,20 +22,37 @@ INTERVALS = "Bands and bars are 95% intervals of each figure by itself, over doc
 _SINGLE, _PER_OCTAVE = 16, 8
 
 
+# Places within a layer, in the order in which a pass meets them; others between the two.
+_SITES = {"hook_resid_pre": 0, "hook_resid_mid": 2, "hook_mlp_out": 3, "hook_resid_post": 4}
+
+
+def in_model_order(saes: Iterable[SaeRef]) -> list[SaeRef]:
+    """SAEs as a pass through the model meets them."""
+    return sorted(saes, key=lambda sae: (sae.layer, _SITES.get(sae.site, 1)))
+
+
 def context_tables(result: RunResult) -> list[tuple[SaeRef, ContextTable]]:
-    """The SAEs measured on texts, in the order of the release."""
+    """The SAEs measured on texts, in the order of the model."""
     if result.measurement is None:
         return []
     tables = result.measurement.of(ContextTable)
-    return [(sae, tables[sae.sae_id]) for sae in result.facts.release.saes if sae.sae_id in tables]
+    return [
+        (sae, tables[sae.sae_id])
+        for sae in in_model_order(result.facts.release.saes)
+        if sae.sae_id in tables
+    ]
 
 
 def task_tables(result: RunResult, task: str) -> list[tuple[SaeRef, TaskTable]]:
-    """The SAEs measured on a task, in the order of the release."""
+    """The SAEs measured on a task, in the order of the model."""
     if result.measurement is None:
         return []
     tables = result.measurement.of(TaskTable, task)
-    return [(sae, tables[sae.sae_id]) for sae in result.facts.release.saes if sae.sae_id in tables]
+    return [
+        (sae, tables[sae.sae_id])
+        for sae in in_model_order(result.facts.release.saes)
+        if sae.sae_id in tables
+    ]
 
 
 def labels_of(saes: Sequence[SaeRef]) -> dict[str, str]:

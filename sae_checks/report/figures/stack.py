@@ -10,7 +10,8 @@ from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.context.tokens import Tokens, tokens_of
 from sae_checks.evals.stack.tables import StackTable
 from sae_checks.judge.coverage import FIXED
-from sae_checks.judge.statistics import Estimate, ratio_of_sums, undefined
+from sae_checks.judge.estimate import Estimate, undefined
+from sae_checks.judge.statistics import ratio_of_sums
 from sae_checks.records import PositionRange
 from sae_checks.report.figures.figure import Axis, Column, Data, Figure, Panel, Trace, slug
 from sae_checks.report.figures.series import INTERVALS, context_tables, ends_of, labels_of

@@ -214,6 +214,13 @@ OPTIONS: tuple[Option, ...] = (
         stage="report",
     ),
     Option(
+        "--sae-figures",
+        path,
+        "write the figures of the page to a folder, as SVG and PNG, and their tables as CSV",
+        "DIR",
+        stage="report",
+    ),
+    Option(
         "--sae-measurements",
         path,
         "judge these stored tables; no model, SAE or torch is loaded",

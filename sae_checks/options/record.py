@@ -55,6 +55,7 @@ class Options:
     match: tuple[tuple[str, str], ...] = ()
     accept: Path | None = None
     reports: tuple[tuple[str, Path], ...] = ()
+    figures: Path | None = None
     store: Path = field(default_factory=lambda: Path(platformdirs.user_cache_dir("sae-checks")))
     thresholds: Path | None = None
     measurements: Path | None = None

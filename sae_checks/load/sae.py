@@ -117,7 +117,9 @@ def load_sae(
         # Taps give hook_z with its heads side by side, (..., n_heads * d_head), which is what the
         # reshaping would make of it.
         sae.turn_off_forward_pass_hook_z_reshaping()
-    return LoadedSae(ref, sae.eval())
+    loaded = LoadedSae(ref, sae.eval())
+    _refuse_not_working(loaded)
+    return loaded
 
 
 def _read(release: Release, ref: SaeRef, device: str, dtype: str) -> Any:
@@ -166,8 +168,25 @@ def _is_of_files(error: Exception) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """The first line of an error's message."""
-    return str(error).strip().split("\n")[0] or type(error).__name__
+    """The first line of an error's message; of one that ends in a colon, the next one too."""
+    first, *rest = [line.strip() for line in str(error).strip().split("\n")]
+    if first.endswith(":") and rest:
+        return f"{first} {rest[0]}".rstrip(".")
+    return first or type(error).__name__
+
+
+def _refuse_not_working(loaded: LoadedSae) -> None:
+    """Refuse an SAE that cannot encode a token, such as one whose k is more than its features."""
+    ref, sae = loaded.ref, loaded.sae
+    token = torch.zeros(1, 1, ref.d_in, dtype=sae.dtype, device=sae.device)
+    try:
+        with ignored_warnings(), torch.inference_mode():
+            loaded.reconstruct(token)
+    except Exception as error:  # sae_lens's own code on what its files say: not a bug of the gate
+        raise SaeError(
+            f"SAE {ref.sae_id!r} cannot encode an activation of width {ref.d_in:,}: "
+            f"{_reason(error)}; its cfg.json does not go with its weights, save it again"
+        ) from error
 
 
 def _refuse_not_finite(ref: SaeRef, sae: Any) -> None:

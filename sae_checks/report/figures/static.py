@@ -116,7 +116,11 @@ def _draw(axes: Any, panel: Panel, data: Data, choice: str) -> None:
 def _axis(axes: Any, which: str, axis: Axis, *, heat: bool) -> None:
     getattr(axes, f"set_{which}label")(axis.title)
     if axis.log:
+        from matplotlib.ticker import LogFormatter, NullFormatter
+
         getattr(axes, f"set_{which}scale")("log")
+        getattr(axes, f"{which}axis").set_major_formatter(LogFormatter())
+        getattr(axes, f"{which}axis").set_minor_formatter(NullFormatter())
     ticks = axis.ticks or tuple((float(at), name) for at, name in enumerate(axis.categories))
     if ticks:
         getattr(axes, f"set_{which}ticks")(*zip(*ticks, strict=True))

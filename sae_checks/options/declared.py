@@ -229,6 +229,13 @@ OPTIONS: tuple[Option, ...] = (
         stage="report",
     ),
     Option(
+        "--sae-figures",
+        path,
+        "write the figures of the page to a folder, as SVG and PNG, and their tables as CSV",
+        "DIR",
+        stage="report",
+    ),
+    Option(
         "--sae-markdown",
         path,
         "write the run's report in Markdown to this file, as for a pull request; it is appended to "

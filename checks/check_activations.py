@@ -12,11 +12,14 @@ def check_norm_growth(cell: Cell) -> Estimate:
     A transcoder's activations are guarded where it writes and where it reads; the norm that grows,
     or shrinks, the more of the two is judged.
     """
-    name = max(cell.table.norms, key=lambda each: _change(cell.growth(each, massive=False)))
-    judged = cell.growth(name, massive=False).with_notes(
+    norms = cell.table.norms
+    # Which of two is judged is seen on the sample: together they are to be as sure as one.
+    one = cell.with_error_shared_by(len(norms))
+    name = max(norms, key=lambda each: _change(one.growth(each, massive=False)))
+    judged = one.growth(name, massive=False).with_notes(
         value_all_tokens=cell.growth(name).value, massive_tokens=cell.massive_tokens
     )
-    return judged.with_notes(norm=name) if len(cell.table.norms) > 1 else judged
+    return judged.with_notes(norm=name) if len(norms) > 1 else judged
 
 
 @check(cells="sae", needs=("norm",), unit="fraction")

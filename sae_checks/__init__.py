@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sae_checks.evals.stack.cells import StackCell, StackedSaeCell
     from sae_checks.evals.tasks.cells import TaskCell
     from sae_checks.evals.tasks.release import TaskReleaseCell
-    from sae_checks.judge.statistics import Estimate
+    from sae_checks.judge.estimate import Estimate
 
 __all__ = [
     "ActivityCell",
@@ -47,7 +47,7 @@ _HOMES = {
     "DeclaredCell": "sae_checks.evals.declared.cells",
     "PositionCell": "sae_checks.evals.positions.cells",
     "ShiftCell": "sae_checks.evals.shift.cells",
-    "Estimate": "sae_checks.judge.statistics",
+    "Estimate": "sae_checks.judge.estimate",
     "StackCell": "sae_checks.evals.stack.cells",
     "StackedSaeCell": "sae_checks.evals.stack.cells",
     "TaskCell": "sae_checks.evals.tasks.cells",

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from sae_checks.evals.registry import kind_named, refuse_unknown
 from sae_checks.judge.check import Check
-from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.estimate import Estimate
 from sae_checks.judge.thresholds import Limit
 from sae_checks.judge.topics import spaced
 

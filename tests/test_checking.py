@@ -8,7 +8,7 @@ import pytest
 
 from sae_checks.checking import check, check_of
 from sae_checks.evals.context.cells import Cell
-from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.estimate import Estimate
 from sae_checks.judge.thresholds import Limit
 
 

@@ -34,7 +34,7 @@ from sae_checks.evals.registry import selectors
 from sae_checks.evals.selector import CellSelector
 from sae_checks.judge.check import Check
 from sae_checks.judge.coverage import FIXED, Coverage
-from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.estimate import Estimate
 from sae_checks.judge.thresholds import QUESTIONS, Question, Thresholds
 from sae_checks.records import GROUPS, TEXTS, Measurement
 from sae_checks.records.place import CellKey, CellRef, Place

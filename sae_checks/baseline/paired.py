@@ -2,7 +2,7 @@
 
 Two measurements that rest on the same independent units (texts, documents, items) can be paired
 unit by unit: the influence of a unit on the difference of their values is the difference of its
-influences, from which the interval follows as that of any estimate (`statistics.py`). What both
+influences, from which the interval follows as that of any estimate (`estimate.py`). What both
 share, such as how hard a text is, cancels in it.
 
 A statistic of which no influences are known is taken again without each of a few groups of units.
@@ -23,7 +23,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from sae_checks.baseline.parts import changed
 from sae_checks.judge.coverage import Coverage
-from sae_checks.judge.statistics import Estimate, inapplicable, linearised, undefined
+from sae_checks.judge.estimate import Estimate, inapplicable, undefined
+from sae_checks.judge.statistics import linearised
 from sae_checks.judge.thresholds import Limit, Margin
 from sae_checks.judge.verdict import Verdict
 from sae_checks.records import FloatArray, IntArray

@@ -130,7 +130,9 @@ entries **{gateable:,} ({100 * gateable / entries:.1f}%) can be gated**; {whole}
 whole. This page is made from names alone, without network, by `{command}`.
 
 - *Kinds*: what the entries are, and their architecture where it is known without their files.
-- *Read at*: the hook point within a block; "own files" where only the SAEs' own files say.
+- *Read at*: the hook point within a block; "own files" where only the SAEs' own files say. Of Gemma
+  Scope 2's transcoders it is where their files say that they read, which sae_lens calls
+  `hook_mlp_in`, although that is another place ([hook points](hook-points.md)).
 - *Not declared*: what sae_lens's loader writes by itself, whatever the release says, or does not
   write. {without:,} entries declare no training context: all positions measured then count as
   within it, and nothing is asked past it, until `--sae-training-context TOKENS` says it. A data set

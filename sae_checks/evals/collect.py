@@ -29,6 +29,9 @@ class CellCollector:
         tasks: those that are measured.
         ablated: names of those on which features are ablated.
         shift: the name of the second corpus; "" where there is none.
+        stored: names of the interventions that are stored, where a part of what was measured is
+            judged: what was not spliced in together cannot be asked about; None: nothing is judged
+            in part.
     """
 
     release: Release
@@ -37,6 +40,7 @@ class CellCollector:
     tasks: tuple[TaskRef, ...]
     ablated: frozenset[str]
     shift: str = ""
+    stored: frozenset[str] | None = None
 
     def cells(self, check: Check) -> list[CellRef]:
         """The cells of a check, in the order of the release's SAEs."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -66,7 +66,7 @@ class CellKind:
     )
 
 
-def _nothing_to_note(release: Release) -> str:
+def _nothing_to_note(release: Release, stored: Collection[str] | None) -> str:
     return ""
 
 
@@ -80,13 +80,14 @@ class Registration:
             where they are cut from the tables of other evaluations alone.
         selectors: which the places of these cells have beside those of `records/selectors.py`.
         note: what the start of a run says of how a release's SAEs are put together for these cells;
-            "" where that goes without saying.
+            "" where that goes without saying. It is given the release, and the interventions
+            that are stored where a part of what was measured is judged (`CellCollector.stored`).
     """
 
     kinds: tuple[CellKind, ...]
     evaluation: Evaluation | None = None
     selectors: tuple[Selector, ...] = ()
-    note: Callable[[Release], str] = _nothing_to_note
+    note: Callable[[Release, Collection[str] | None], str] = _nothing_to_note
 
 
 def kind_of(kind: Kind) -> CellKind:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Collection, Iterable, Set
 
 from sae_checks.evals.activity.kinds import ACTIVITY
 from sae_checks.evals.context.kinds import CONTEXT
@@ -53,11 +53,13 @@ def selectors() -> tuple[Selector, ...]:
     return SELECTORS + tuple(own for each in EVALUATIONS for own in each.selectors)
 
 
-def notes(checks: Iterable[Check], release: Release) -> list[str]:
+def notes(
+    checks: Iterable[Check], release: Release, stored: Collection[str] | None = None
+) -> list[str]:
     """What the start of a run says of how a release's SAEs are put together for some checks."""
     asked = {check.cells.name for check in checks}
     of_checks = [each for each in EVALUATIONS if asked & {kind.name for kind in each.kinds}]
-    return list(dict.fromkeys(note for each in of_checks if (note := each.note(release))))
+    return list(dict.fromkeys(note for each in of_checks if (note := each.note(release, stored))))
 
 
 def evaluations() -> list[Evaluation]:

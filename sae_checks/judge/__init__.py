@@ -1,5 +1,5 @@
 """Judge: from tables and limits to verdicts; pure functions on numpy arrays, no torch, no pytest.
 
-`cells` is what checks ask for estimates, `statistics` makes them, `thresholds` holds the limits,
-`verdict` compares the two.
+`estimate` is a value with its interval, `statistics` makes one from sums per text, `thresholds`
+holds the limits, `verdict` compares the two.
 """

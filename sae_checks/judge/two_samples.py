@@ -11,7 +11,7 @@ different population variances are involved", Biometrika 34(1-2):
 
     ν = (s₁² + s₂²)² / (s₁⁴/(n₁ − 1) + s₂⁴/(n₂ − 1)).
 
-A long tail moves an end of the interval out as that of one sample does (`statistics.py`), by
+A long tail moves an end of the interval out as that of one sample does (`estimate.py`), by
 δ = 2 · Σ |skewness_k| / √n_k · (s_k / standard error)³ over the samples whose tail is on that side:
 skewnesses of unlike sign do not cancel, as neither of them is known well.
 
@@ -30,7 +30,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sae_checks.judge.coverage import Coverage
-from sae_checks.judge.statistics import (
+from sae_checks.judge.estimate import (
     SHORTFALL,
     Estimate,
     inapplicable,

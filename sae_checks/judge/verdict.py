@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.estimate import Estimate
 from sae_checks.judge.thresholds import Limit
 from sae_checks.records.place import CellFamily
 

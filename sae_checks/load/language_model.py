@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from sae_checks.errors import ModelError
+from sae_checks.load.changes import fuse_gelu, kept_block_input, replaced_forward, replaced_input
 from sae_checks.load.hook_points import BoundHookPoint, bind_hook_point, find_blocks, try_out
 from sae_checks.load.stream import refuse_other_sums
 from sae_checks.load.unscaled import has_layer_norm
@@ -62,7 +63,7 @@ class LanguageModel:
     def __init__(
         self, model: nn.Module, tokenizer: Any, *, center_writing_weights: bool = False
     ) -> None:
-        self.hf: Any = _fuse_gelu(model.eval().requires_grad_(False))
+        self.hf: Any = fuse_gelu(model.eval().requires_grad_(False))
         self.tokenizer = tokenizer
         self.config: Any = model.config.get_text_config()  # type: ignore[operator, union-attr]
         self._base: Any = self.hf.base_model
@@ -222,7 +223,7 @@ class LanguageModel:
         with ExitStack() as stack:
             stack.enter_context(bound.tap(taps))
             if bound.needs_block_input:
-                stack.enter_context(_keep_block_input(self.blocks, bound.block, block_inputs))
+                stack.enter_context(kept_block_input(self.blocks, bound.block, block_inputs))
             yield
 
     def depth(self, hook_point: str) -> tuple[int, ...]:
@@ -234,7 +235,7 @@ class LanguageModel:
         """Let the first `count` blocks pass their input on, and hand `entering` to what follows."""
         with ExitStack() as stack:
             if count == 0:
-                stack.enter_context(_replaced_input(self.blocks[0], entering))
+                stack.enter_context(replaced_input(self.blocks[0], entering))
             for index in range(count):
                 value = entering if index == count - 1 else None
 
@@ -244,7 +245,7 @@ class LanguageModel:
                     out = hidden_states if _value is None else _value
                     return (out, None) if self._tried.blocks_return_tuples else out
 
-                stack.enter_context(_replaced_forward(self.blocks[index], forward))
+                stack.enter_context(replaced_forward(self.blocks[index], forward))
             yield
 
     @torch.inference_mode()
@@ -257,7 +258,7 @@ class LanguageModel:
         flat = final.reshape(1, -1, final.shape[-1])  # (1, N, d_model)
         answer = self._tried.trunk_output(last_hidden_state=flat)
         dummy = torch.zeros((1, 1), dtype=torch.long, device=final.device)
-        with _replaced_forward(self._base, lambda *args, **kwargs: answer):
+        with replaced_forward(self._base, lambda *args, **kwargs: answer):
             logits: Tensor = self.hf(input_ids=dummy, use_cache=False).logits
         if logits.shape[:-1] != flat.shape[:-1]:
             raise ModelError(
@@ -265,53 +266,3 @@ class LanguageModel:
                 "architecture is not supported"
             )
         return logits.float().reshape(*final.shape[:-1], -1)
-
-
-def _fuse_gelu(model: nn.Module) -> Any:
-    """Put torch's own tanh GELU where a model spells it out: equal to rounding, six times as fast.
-
-    GPT-2 and its like go eight times over the MLP's activations for it, a tenth of a whole run.
-    """
-    for module in list(model.modules()):
-        for name, child in list(module.named_children()):
-            if type(child).__name__ == "NewGELUActivation":
-                setattr(module, name, nn.GELU(approximate="tanh"))
-    return model
-
-
-@contextmanager
-def _replaced_forward(module: nn.Module, forward: Any) -> Iterator[None]:
-    """For the length of a with block, the module computes something else."""
-    module.forward = forward
-    try:
-        yield
-    finally:
-        del module.forward  # uncovers the class's own
-
-
-@contextmanager
-def _keep_block_input(blocks: nn.ModuleList, block: int, kept: dict[int, Tensor]) -> Iterator[None]:
-    def keep(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        kept[block] = args[0] if args else kwargs["hidden_states"]
-
-    handle = blocks[block].register_forward_pre_hook(keep, with_kwargs=True)
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
-@contextmanager
-def _replaced_input(module: nn.Module, entering: Tensor) -> Iterator[None]:
-    def replace(
-        module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        if args:
-            return (entering, *args[1:]), kwargs
-        return args, {**kwargs, "hidden_states": entering}
-
-    handle = module.register_forward_pre_hook(replace, with_kwargs=True)
-    try:
-        yield
-    finally:
-        handle.remove()

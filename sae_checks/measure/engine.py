@@ -24,6 +24,9 @@ from sae_checks.records import Intervention, SaeRef
 
 # Interventions whose final hidden states are held at once, to be unembedded with the clean ones.
 HELD_PASSES = 16
+# What arrives at SAEs downstream waits in so many bytes at most. Where more would wait, the SAE
+# that most waits for is read before its turn, once more than it has to be.
+WAITING_BYTES = 512 * 2**20
 
 
 def listen(
@@ -42,7 +45,7 @@ def listen(
         listeners: those that asked.
         progress: told after every intervention how many units it has seen more.
     """
-    interventions = list(dict.fromkeys(i for each in listeners for i in each.interventions))
+    interventions = _in_order(model, [i for each in listeners for i in each.interventions])
     hook_points = _read_on_the_clean_pass(listeners, interventions)
     for batch in batches:
         clean = model.clean(batch.tokens, hook_points)
@@ -71,6 +74,16 @@ def _read_on_the_clean_pass(
     return sorted(found)
 
 
+def _in_order(model: LanguageModel, asked: Iterable[Intervention]) -> list[Intervention]:
+    """Each once, by where the first of its SAEs writes.
+
+    Whatever waits for an SAE downstream is then there when its own turn comes.
+    """
+    return sorted(
+        dict.fromkeys(asked), key=lambda each: min(model.depth(sae.writes) for sae in each.saes)
+    )
+
+
 def _groups(interventions: Sequence[Intervention]) -> Iterator[Sequence[Intervention]]:
     for start in range(0, len(interventions), HELD_PASSES):
         yield interventions[start : start + HELD_PASSES]
@@ -84,6 +97,11 @@ class _Arriving:
     x: Tensor
     written: Tensor
     batch: Batch
+
+    @property
+    def size_in_bytes(self) -> int:
+        """Of its tensors."""
+        return self.x.nbytes + (0 if self.written is self.x else self.written.nbytes)
 
     def first(self, count: int | None) -> _Arriving:
         """Of so many first positions; of all without a number."""
@@ -211,6 +229,9 @@ class _Loop:
 
     def _wait(self, arriving: _Arriving, asking: Sequence[Listener]) -> None:
         self.waiting.setdefault(arriving.seen.sae, []).append((arriving, asking))
+        waiting = {s: sum(a.size_in_bytes for a, _ in of) for s, of in self.waiting.items()}
+        if sum(waiting.values()) > WAITING_BYTES:
+            self.see_downstream([max(waiting, key=lambda sae: waiting[sae])])
 
     @torch.inference_mode()
     def see_downstream(self, saes: Iterable[SaeRef]) -> None:

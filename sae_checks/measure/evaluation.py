@@ -39,6 +39,11 @@ class Measuring:
     settings: PassOptions
     observed: Mapping[Intervention, Sequence[SaeRef]] = field(default_factory=dict)
 
+    def still_observed(self, intervention: Intervention) -> list[SaeRef]:
+        """Those of an intervention's that have not failed to be read meanwhile."""
+        failures = self.saes.failures
+        return [sae for sae in self.observed[intervention] if sae.sae_id not in failures]
+
 
 class Measurer(Protocol):
     """The part of an evaluation that knows torch; made once per run and data set."""

@@ -61,14 +61,17 @@ class Growth:
 
     def interventions(self, work: Work) -> list[Intervention]:
         """Those of which more is needed, and whose SAEs can be measured."""
-        fitting, unreadable = set(self.saes), self.loaded.saes.failures
+        readable = set(self._readable)
         return [
             i
-            for i in work.growing
-            if i in work.missing
-            and fitting.issuperset(i.saes)
-            and work.saes(i).isdisjoint(unreadable)
+            for i, tables in work.growing.items()
+            if tables and i in work.missing and readable.issuperset(i.saes)
         ]
+
+    @property
+    def _readable(self) -> list[SaeRef]:
+        """The SAEs that can be measured, as far as is known by now."""
+        return [sae for sae in self.saes if sae.sae_id not in self.loaded.saes.failures]
 
     def _unsettled(self, looks: Sequence[int]) -> frozenset[str]:
         tables = [*self.others, *(t for work in self.works for t in work.as_looked_at(looks))]
@@ -104,7 +107,7 @@ class Growth:
 
     def _part(self, units: IntArray, group: Sequence[tuple[int, Intervention]]) -> None:
         """Measure one part, and store it; without the SAEs that cannot be read any more."""
-        while group := [each for each in group if self._readable(*each)]:
+        while group := [(w, i) for w, i in group if i in self.interventions(self.works[w])]:
             failed = len(self.loaded.saes.failures)
             try:
                 tables = self._listen(units, group)
@@ -112,16 +115,14 @@ class Growth:
             except SaeError:
                 if len(self.loaded.saes.failures) == failed:
                     raise
+                for work in self.works:
+                    work.leave_out_all_but(self._readable)
         order = np.argsort(units, kind="stable")
         for index, intervention in group:
             for one in self.works[index].growing[intervention]:
                 complete = len(one.units) + len(units) == self.dataset.size
                 part = replace(tables[one.ref.key].in_order(order), complete=complete)
                 self._keep(one, part, units[order])
-
-    def _readable(self, index: int, intervention: Intervention) -> bool:
-        """Whether no SAE of an intervention has failed to be read."""
-        return self.works[index].saes(intervention).isdisjoint(self.loaded.saes.failures)
 
     def _listen(
         self, units: IntArray, group: Sequence[tuple[int, Intervention]]

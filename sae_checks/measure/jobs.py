@@ -51,7 +51,7 @@ class Job:
             for intervention, growing in work.growing.items()
             for one in growing
             if one.table is not None
-            and not (intervention in work.missing and work.saes(intervention) & failures.keys())
+            and not (intervention in work.missing and _saes(one.ref) & failures.keys())
         ]
 
     @property
@@ -64,6 +64,12 @@ class Job:
 
     def _observed(self, missing: Sequence[Intervention]) -> list[SaeRef]:
         return [sae for work in self.works for i in missing for sae in work.observed(i)]
+
+
+def _saes(ref: TableRef) -> set[str]:
+    """Ids of the SAEs that measuring a table takes."""
+    observed = () if ref.observed is None else (ref.observed,)
+    return {sae.sae_id for sae in (*ref.intervention.saes, *observed)}
 
 
 def plan_job(

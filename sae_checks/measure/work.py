@@ -112,12 +112,11 @@ class Work:
         observed = (one.ref.observed for one in self.growing.get(intervention, ()))
         return [sae for sae in observed if sae is not None]
 
-    def saes(self, intervention: Intervention) -> set[str]:
-        """Ids of the SAEs that measuring an intervention takes."""
-        return {sae.sae_id for sae in (*intervention.saes, *self.observed(intervention))}
-
     def leave_out_all_but(self, saes: Sequence[SaeRef]) -> None:
-        """Forget the tables of SAEs that cannot be measured."""
+        """Forget the tables of SAEs further down the model that cannot be measured.
+
+        What else is observed with the same SAEs spliced in is measured all the same.
+        """
         for intervention, growing in self.growing.items():
             self.growing[intervention] = [
                 one for one in growing if one.ref.observed is None or one.ref.observed in saes

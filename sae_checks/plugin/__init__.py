@@ -249,6 +249,11 @@ def _write(session: Session, result: RunResult) -> tuple[list[str], bool]:
         file.write_text("\n".join(report(name, result)) + "\n", encoding="utf-8")
         lines.append(f"report {name} in {file}")
     lines += write_markdown(session.options.markdown, result)
+    if session.options.figures is not None:
+        from sae_checks.report.figures.static import write_figures
+
+        count = len(write_figures(result, session.options.figures))
+        lines.append(f"{count} files of figures in {session.options.figures}")
     writing = session.update_baseline()
     if writing is None:
         return lines, False

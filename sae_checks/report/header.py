@@ -53,6 +53,7 @@ def _release(facts: RunFacts) -> str:
 
 def _rest(facts: RunFacts) -> list[str]:
     lines = [*_undeclared(facts), *baseline_lines(facts), *facts.notes]
+    lines += _changed(facts)
     if facts.stored is not None:
         folder, manifest = facts.stored
         drawn = "".join(f": {line}" for line in text_lines(manifest))
@@ -61,6 +62,7 @@ def _rest(facts: RunFacts) -> list[str]:
     lines.append(
         f"corpus {facts.corpus}, {facts.tokens:,} tokens at most: {texts:,} texts of "
         f"{facts.context:,}, seed {facts.seed}; limits {facts.limits}"
+        + (f"; on {facts.device}" if facts.device else "")
     )
     lines += _second_corpus(facts)
     if facts.tasks:
@@ -77,6 +79,17 @@ def _rest(facts: RunFacts) -> list[str]:
     if facts.tables is not None:
         lines.append(f"measurements in {facts.tables}")
     return lines
+
+
+def _changed(facts: RunFacts) -> list[str]:
+    """Which of the shipped limits the run's file changes."""
+    changes = facts.changes
+    if changes is None:
+        return []
+    told = [*changes.checks, *(f"{key} of [gate]" for key in changes.gate)]
+    if changes.known_failures:
+        told.append(counted(changes.known_failures, "accepted failure"))
+    return [f"{facts.limits} changes of the shipped limits: {', '.join(told) or 'nothing'}"]
 
 
 def _undeclared(facts: RunFacts) -> list[str]:

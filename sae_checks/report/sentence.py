@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.estimate import Estimate
 from sae_checks.judge.thresholds import Limit
 from sae_checks.judge.verdict import Verdict
 from sae_checks.wording import counted

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from sae_checks.judge.check import Check
-from sae_checks.judge.statistics import WHERE
+from sae_checks.judge.estimate import WHERE
 from sae_checks.judge.verdict import Verdict
 from sae_checks.records.selectors import POSITIONS
 from sae_checks.report.budget import budget_lines

@@ -30,7 +30,7 @@ _SITE_OF_WORD = (
     ("resid_post", "hook_resid_post"),
     ("attn_out", "attn.hook_z"),
     ("mlp_out", "hook_mlp_out"),
-    ("transcoder", "hook_mlp_in"),
+    ("transcoder", "pre_feedforward_layernorm.output"),  # sae_lens: hook_mlp_in, another place
 )
 _SITE_OF_LLAMA_SCOPE = {"A": "hook_attn_out", "M": "hook_mlp_out", "R": "hook_resid_post"}
 

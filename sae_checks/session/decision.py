@@ -11,7 +11,7 @@ from sae_checks.evals.kind import AnyCell, evaluations_of
 from sae_checks.evals.selector import CellSelector
 from sae_checks.judge.check import Check
 from sae_checks.judge.coverage import Coverage
-from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.estimate import Estimate
 from sae_checks.judge.thresholds import Thresholds
 from sae_checks.judge.verdict import FEWEST_UNITS, FEWEST_UNITS_TO_STOP, Verdict, judge
 from sae_checks.records import Measurement

@@ -7,7 +7,8 @@ import numpy as np
 from sae_checks.evals.tasks.features import best_and_worst
 from sae_checks.evals.tasks.table import FeatureTable, TaskTable
 from sae_checks.judge.coverage import Coverage
-from sae_checks.judge.statistics import Estimate, ratio_of_sums
+from sae_checks.judge.estimate import Estimate
+from sae_checks.judge.statistics import ratio_of_sums
 from sae_checks.session.result import FeatureEffect, TaskFeatures
 
 SHOWN = 3  # of the best, and of the worst

@@ -66,6 +66,11 @@ class Gate:
         return self._run.shift
 
     @property
+    def device(self) -> str:
+        """What is computed on; "" where a stored measurement is judged."""
+        return self._run.device
+
+    @property
     def store(self) -> Store | None:
         """Where this run's measurements are kept; None when it judges stored ones."""
         return self._run.store(self.options)
@@ -105,13 +110,20 @@ class Gate:
         assert self._run.provenance is not None, "what is not stored has a provenance"
         return find_tasks(self.options, self._run.provenance)
 
+    @property
+    def judged_part(self) -> frozenset[str] | None:
+        """The interventions that are stored, where only some of the SAEs measured are judged."""
+        if self.stored is None or not self.options.ids:
+            return None
+        return frozenset(key.intervention for key in self.stored.tables)
+
     def cells(self, check: Check) -> list[CellRef]:
         """The cells a check is asked about, one test each."""
         # Only checks of tasks ask which there are.
         tasks = self.tasks if reads(check, "item") else ()
         ablated = frozenset(task.name for task in tasks if self._ablates(task.name))
         collector = CellCollector(
-            self.release, self.context, self.ranges, tasks, ablated, self.shift
+            self.release, self.context, self.ranges, tasks, ablated, self.shift, self.judged_part
         )
         return collector.cells(check)
 

@@ -19,8 +19,9 @@ from sae_checks.baseline.paired import (
     influences_of_groups,
 )
 from sae_checks.judge.coverage import Coverage
+from sae_checks.judge.estimate import further
 from sae_checks.judge.resampling import jackknife
-from sae_checks.judge.statistics import further, ratio_of_sums
+from sae_checks.judge.statistics import ratio_of_sums
 from sae_checks.judge.thresholds import Margin
 from sae_checks.judge.verdict import judge
 from sae_checks.report.sentence import sentence

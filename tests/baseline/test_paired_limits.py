@@ -7,7 +7,7 @@ import math
 import pytest
 
 from sae_checks.baseline.paired import improved
-from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.estimate import Estimate
 from sae_checks.judge.thresholds import Direction, Limit, Margin
 from sae_checks.judge.verdict import judge
 from tests.baseline.test_paired import compared, valued

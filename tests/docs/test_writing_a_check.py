@@ -15,7 +15,7 @@ from sae_checks.evals.propagation.cells import PropagationCell, PropagationRelea
 from sae_checks.evals.registry import kinds
 from sae_checks.evals.tasks.cells import TaskCell
 from sae_checks.evals.tasks.release import TaskReleaseCell
-from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.estimate import Estimate
 from tests import stored
 from tests.docs.pages import example, in_code, page, rows
 from tests.measuring import FEATURE_NEEDS, ITEM_NEEDS, PAIR_NEEDS, TEXT_NEEDS
@@ -72,12 +72,12 @@ def test_its_claim_decides_and_its_ranges_say_where(tmp_path):
     table = stored.sae_table(1)
     table.columns["l1"][::2] *= 3
     run = judge(tmp_path, stored.write_measurement(tmp_path, tables={1: table}), PYTHON)
-    assert run.exit_code == 1
+    assert run.exit_code == 6
     claim = run.named(f"check_strength[{LAYER_1}-1:15]")
     assert (claim.outcome, claim.properties["verdict"]) == ("failed", "undecided")
     assert claim.message.startswith(
-        f"strength of {LAYER_1}, positions 1 to 15: insufficient evidence: 5 activation per "
-        "feature against at most 5 activation per feature and a margin of 0.5 (interval "
+        "strength insufficient evidence: 5 activation per feature against <= 5 at "
+        f"{LAYER_1}, positions 1 to 15: margin 0.5, interval "
     )
     assert {case.properties["family"] for case in run.with_outcome("skipped")} == {"range"}
     assert [case.name for case in run.with_outcome("failed")] == [claim.name]
@@ -91,9 +91,9 @@ def test_its_claim_decides_and_its_ranges_say_where(tmp_path):
     ],
 )
 def test_what_has_no_value_fails_or_is_not_applicable(tmp_path, function, outcome, told):
-    assert f'`sae_checks.judge.statistics.{function}("why")`' in PAGE
+    assert f'`sae_checks.judge.estimate.{function}("why")`' in PAGE
     check = PYTHON.replace('cell.ratio("l1", "l0")', f'{function}("why")')
-    check = f"from sae_checks.judge.statistics import {function}\n{check}"
+    check = f"from sae_checks.judge.estimate import {function}\n{check}"
     run = judge(tmp_path, stored.write_measurement(tmp_path), check)
     assert run.exit_code == (1 if outcome == "failed" else 0), run.output
     assert {case.outcome for case in run.cases} == {outcome}

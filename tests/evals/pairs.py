@@ -12,7 +12,7 @@ from sae_checks.evals.context.kinds import text_cell
 from sae_checks.evals.kind import CellKind, Registration
 from sae_checks.evals.selector import CellSelector
 from sae_checks.judge.check import Check
-from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.estimate import Estimate
 from sae_checks.judge.thresholds import Gate, Limit
 from sae_checks.records.place import CellRef, Place
 from sae_checks.records.selectors import Selector

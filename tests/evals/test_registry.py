@@ -19,7 +19,7 @@ from sae_checks.evals import registry
 from sae_checks.evals.collect import CellCollector
 from sae_checks.evals.kind import evaluations_of
 from sae_checks.judge.check import Check
-from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.estimate import Estimate
 from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
 from sae_checks.judge.thresholds_file import CheckRules, parse_thresholds
 from sae_checks.judge.verdict import judge
@@ -135,7 +135,7 @@ def test_failures_and_the_entries_that_accept_them():
     cell = cells()[0]
     verdict = judge(Estimate(0.9, 0.89, 0.91, 0.005, 97, 3104), Limit("nats", max=0.5, margin=0.1))
     assert failure_message(Failing(made(), cell, verdict)).startswith(
-        f"delta_ce_of_pair of {IDS[0]}->{IDS[1]}: 0.9 nats is above the maximum of 0.5 nats ("
+        f"delta_ce_of_pair 0.9 > 0.5 nats at {IDS[0]}->{IDS[1]}: margin 0.1, interval "
     )
     entries = known_failure_entries([Outcome(made(), cell, "failed", verdict)], date(2026, 1, 1))
     assert f'pair = "{IDS[0]}->{IDS[1]}"\n' in entries

@@ -15,7 +15,8 @@ import pytest
 
 from sae_checks.evals.context.table import ContextTable
 from sae_checks.judge.coverage import Coverage
-from sae_checks.judge.statistics import Estimate, difference_of_shares
+from sae_checks.judge.estimate import Estimate
+from sae_checks.judge.statistics import difference_of_shares
 from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
 from sae_checks.judge.verdict import judge
 from sae_checks.records import ModelLoading, PositionRange, SaeRef

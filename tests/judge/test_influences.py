@@ -11,7 +11,7 @@ from sae_checks.evals.context.cells import Cell, ReleaseCell
 from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.tasks.cells import TaskCell
 from sae_checks.evals.tasks.table import TaskTable
-from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.estimate import Estimate
 from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
 from sae_checks.records import PositionRange
 from tests import stored

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sae_checks.judge.coverage import FIXED, Coverage
-from sae_checks.judge.statistics import Estimate, inapplicable, ratio_of_sums, undefined
+from sae_checks.judge.estimate import Estimate, inapplicable, undefined
+from sae_checks.judge.statistics import ratio_of_sums
 from sae_checks.judge.two_samples import difference_of_samples, ratio_of_samples
 
 close = pytest.approx

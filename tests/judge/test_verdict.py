@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sae_checks.judge.coverage import Coverage
-from sae_checks.judge.statistics import Estimate, difference_of_shares, inapplicable, undefined
+from sae_checks.judge.estimate import Estimate, inapplicable, undefined
+from sae_checks.judge.statistics import difference_of_shares
 from sae_checks.judge.thresholds import Limit
 from sae_checks.judge.verdict import judge
 

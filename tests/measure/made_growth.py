@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from sae_checks.errors import SaeError
 from sae_checks.measure import growth
 from sae_checks.measure.evaluation import Evaluation
 from sae_checks.measure.growth import Growth
@@ -89,6 +90,8 @@ class Run:
     description: Mapping[str, object] = field(default_factory=dict)
     calls: list[tuple[str, list[int]]] = field(default_factory=list)
     asked: list[dict[str, int]] = field(default_factory=list)
+    unreadable: str = ""  # the id of an SAE that cannot be read any more
+    failures: dict[str, str] = field(default_factory=dict)
     steps: list[int] = field(default_factory=list)
     store: MadeStore = field(default_factory=MadeStore)
 
@@ -115,7 +118,9 @@ class Run:
     def listen(self, units: IntArray, interventions: Sequence[Intervention]) -> Any:
         refs = [ref for i in interventions for ref in self.work.evaluation_refs(i)]
         return SimpleNamespace(
-            interventions=interventions, tables=lambda: [made(ref, units) for ref in refs]
+            interventions=interventions,
+            refs=refs,
+            tables=lambda: [made(ref, units) for ref in refs],
         )
 
     def measure(
@@ -127,6 +132,10 @@ class Run:
         progress: Any,
     ) -> None:
         (listener,) = listeners
+        asked = {ref.observed.sae_id for ref in listener.refs if ref.observed is not None}
+        if self.unreadable in asked | {i.name for i in listener.interventions}:
+            self.failures[self.unreadable] = "gone"
+            raise SaeError("gone")
         for units in batches:
             ids = [intervention.name for intervention in listener.interventions]
             self.calls.append((" ".join(ids), units.tolist()))
@@ -136,6 +145,7 @@ class Run:
 
     def grow(self, observed: Sequence[SaeRef | None] = (None,)) -> Growth:
         saes = tuple(builders.sae_ref(sae_id) for sae_id in self.needs)
+        readable = (*saes, *(sae for sae in observed if sae is not None))
         growing = {}
         for sae in saes:
             refs = [TableRef(MadeTable, DATASET, Intervention((sae,)), each) for each in observed]
@@ -147,9 +157,11 @@ class Run:
         request = SimpleNamespace(
             adaptive=self.adaptive, stopping=self, so_far=list, store=self.store
         )
-        loaded = SimpleNamespace(model="a model", settings=None, saes=SimpleNamespace(failures={}))
+        loaded = SimpleNamespace(
+            model="a model", settings=None, saes=SimpleNamespace(failures=self.failures)
+        )
         grown = Growth(
-            request, SimpleNamespace(ref=DATASET), self, loaded, [work], [self], saes, [],
+            request, SimpleNamespace(ref=DATASET), self, loaded, [work], [self], readable, [],
             self.told.append,
         )  # type: ignore[arg-type]  # fmt: skip
         self.left = grown.left()

@@ -138,6 +138,21 @@ def test_of_several_tables_one_may_have_a_part_already():
     assert run.calls == [("a", stretch(0, 16)), ("a", stretch(16, 32))]
 
 
+def test_without_one_that_cannot_be_read_any_more_what_others_observe_is_measured():
+    """Its own tables end where it failed; those of others with the same SAE spliced in do not."""
+    at = [builders.sae_ref("later"), builders.sae_ref("last")]
+    run = Run(size=32, needs={"a": 1_000, "b": 1_000}, unreadable="last")
+    assert run.found(run.grow(at)) == {
+        "a at later": stretch(0, 32),
+        "b at later": stretch(0, 32),
+    }
+    run = Run(size=32, needs={"a": 1_000, "b": 1_000}, unreadable="a")
+    assert run.found(run.grow([builders.sae_ref("later")])) == {
+        "a at later": [],
+        "b at later": stretch(0, 32),
+    }
+
+
 @given(st.data())
 def test_every_unit_is_there_once_and_progress_adds_up(data: st.DataObject):
     """Whatever was stored before, and whoever drops out where."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sae_checks.judge.statistics import Estimate, undefined
+from sae_checks.judge.estimate import Estimate, undefined
 from sae_checks.judge.thresholds import KnownFailure, Limit
 from sae_checks.judge.thresholds_file import CheckRules, parse_thresholds
 from sae_checks.judge.verdict import Verdict, judge

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from sae_checks.judge.statistics import Estimate, inapplicable, undefined
+from sae_checks.judge.estimate import Estimate, inapplicable, undefined
 from sae_checks.judge.thresholds import Limit
 from sae_checks.judge.verdict import judge
 from sae_checks.report.sentence import sentence

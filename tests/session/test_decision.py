@@ -15,7 +15,7 @@ from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.registry import kind_named
 from sae_checks.judge.check import Check
 from sae_checks.judge.coverage import Coverage
-from sae_checks.judge.statistics import Estimate, undefined
+from sae_checks.judge.estimate import Estimate, undefined
 from sae_checks.judge.thresholds import CheckLimits, Gate, Limit, Thresholds
 from sae_checks.judge.verdict import Verdict
 from sae_checks.records import Measurement, PositionRange, Release, by_key

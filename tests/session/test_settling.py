@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sae_checks.judge.coverage import Coverage
-from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.estimate import Estimate
 from sae_checks.judge.thresholds import Limit
 from sae_checks.judge.verdict import Verdict, judge
 from sae_checks.session.stopping import BENEFIT_OF_DOUBT, hopeless, may_fail, may_pass, settled

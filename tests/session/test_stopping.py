@@ -12,7 +12,7 @@ from sae_checks.evals.context.cells import Cell, ReleaseCell
 from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.registry import kind_named
 from sae_checks.judge.check import Check
-from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.estimate import Estimate
 from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
 from sae_checks.records import TEXTS, Measurement, PositionRange, Release, by_key
 from sae_checks.records.place import CellRef

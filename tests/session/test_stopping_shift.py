@@ -11,7 +11,7 @@ from sae_checks.evals.registry import kind_named
 from sae_checks.evals.shift.cells import ShiftCell
 from sae_checks.evals.shift.kinds import CORPUS
 from sae_checks.judge.check import Check
-from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.estimate import Estimate
 from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
 from sae_checks.records import SHIFT, TEXTS, Measurement, PositionRange
 from sae_checks.records.place import CellRef, Place

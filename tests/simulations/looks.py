@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sae_checks.judge.coverage import Coverage
-from sae_checks.judge.statistics import further
+from sae_checks.judge.estimate import further
 from sae_checks.judge.thresholds import Limit
 from sae_checks.measure.blocks import FIRST_TEXTS, schedule
 from sae_checks.records import FloatArray

@@ -8,7 +8,7 @@ import numpy as np
 
 from sae_checks.evals.registry import kind_named
 from sae_checks.judge.check import Check
-from sae_checks.judge.statistics import undefined
+from sae_checks.judge.estimate import undefined
 from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
 from sae_checks.records import FloatArray, PositionRange
 from sae_checks.records.ranges import PositionRanges

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from sae_checks.judge.coverage import FIXED
+from sae_checks.judge.estimate import Estimate
 from sae_checks.judge.ranks import association_influence, rank_association
 from sae_checks.judge.statistics import (
-    Estimate,
     difference_of_shares,
     linearised,
     ratio_of_means,

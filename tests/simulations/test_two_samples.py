@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from sae_checks.judge.coverage import FIXED, Coverage
-from sae_checks.judge.statistics import Estimate, ratio_of_sums
+from sae_checks.judge.estimate import Estimate
+from sae_checks.judge.statistics import ratio_of_sums
 from sae_checks.judge.two_samples import difference_of_samples, ratio_of_samples
 from sae_checks.measure.blocks import FIRST_TEXTS, schedule
 from tests.simulations.samples import MEANS, TOKENS

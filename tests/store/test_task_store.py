@@ -37,6 +37,80 @@ def store(tmp_path: Path) -> Store:
     return store_of_task(tmp_path)
 
 
+# What a manifest says of the table that `of_task.py` writes, part by part.
+SAE = {
+    "sae_id": LAYER_0,
+    "hook_point": LAYER_0,
+    "layer": 0,
+    "site": "hook_resid_pre",
+    "training_context": 16,
+    "d_in": 4,
+    "d_sae": 32,
+    "architecture": "standard",
+    "loading": {
+        "model_class_name": "HookedTransformer",
+        "from_pretrained_kwargs": [],
+        "prepend_bos": True,
+    },
+    "weights_key": "made-up-0",
+    "dataset": None,
+    "neuronpedia_id": "made-up/0-res",
+}
+DATASET = {
+    "name": "made-up-task",
+    "identity": {
+        "columns": sorted([*TABLE.columns, "features"]),
+        "version": "0",
+        "items": 40,
+        "seed": 0,
+        "answer": "first_token",
+        "feature_window": 32,
+        "made_by": "",
+    },
+}
+FEATURES = {
+    "arrays": {
+        "feature": "int64",
+        "items": "int64",
+        "delta_ln_p": "float64",
+        "score": "int64",
+        "strength": "float64",
+        "weighted_delta_ln_p": "float64",
+        "weighted_score": "float64",
+        "group_items": "int64",
+        "group_score": "int64",
+    },
+    "derived": [
+        "share_of_items",
+        "mean_delta_ln_p",
+        "mean_strength",
+        "weighted_mean_delta_ln_p",
+        "weighted_mean_score",
+        "link",
+    ],
+    "numbers": {},
+}
+ABLATIONS = {
+    "arrays": {
+        "feature": "int64",
+        "best": "bool",
+        "item": "int64",
+        "delta_ln_p": "float64",
+    },
+    "derived": ["link"],
+    "numbers": {"asked": 2},
+}
+
+
+def described_file(path: Path) -> dict[str, object]:
+    """What a manifest says of a file."""
+    return {
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "bytes": path.stat().st_size,
+        "rows": len(pq.read_table(path, partitioning=None)),
+    }
+
+
 def test_a_task_lies_below_its_own_folder(store: Store):
     folder = store.table_folder(AT_0).parent
     assert folder.parent == store.folder / "tasks"
@@ -48,96 +122,31 @@ def test_a_task_lies_below_its_own_folder(store: Store):
         "items.parquet",
         "table.json",
     ]
-    files = {path.name: path for path in of_layer_0.glob("*.parquet")}
+
+
+def test_its_manifest_says_all_of_it(store: Store):
+    (of_layer_0,) = store.table_folder(AT_0).parent.glob("blocks.0.*")
     described = json.loads((of_layer_0 / "table.json").read_text(encoding="utf-8"))
     assert len(described.pop("checksum")) == 64
     assert described == {
         "format": 3,
         "setting": provenance().key,
-        "sae": {
-            "sae_id": LAYER_0,
-            "hook_point": LAYER_0,
-            "layer": 0,
-            "site": "hook_resid_pre",
-            "training_context": 16,
-            "d_in": 4,
-            "d_sae": 32,
-            "architecture": "standard",
-            "loading": {
-                "model_class_name": "HookedTransformer",
-                "from_pretrained_kwargs": [],
-                "prepend_bos": True,
-            },
-            "weights_key": "made-up-0",
-            "dataset": None,
-            "neuronpedia_id": "made-up/0-res",
-        },
+        "sae": SAE,
         "observed": None,
         "evaluation": "tasks",
-        "dataset": {
-            "name": "made-up-task",
-            "identity": {
-                "columns": sorted([*TABLE.columns, "features"]),
-                "version": "0",
-                "items": 40,
-                "seed": 0,
-                "answer": "first_token",
-                "feature_window": 32,
-                "made_by": "",
-            },
-        },
+        "dataset": DATASET,
         "units": [[0, 40]],
         "positions": None,
         "columns": list(TABLE.columns),
         "labels": {"prompt_tokens": "int64", "source": "str"},
         "derived": ["clean_right", "sae_right", "class", "delta_ln_p"],
-        "side": {
-            "features": {
-                "arrays": {
-                    "feature": "int64",
-                    "items": "int64",
-                    "delta_ln_p": "float64",
-                    "score": "int64",
-                    "strength": "float64",
-                    "weighted_delta_ln_p": "float64",
-                    "weighted_score": "float64",
-                    "group_items": "int64",
-                    "group_score": "int64",
-                },
-                "derived": [
-                    "share_of_items",
-                    "mean_delta_ln_p",
-                    "mean_strength",
-                    "weighted_mean_delta_ln_p",
-                    "weighted_mean_score",
-                    "link",
-                ],
-                "numbers": {},
-            },
-            "ablations": {
-                "arrays": {
-                    "feature": "int64",
-                    "best": "bool",
-                    "item": "int64",
-                    "delta_ln_p": "float64",
-                },
-                "derived": ["link"],
-                "numbers": {"asked": 2},
-            },
-        },
+        "side": {"features": FEATURES, "ablations": ABLATIONS},
         "complete": True,
         "part": False,
         "description": {},
         "before": [],
         "replaces": [],
-        "files": {
-            name: {
-                "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-                "bytes": path.stat().st_size,
-                "rows": len(pq.read_table(path, partitioning=None)),
-            }
-            for name, path in files.items()
-        },
+        "files": {path.name: described_file(path) for path in of_layer_0.glob("*.parquet")},
     }
 
 

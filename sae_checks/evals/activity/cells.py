@@ -13,8 +13,8 @@ from sae_checks.evals.activity.histogram import density_histogram
 from sae_checks.evals.activity.table import ActivityTable, DocumentCounts
 from sae_checks.evals.limited import LimitedCell
 from sae_checks.judge.coverage import FIXED, Coverage
+from sae_checks.judge.estimate import Estimate, undefined
 from sae_checks.judge.silence import most_at_rate, silence
-from sae_checks.judge.statistics import Estimate, undefined
 from sae_checks.judge.thresholds import Thresholds
 from sae_checks.records import FloatArray, IntArray
 from sae_checks.records.place import Place

@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from sae_checks.evals.context.decoder_scale import DecoderScaled
 from sae_checks.evals.context.evenness import unevenness
 from sae_checks.evals.context.reconstruction import Reconstructed
 from sae_checks.evals.context.recovered import Recovered
@@ -28,14 +29,8 @@ from sae_checks.evals.context.tokens import (
 from sae_checks.evals.context.variance import variance_by_document
 from sae_checks.evals.limited import LimitedCell
 from sae_checks.judge.coverage import FIXED, Coverage
-from sae_checks.judge.statistics import (
-    Estimate,
-    inapplicable,
-    rank_correlation,
-    ratio_of_means,
-    ratio_of_sums,
-    undefined,
-)
+from sae_checks.judge.estimate import Estimate, inapplicable, undefined
+from sae_checks.judge.statistics import rank_correlation, ratio_of_means, ratio_of_sums
 from sae_checks.judge.thresholds import Limit, Thresholds
 from sae_checks.records import BoolArray, FloatArray, PositionRange
 from sae_checks.records.place import Place
@@ -46,7 +41,7 @@ Regime = Literal["in_context", "past_context"]
 
 
 @dataclass(frozen=True)
-class Cell(Reconstructed, Recovered, LimitedCell):
+class Cell(Reconstructed, DecoderScaled, Recovered, LimitedCell):
     """One SAE × position range, as a check sees it."""
 
     place: Place  # names positions where the cell is of a range: overrides for ranges ask
@@ -144,6 +139,10 @@ class Cell(Reconstructed, Recovered, LimitedCell):
         explained = replace(unexplained.affine(-1, 1), value=1 - value)
         return of_texts(explained, spread.in_texts)
 
+    def with_error_shared_by(self, estimates: int) -> Cell:
+        """The cell as one of several that are to be as sure together as one (Bonferroni)."""
+        return replace(self, coverage=self.coverage.shared_by(estimates))
+
     def usable_context(self, delta_ce_max: float | None, window: int) -> Estimate:
         """How far ΔCE holds its limit, in training contexts: (last position + 1)/T.
 
@@ -165,7 +164,7 @@ class Cell(Reconstructed, Recovered, LimitedCell):
             return every
         windows = self._windows(training, min(window, training // 4))
         # Of many windows one lies above by chance: together they are to be as sure as one cell.
-        shared = replace(self, coverage=self.coverage.shared_by(len(windows)))
+        shared = self.with_error_shared_by(len(windows))
         means = [shared.over(each).mean_difference("ce_sae", "ce_clean") for each in windows]
 
         def reach(ends: list[float]) -> float:

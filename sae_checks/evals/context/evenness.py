@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sae_checks.evals.context.tokens import Quantity
-from sae_checks.judge.statistics import Estimate, inapplicable
+from sae_checks.judge.estimate import Estimate, inapplicable
 from sae_checks.records import PositionRange
 from sae_checks.records.ranges import position_ranges
 
@@ -39,7 +39,7 @@ def unevenness(cell: Cell, quantity: Quantity, floor: float, massive: bool) -> E
     whole = cell.over(cell.in_context).mean(quantity, massive=massive)
     if not floor and whole.value == 0:
         return inapplicable("it is 0 everywhere", whole.texts, whole.tokens)
-    shared = replace(cell, coverage=cell.coverage.shared_by(len(ranges)))
+    shared = cell.with_error_shared_by(len(ranges))
     means = [shared.over(each).growth(quantity, floor=floor, massive=massive) for each in ranges]
     for mean in means:
         if math.isnan(mean.value):

@@ -22,13 +22,8 @@ from sae_checks.evals.context.tokens import (
 )
 from sae_checks.evals.context.variance import variance_by_document
 from sae_checks.judge.coverage import Coverage
-from sae_checks.judge.statistics import (
-    Estimate,
-    inapplicable,
-    linearised,
-    ratio_of_sums,
-    undefined,
-)
+from sae_checks.judge.estimate import Estimate, inapplicable, undefined
+from sae_checks.judge.statistics import linearised, ratio_of_sums
 from sae_checks.records import FloatArray, PositionRange
 
 # sae_lens divides by a norm below this as if it were 1.

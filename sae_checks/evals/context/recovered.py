@@ -7,7 +7,8 @@ from dataclasses import replace
 from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.context.tokens import Quantity, of_texts, tokens_of, undefined_on
 from sae_checks.judge.coverage import Coverage
-from sae_checks.judge.statistics import Estimate, inapplicable, ratio_of_sums
+from sae_checks.judge.estimate import Estimate, inapplicable
+from sae_checks.judge.statistics import ratio_of_sums
 from sae_checks.records import PositionRange
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from sae_checks.errors import UserError
 from sae_checks.evals.context.table import ContextTable
-from sae_checks.judge.statistics import Estimate, undefined
+from sae_checks.judge.estimate import Estimate, undefined
 from sae_checks.records import BoolArray, FloatArray, PositionRange
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sae_checks.evals.context.cells import Cell
-from sae_checks.judge.statistics import Estimate, undefined
+from sae_checks.judge.estimate import Estimate, undefined
 from sae_checks.records import DeclaredFigure
 
 

@@ -10,12 +10,8 @@ from sae_checks.evals.context.tokens import Quantity, Tokens, of_texts, tokens_o
 from sae_checks.evals.limited import LimitedCell
 from sae_checks.evals.positions import ADDED, HOOK_POINT
 from sae_checks.judge.coverage import FIXED, Coverage
-from sae_checks.judge.statistics import (
-    Estimate,
-    inapplicable,
-    ratio_of_sums,
-    undefined,
-)
+from sae_checks.judge.estimate import Estimate, inapplicable, undefined
+from sae_checks.judge.statistics import ratio_of_sums
 from sae_checks.judge.thresholds import Thresholds
 from sae_checks.records import PositionRange
 from sae_checks.records.place import Place

@@ -16,14 +16,8 @@ from sae_checks.evals.limited import LimitedCell
 from sae_checks.evals.propagation.columns import DIRECT_PREFIX, MEASURED_POSITIONS
 from sae_checks.evals.propagation.table import PropagationTable
 from sae_checks.judge.coverage import FIXED, Coverage
-from sae_checks.judge.statistics import (
-    WHERE,
-    Estimate,
-    inapplicable,
-    linearised,
-    ratio_of_means,
-    undefined,
-)
+from sae_checks.judge.estimate import WHERE, Estimate, inapplicable, undefined
+from sae_checks.judge.statistics import linearised, ratio_of_means
 from sae_checks.judge.thresholds import Limit, Thresholds
 from sae_checks.records import PositionRange
 from sae_checks.records.place import Place

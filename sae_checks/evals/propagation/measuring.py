@@ -44,7 +44,7 @@ class PropagationMeasurer:
     def listen(self, units: IntArray, interventions: Sequence[Intervention]) -> PropagationListener:
         """What listens to the passes over one part of the texts."""
         texts = _first(self._dataset.texts.rows(units), MEASURED_POSITIONS)
-        observed = {each: self._measuring.observed[each] for each in interventions}
+        observed = {each: self._measuring.still_observed(each) for each in interventions}
         return PropagationListener(observed, texts, self._measuring.plan, self._calibrations)
 
 

@@ -8,7 +8,7 @@ from sae_checks.evals.context.cells import Cell
 from sae_checks.evals.context.tokens import Quantity
 from sae_checks.evals.limited import LimitedCell
 from sae_checks.judge.coverage import FIXED, Coverage
-from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.estimate import Estimate
 from sae_checks.judge.thresholds import Thresholds
 from sae_checks.judge.two_samples import difference_of_samples, ratio_of_samples
 from sae_checks.records.place import Place

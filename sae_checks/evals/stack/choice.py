@@ -9,7 +9,7 @@ before "average_l0_105"). An SAE is in one stack at most; one SAE alone is none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sae_checks.records import Intervention, Release, SaeRef
@@ -66,9 +66,20 @@ def said(stack: Stack) -> str:
     return f"{counted(len(stack), 'SAE')} from {stack[0].sae_id} to {stack[-1].sae_id}"
 
 
-def told(release: Release) -> str:
+def stored_stacks(saes: Sequence[SaeRef], stored: Collection[str] | None) -> list[Stack]:
+    """The stacks of some SAEs that are among the interventions that are stored; None: all."""
+    return [each for each in stacks(saes) if stored is None or Intervention(each).name in stored]
+
+
+def told(release: Release, stored: Collection[str] | None = None) -> str:
     """Which SAEs of a release are spliced in together; "" where it is all of them, or none."""
-    found = stacks(release.saes)
+    found = stored_stacks(release.saes, stored)
+    missing = [each for each in stacks(release.saes) if each not in found]
+    if missing:
+        return (
+            f"nothing is asked of the stack of {'; '.join(map(said, missing))}: these were not "
+            "spliced in together, without others, when they were measured"
+        )
     left = len(release.saes) - sum(map(len, found))
     if not found or (len(found) == 1 and not left and release.size == len(release.saes)):
         return ""

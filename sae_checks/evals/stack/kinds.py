@@ -14,7 +14,7 @@ from sae_checks.evals.kind import CellKind, Registration
 from sae_checks.evals.selector import CellSelector, refuse_less
 from sae_checks.evals.stack import EVALUATION, ON_TASKS
 from sae_checks.evals.stack.cells import StackCell, StackedSaeCell
-from sae_checks.evals.stack.choice import STACK, Stack, StackName, said, stacks, told
+from sae_checks.evals.stack.choice import STACK, Stack, StackName, said, stacks, stored_stacks, told
 from sae_checks.evals.stack.tables import StackTable, StackTaskTable
 from sae_checks.evals.tasks.cells import TaskCell
 from sae_checks.judge.check import Check
@@ -34,7 +34,7 @@ def _positions(stack: Sequence[SaeRef], context: int) -> PositionRange:
 
 
 def _whole(collector: CellCollector, check: Check) -> Iterable[CellRef]:
-    for stack in stacks(collector.release.saes):
+    for stack in stored_stacks(collector.release.saes, collector.stored):
         place = _place(collector.release.name, stack)
         positions = _positions(stack, collector.context)
         yield CellRef(check.cells, place.at(POSITIONS, positions), stack)
@@ -42,7 +42,8 @@ def _whole(collector: CellCollector, check: Check) -> Iterable[CellRef]:
 
 def _each_sae(collector: CellCollector, check: Check) -> Iterable[CellRef]:
     """In the order of the release; the SAE's own place, as it is in no other stack."""
-    stack_of = {sae.sae_id: each for each in stacks(collector.release.saes) for sae in each}
+    found = stored_stacks(collector.release.saes, collector.stored)
+    stack_of = {sae.sae_id: each for each in found for sae in each}
     for sae in collector.release.saes:
         if stack := stack_of.get(sae.sae_id):
             place = Place.of_sae(collector.release.name, sae)
@@ -52,7 +53,7 @@ def _each_sae(collector: CellCollector, check: Check) -> Iterable[CellRef]:
 
 
 def _per_task(collector: CellCollector, check: Check) -> Iterable[CellRef]:
-    for stack in stacks(collector.release.saes):
+    for stack in stored_stacks(collector.release.saes, collector.stored):
         for task in collector.tasks:
             place = _place(collector.release.name, stack).at(TASK, task.name)
             yield CellRef(check.cells, place, stack)

@@ -27,16 +27,10 @@ from sae_checks.evals.tasks.items import (
 )
 from sae_checks.evals.tasks.table import TaskTable
 from sae_checks.judge.coverage import FIXED, Coverage
+from sae_checks.judge.estimate import Estimate, inapplicable, undefined
 from sae_checks.judge.ranks import association_influence, rank_association, rank_effect
 from sae_checks.judge.resampling import delete_a_group, jackknife
-from sae_checks.judge.statistics import (
-    Estimate,
-    difference_of_shares,
-    inapplicable,
-    linearised,
-    ratio_of_sums,
-    undefined,
-)
+from sae_checks.judge.statistics import difference_of_shares, linearised, ratio_of_sums
 from sae_checks.judge.thresholds import Thresholds
 from sae_checks.records import BoolArray, FloatArray, IntArray
 from sae_checks.records.place import Place

@@ -15,8 +15,8 @@ from sae_checks.judge.agreement import (
     means_without_each_group,
     pairwise_association,
 )
+from sae_checks.judge.estimate import Estimate
 from sae_checks.judge.ranks import association_influence, rank_association
-from sae_checks.judge.statistics import Estimate
 from sae_checks.judge.thresholds import Limit
 from sae_checks.records import GROUPS, FloatArray
 from sae_checks.records.place import Place

@@ -13,7 +13,8 @@ from sae_checks.evals.context.cells import Cell, ReleaseCell
 from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.tasks.release import TaskReleaseCell
 from sae_checks.judge.coverage import FIXED
-from sae_checks.judge.statistics import Estimate, ratio_of_sums
+from sae_checks.judge.estimate import Estimate
+from sae_checks.judge.statistics import ratio_of_sums
 from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
 from sae_checks.records import PositionRange
 from sae_checks.records.units import Units

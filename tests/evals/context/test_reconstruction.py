@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sae_checks.evals.collect import CellCollector
 from sae_checks.evals.context.cells import Cell
 from sae_checks.evals.context.table import ContextTable, PositionSums
-from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.estimate import Estimate
 from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
 from sae_checks.judge.verdict import judge
 from sae_checks.records import FloatArray, PositionRange, Release

@@ -9,7 +9,8 @@ import pytest
 
 from sae_checks.evals.context.table import ContextTable, PositionSums
 from sae_checks.judge.coverage import FIXED
-from sae_checks.judge.statistics import Estimate, ratio_of_sums
+from sae_checks.judge.estimate import Estimate
+from sae_checks.judge.statistics import ratio_of_sums
 from sae_checks.judge.thresholds import CheckLimits, Limit, Thresholds
 from sae_checks.records import FloatArray, IntArray, PositionRange
 from sae_checks.records.octaves import OFFSET_PROJECTION, octaves

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sae_checks.evals.collect import CellCollector
 from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.declared.cells import DeclaredCell
-from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.estimate import Estimate
 from sae_checks.judge.thresholds import Thresholds
 from sae_checks.records import Declared, DeclaredFigure, PositionRange, Release, SaeRef
 from sae_checks.records.ranges import position_ranges

@@ -14,7 +14,7 @@ from sae_checks.evals.context.measuring import measure_texts
 from sae_checks.evals.positions import ADDED, COLUMNS, EVALUATION, PositionTable
 from sae_checks.evals.positions.cells import PositionCell
 from sae_checks.evals.positions.measuring import PositionMeasurer
-from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.estimate import Estimate
 from sae_checks.judge.thresholds import Thresholds
 from sae_checks.load.language_model import LanguageModel
 from sae_checks.load.sae import LoadedSae

@@ -51,6 +51,7 @@ def measured(
     model: LanguageModel | None = None,
     settings: PassOptions = PassOptions(),
     needs: frozenset[str] = PAIR_NEEDS,
+    source: SaeSource | None = None,
 ) -> dict[str, PropagationTable]:
     """All pairs, by name."""
     model = model or language_model()
@@ -58,7 +59,13 @@ def measured(
     refs, plan = [sae.ref for sae in saes], Plan.of(EVALUATION.columns, needs)
     observed = {i: EVALUATION.observed(i, refs) for i in EVALUATION.interventions(refs)}
     measuring = Measuring(
-        model, SaeSource.of(saes), TextDataset(texts), list(observed), plan, settings, observed
+        model,
+        source or SaeSource.of(saes),
+        TextDataset(texts),
+        list(observed),
+        plan,
+        settings,
+        observed,
     )
     tables = measure_once(measuring, EVALUATION.measurer(measuring))
     return {

@@ -14,9 +14,11 @@ from sae_checks.evals.propagation.pairs import both_residual
 from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
 from sae_checks.judge.verdict import judge
 from sae_checks.load.sae import LoadedSae
+from sae_checks.measure import engine
+from sae_checks.measure.loaded import SaeSource
 from sae_checks.measure.pass_options import PassOptions
 from sae_checks.session.suite import BUNDLED_THRESHOLDS, bundled_checks
-from tests.builders import BOS, CONTEXT, IdentitySae, language_model, random_texts
+from tests.builders import BOS, CONTEXT, D_MODEL, IdentitySae, language_model, random_texts
 from tests.evals.propagation.made import cells, column, identity, measured, small_sae
 from tests.load.plain_hooks import PlainHooks
 
@@ -169,6 +171,36 @@ def test_batches_and_the_order_of_saes_change_nothing(architecture):
             np.testing.assert_allclose(
                 single[pair].columns[name], values, rtol=1e-3, atol=1e-3, err_msg=name
             )
+
+
+def source_that_keeps_none(saes, read):
+    """Reads an SAE whenever its turn comes, and remembers that."""
+    by_id = {sae.ref.sae_id: sae for sae in saes}
+
+    def load(ref):
+        read.append(ref.sae_id)
+        return by_id[ref.sae_id]
+
+    return SaeSource(load, kept_bytes=0)
+
+
+def test_an_sae_is_read_once_a_batch_in_whatever_order_they_are_given():
+    read, saes = [], [small_sae(name, seed=n) for n, name in enumerate(PLACES)]
+    measured(saes[::-1], random_texts(), source=source_that_keeps_none(saes, read))
+    assert read == list(PLACES)
+
+
+def test_where_too_much_would_wait_saes_are_read_before_their_turn(monkeypatch):
+    texts, saes = random_texts(), [small_sae(name, seed=n) for n, name in enumerate(PLACES)]
+    expected, read = measured(saes, texts), []
+    # Two SAEs' activations; without a bound, nine wait at once.
+    monkeypatch.setattr(engine, "WAITING_BYTES", 2 * texts.tokens.size * D_MODEL * 4)
+    found = measured(saes, texts, source=source_that_keeps_none(saes, read))
+    assert len(read) > len(PLACES)
+    assert found.keys() == expected.keys()
+    for pair, table in found.items():
+        for name, values in table.columns.items():
+            np.testing.assert_array_equal(values, expected[pair].columns[name], err_msg=name)
 
 
 def test_only_the_first_positions_are_measured(monkeypatch):

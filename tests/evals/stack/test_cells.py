@@ -107,6 +107,22 @@ def test_where_cells_lie():
     assert all(refs(CHECKS[name], SAES[:1]) == [] for name in CHECKS if name.startswith("stack"))
 
 
+def test_of_stored_tables_only_a_stack_that_is_among_them_is_asked_about():
+    """A part of what was measured is judged, and its SAEs were spliced in with others only."""
+
+    def found(stored_names):
+        ranges = default_ranges(release(SAES[:2]), stored.CONTEXT)
+        collector = CellCollector(
+            release(SAES[:2]), stored.CONTEXT, ranges, (TASK,), frozenset(), stored=stored_names
+        )
+        checks = [check for name, check in CHECKS.items() if name.startswith("stack_")]
+        return [str(ref) for check in checks for ref in collector.cells(check)]
+
+    two = frozenset({Intervention(SAES[:2]).name})
+    assert found(two) == found(None) != []
+    assert found(frozenset({Intervention(SAES).name})) == []
+
+
 def test_positions_are_those_that_all_saes_were_trained_on():
     saes = (SAES[0], replace(SAES[1], training_context=8), SAES[2])
     (ref,) = refs(CHECKS["stack_kl"], saes)

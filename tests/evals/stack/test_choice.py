@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sae_checks.evals.stack.choice import STACK, StackName, interventions, stacks, told
-from sae_checks.records import SaeRef
+from sae_checks.records import Intervention, SaeRef
 from sae_checks.records.place import Place
 from sae_checks.resolve.hook_point import parse_hook_point
 from tests.builders import language_model, release, sae_ref
@@ -132,6 +132,11 @@ def test_what_a_run_says_at_its_start():
     saes = [sae(f"blocks.{layer}.hook_resid_pre") for layer in range(3)]
     assert told(release(*saes)) == ""
     assert told(release(saes[0])) == ""
+    other = frozenset({Intervention(tuple(saes)).name})
+    assert told(replace(release(*saes[:2]), whole=3), other) == (
+        f"nothing is asked of the stack of 2 SAEs from {saes[0].sae_id} to {saes[1].sae_id}: these "
+        "were not spliced in together, without others, when they were measured"
+    )
     assert told(replace(release(*saes[:2]), whole=3)) == (
         "spliced in together of the 2 that were chosen: 2 SAEs from blocks.0.hook_resid_pre to "
         "blocks.1.hook_resid_pre"

@@ -12,7 +12,7 @@ from scipy.stats import kruskal, spearmanr
 from sae_checks.errors import UserError
 from sae_checks.evals.tasks.cells import TaskCell
 from sae_checks.evals.tasks.table import AblationTable, TaskTable
-from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.estimate import Estimate
 from sae_checks.judge.thresholds import CheckLimits, Limit, Override, Thresholds
 from sae_checks.judge.verdict import judge
 from sae_checks.report.sentence import sentence

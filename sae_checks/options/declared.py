@@ -229,6 +229,21 @@ OPTIONS: tuple[Option, ...] = (
         stage="report",
     ),
     Option(
+        "--sae-figures",
+        path,
+        "write the figures of the page to a folder, as SVG and PNG, and their tables as CSV",
+        "DIR",
+        stage="report",
+    ),
+    Option(
+        "--sae-markdown",
+        path,
+        "write the run's report in Markdown to this file, as for a pull request; it is appended to "
+        "$GITHUB_STEP_SUMMARY too, where that is set",
+        "FILE",
+        stage="report",
+    ),
+    Option(
         "--sae-measurements",
         path,
         "judge these stored tables; no model, SAE or torch is loaded",
@@ -269,6 +284,13 @@ FLAGS = (
         "ask whether the release is the baseline's still, however it was saved, converted or "
         "loaded, by tight margins both ways; not whether it got worse",
         stage="compare",
+    ),
+    Option(
+        "--sae-summary-full",
+        bool,
+        "every figure in the summary, and every failing test in full, as with -v; without them a "
+        "screenful",
+        stage="report",
     ),
 )
 STRICT = FLAGS[0]

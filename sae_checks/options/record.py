@@ -60,6 +60,9 @@ class Options:
     match: tuple[tuple[str, str], ...] = ()
     accept: Path | None = None
     reports: tuple[tuple[str, Path], ...] = ()
+    figures: Path | None = None
+    markdown: Path | None = None
+    summary_full: bool = False
     store: Path = field(default_factory=lambda: Path(platformdirs.user_cache_dir("sae-checks")))
     thresholds: Path | None = None
     measurements: Path | None = None

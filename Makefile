@@ -12,7 +12,7 @@ WORKERS ?= 2
 # What the tests of a file share is made once; heavy files come first (tests/conftest.py).
 TESTS := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: gate check quick test coverage simulations lint benchmark selftest
+.PHONY: gate check quick test exhaustive coverage simulations lint benchmark selftest
 
 gate: $(VENV)/.gate
 	$(BIN)/pytest checks/ $(ARGS)
@@ -22,10 +22,16 @@ check: $(VENV)/.dev
 	$(MAKE) --jobs=2 lint quick
 
 quick: $(VENV)/.dev
-	$(TESTS) --timeout=60 --ignore=tests/simulations -m "not model" -q $(ARGS)
+	$(TESTS) --timeout=60 --ignore=tests/simulations -m "not model and not exhaustive" \
+		--hypothesis-profile=quick -q $(ARGS)
 
 test: $(VENV)/.dev
-	$(TESTS) --timeout=300 --ignore=tests/simulations $(ARGS)
+	$(TESTS) --timeout=300 --ignore=tests/simulations -m "not exhaustive" $(ARGS)
+
+# What `make test` takes a share of: all cases of large products, and more examples of each law.
+exhaustive: $(VENV)/.dev
+	$(TESTS) --timeout=600 --ignore=tests/simulations -m "exhaustive or law" \
+		--hypothesis-profile=exhaustive $(ARGS)
 
 # The same, and how many of the package's lines ran in it; processes that tests start do not count.
 # From Python 3.12 on, sys.monitoring counts at next to no cost.

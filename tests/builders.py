@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,6 +22,18 @@ LOADING = ModelLoading("small")
 
 def language_model(architecture: str = "gpt2", *, center: bool = False) -> LanguageModel:
     return LanguageModel(hugging_face_model(architecture), None, center_writing_weights=center)
+
+
+@cache
+def shared_language_model(architecture: str = "gpt2", center: bool = False) -> LanguageModel:
+    """One for all tests that bind hook points and run it, and change nothing else."""
+    return language_model(architecture, center=center)
+
+
+@cache
+def shared_hooked_transformer(**processing: bool) -> Any:
+    """The same of `hooked_transformer`."""
+    return hooked_transformer(hugging_face_model(), **processing)
 
 
 def hooked_transformer(gpt2: Any, **processing: bool) -> Any:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 from types import ModuleType
 
-import hypothesis
 import pytest
+
+from tests.exhaustive import load_profiles
 
 # The models are too small to share out: on a busy machine, threads that wait for each other take
 # seven times as long. Set before torch is imported, and for the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# How long an example takes says something of the machine, not of the code.
-hypothesis.settings.register_profile("sae_checks", deadline=None)
-hypothesis.settings.load_profile("sae_checks")
+load_profiles()
 
 _THIRD_PARTY_WARNINGS = (
     # sae_lens imports TransformerLens's old module of utilities.
@@ -40,13 +39,15 @@ _NAMES = {"MODEL_FOLDER", "SAES_FOLDER"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that `make check` leaves out, by what their modules import.
+    """Mark the tests that `make check` leaves out, by what their modules import; and the laws.
 
     They come first: where workers share the tests, short ones are left to even out the end.
     """
     for item in items:
         if isinstance(item, pytest.Function) and _runs_a_model(item.module):
             item.add_marker("model")
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("law")
     items.sort(key=lambda item: item.get_closest_marker("model") is None)
 
 

@@ -55,7 +55,10 @@ OF_TABLES = (
     *("evals.activity.table", "evals.context.table", "evals.context.tokens"),
     *("evals.propagation.table", "evals.stack.tables", "evals.tasks.table"),
 )
-OF_REPORTS = ("session.result", "records", "judge", "errors", "wording", "report", *OF_TABLES)
+OF_REPORTS = (
+    *("session.heaviest", "session.result"),
+    *("records", "judge", "errors", "wording", "report", *OF_TABLES),
+)
 # The names that an author of checks needs: `sae_checks` itself looks them up where they are.
 PUBLIC = ("checking", "evals", "judge")
 

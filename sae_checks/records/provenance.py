@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -21,6 +23,12 @@ _LIBRARIES = (
     "tokenizers",
     "numpy",
 )
+
+
+@cache
+def _versions() -> Mapping[str, str]:
+    """Of what is installed, which does not change while a process runs; looking takes 10 ms."""
+    return {name: metadata.version(name) for name in _LIBRARIES}
 
 
 @dataclass(frozen=True)
@@ -41,8 +49,7 @@ class Provenance:
 
     def as_dict(self) -> dict[str, object]:
         """The manifest's `provenance`, versions included."""
-        libraries = {name: metadata.version(name) for name in _LIBRARIES}
-        return {**asdict(self), "definitions": DEFINITIONS_VERSION, "libraries": libraries}
+        return {**asdict(self), "definitions": DEFINITIONS_VERSION, "libraries": dict(_versions())}
 
     @property
     def model_revision(self) -> str | None:

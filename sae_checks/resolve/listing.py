@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -67,17 +67,35 @@ def find(name: str | None) -> Listing:
 
 
 def choose(listing: Listing, globs: tuple[str, ...]) -> Listing:
-    """The SAEs of the listing whose id matches any of the globs (all of them without globs)."""
+    """The SAEs of the listing whose id matches any of the globs (all of them without globs).
+
+    Raises:
+        ReleaseError: a glob matches none.
+    """
+    chosen = matching([entry.sae_id for entry in listing.entries], globs, repr(listing.name))
+    return replace(listing, entries=tuple(e for e in listing.entries if e.sae_id in chosen))
+
+
+def matching(ids: Sequence[str], globs: tuple[str, ...], of: str) -> set[str]:
+    """Those of some SAE ids that match any of the globs; all of them without globs.
+
+    Args:
+        ids: of the SAEs that there are.
+        globs: as in `--sae-ids`.
+        of: what has these SAEs, in a message.
+
+    Raises:
+        ReleaseError: a glob matches none: it may be a slip, and less would be gated than was meant.
+    """
     if not globs:
-        return listing
-    chosen = tuple(e for e in listing.entries if any(fnmatchcase(e.sae_id, g) for g in globs))
-    if not chosen:
-        some = ", ".join(entry.sae_id for entry in listing.entries[:5])
-        more = f", … ({len(listing.entries)} in all)" if len(listing.entries) > 5 else ""
+        return set(ids)
+    idle = [glob for glob in globs if not any(fnmatchcase(each, glob) for each in ids)]
+    if idle:
+        more = f", … ({len(ids)} in all)" if len(ids) > 5 else ""
         raise ReleaseError(
-            f"--sae-ids {','.join(globs)} matches no SAE of {listing.name!r}; it has {some}{more}"
+            f"--sae-ids {','.join(idle)} matches no SAE of {of}; it has {', '.join(ids[:5])}{more}"
         )
-    return replace(listing, entries=chosen)
+    return {each for each in ids if any(fnmatchcase(each, glob) for glob in globs)}
 
 
 def _unknown(name: str) -> str:

@@ -161,10 +161,10 @@ def _verify_rows(
     rows = count_rows(path)
     if rows != record["rows"]:
         raise damaged(path, f"has {rows:,} rows, where {description} says {record['rows']:,}")
-    for column, name in names.items():
-        others = names_in(path, column) - {name}
+    for column, found in names_in(path, names).items():
+        others = found - {names[column]}
         if others:
-            raise damaged(path, f"is of {column} {min(others)!r}, not of {name!r}")
+            raise damaged(path, f"is of {column} {min(others)!r}, not of {names[column]!r}")
 
 
 def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str | None:

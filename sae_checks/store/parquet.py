@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,7 +22,9 @@ def write_rows(rows: pa.Table, path: Path) -> None:
 
 def read_rows(path: Path) -> pa.Table:
     """The table in a file; to be called within `readable`."""
-    return pq.read_table(path, partitioning=None, page_checksum_verification=True)
+    # `pq.read_table` asks first whether there is a data set of several files: twice the time.
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        return file.read()
 
 
 def count_rows(path: Path) -> int:
@@ -30,12 +32,15 @@ def count_rows(path: Path) -> int:
     return int(pq.read_metadata(path).num_rows)
 
 
-def names_in(path: Path, column: str) -> set[str]:
-    """The names in a column, none if there is no such column; to be called within `readable`."""
-    if column not in pq.read_schema(path).names:
-        return set()
-    rows = pq.read_table(path, partitioning=None, columns=[column])
-    return set(rows[column].unique().to_pylist())
+def names_in(path: Path, columns: Collection[str]) -> dict[str, set[str]]:
+    """By column, the names in it; without columns that a file lacks.
+
+    To be called within `readable`.
+    """
+    with pq.ParquetFile(path, read_dictionary=list(columns)) as file:
+        there = [name for name in columns if name in file.schema_arrow.names]
+        rows = file.read(columns=there)
+    return {column: set(rows[column].unique().to_pylist()) for column in there}
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sae_checks.demo.stories import VOCABULARY, Story, stories, tell
+from tests.exhaustive import examples
 
 SEEDS = st.integers(min_value=0, max_value=2**32)
 CONTEXT = 256
@@ -103,20 +104,20 @@ def fixed_words(story: Story) -> list[int]:
     return fixed
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(75))
 @given(SEEDS)
 def test_slots_are_the_words_that_earlier_sentences_fix(seed: int) -> None:
     story = tell(random.Random(seed))
     assert list(story.slots) == sorted(fixed_words(story))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(25))
 @given(SEEDS)
 def test_same_seed_tells_the_same_story(seed: int) -> None:
     assert list(islice(stories(seed), 2)) == list(islice(stories(seed), 2))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(25))
 @given(SEEDS)
 def test_story_is_long_enough_and_stays_in_the_vocabulary(seed: int) -> None:
     story = tell(random.Random(seed))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 
@@ -257,3 +258,9 @@ def on_output(module, replace):
         return replace(output)
 
     return module.register_forward_hook(hook)
+
+
+@cache
+def shared_plain_hooks(architecture):
+    """One for all tests: each run takes its hooks away again."""
+    return PlainHooks(architecture)

@@ -8,23 +8,23 @@ import pytest
 import torch
 
 from tests.architectures import CONTEXT, VOCABULARY
-from tests.builders import language_model
+from tests.builders import shared_language_model
+from tests.exhaustive import diagonal
 from tests.load.hooked import SETTINGS, hooked
 from tests.load.plain_hooks import HEAD_SITES, INNER_SITES, SITES, lacks
 
 TOKENS = torch.randint(0, VOCABULARY, (2, CONTEXT), generator=torch.Generator().manual_seed(1))
-CASES = [
-    (architecture, site)
-    for architecture in SETTINGS
-    for site in (*SITES, *INNER_SITES, *HEAD_SITES)
-    if not lacks(architecture, site)
-]
+CASES = diagonal(
+    list(SETTINGS),
+    (*SITES, *INNER_SITES, *HEAD_SITES),
+    there=lambda architecture, site: not lacks(architecture, site),
+)
 made = cache(hooked)
 
 
 @pytest.mark.parametrize(("architecture", "hook_point"), CASES)
 def test_value_and_loss_of_every_token(architecture, hook_point):
-    model, theirs = language_model(architecture), made(architecture)
+    model, theirs = shared_language_model(architecture), made(architecture)
     model.bind(hook_point)
     clean = model.clean(TOKENS, [hook_point])
     tap = clean.taps[hook_point]
@@ -54,7 +54,7 @@ def test_value_and_loss_of_every_token(architecture, hook_point):
 def test_centered_values(architecture, hook_point):
     if lacks(architecture, hook_point):
         return
-    model, theirs = language_model(architecture, center=True), made(architecture, True)
+    model, theirs = shared_language_model(architecture, True), made(architecture, True)
     model.bind(hook_point)
     tap = model.clean(TOKENS, [hook_point]).taps[hook_point]
     _, cached = theirs.run_with_cache(TOKENS, names_filter=[hook_point])

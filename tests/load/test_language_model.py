@@ -18,8 +18,16 @@ from tests.architectures import (
     hugging_face_model,
     randomized,
 )
-from tests.builders import hooked_transformer, language_model
-from tests.load.plain_hooks import HEAD_SITES, INNER_SITES, MODULE_SITES, SITES, PlainHooks, lacks
+from tests.builders import language_model, shared_hooked_transformer, shared_language_model
+from tests.exhaustive import diagonal
+from tests.load.plain_hooks import (
+    HEAD_SITES,
+    INNER_SITES,
+    MODULE_SITES,
+    SITES,
+    lacks,
+    shared_plain_hooks,
+)
 
 HOOKED = (*SITES, *INNER_SITES)
 ALL_SITES = (*HOOKED, *HEAD_SITES, *MODULE_SITES)
@@ -40,9 +48,11 @@ def noise_like(x, seed=2):
     return torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("hook_point", ALL_SITES)
+@pytest.mark.parametrize(
+    ("architecture", "hook_point"), diagonal(list(ARCHITECTURES), ALL_SITES, whole=("gpt2",))
+)
 def test_taps_and_resumed_passes_equal_plain_hooks(architecture, tokens, hook_point):
-    model = language_model(architecture)
+    model = shared_language_model(architecture)
     if lacks(architecture, hook_point):
         with pytest.raises(ModelError, match="attention and MLP read one"):
             model.bind(hook_point)
@@ -50,7 +60,7 @@ def test_taps_and_resumed_passes_equal_plain_hooks(architecture, tokens, hook_po
     width = model.bind(hook_point)
     clean = model.clean(tokens, [hook_point])
     seen = []
-    plain = PlainHooks(architecture)
+    plain = shared_plain_hooks(architecture)
     plain.run(tokens, {hook_point: lambda value: seen.append(value.clone()) or value})
     tap = clean.taps[hook_point]
     assert tap.shape == (*tokens.shape, width)
@@ -94,8 +104,8 @@ def test_resuming_from_the_clean_activation_changes_nothing(architecture, tokens
 @pytest.mark.parametrize("center", [False, True], ids=["uncentered", "centered"])
 @pytest.mark.parametrize("hook_point", HOOKED)
 def test_loss_of_every_token_equals_hooked_transformer_s(tokens, hook_point, center):
-    hooked = hooked_transformer(hugging_face_model(), center_writing_weights=center)
-    model = language_model("gpt2", center=center)
+    hooked = shared_hooked_transformer(center_writing_weights=center)
+    model = shared_language_model("gpt2", center)
     model.bind(hook_point)
     clean = model.clean(tokens, [hook_point])
     tap = clean.taps[hook_point]
@@ -119,12 +129,12 @@ def test_loss_of_every_token_equals_hooked_transformer_s(tokens, hook_point, cen
 @pytest.mark.parametrize("hook_point", HOOKED)
 def test_processing_without_effect(tokens, hook_point, processing):
     """load/model.py takes these options of TransformerLens's as read: no value or loss moves."""
-    gpt2 = hugging_face_model()
-    plain, processed = hooked_transformer(gpt2), hooked_transformer(gpt2, **{processing: True})
+    plain, processed = shared_hooked_transformer(), shared_hooked_transformer(**{processing: True})
+    weights = plain.state_dict()
     changed = [
         name
         for name, weight in processed.state_dict().items()
-        if name not in plain.state_dict() or not torch.equal(weight, plain.state_dict()[name])
+        if name not in weights or not torch.equal(weight, weights[name])
     ]
     assert changed  # the option did something to the weights
     values, losses = [], []
@@ -168,7 +178,7 @@ def test_width_of_hook_z_is_that_of_all_heads():
     ],
 )
 def test_a_hugging_face_path_names_the_same_hook_point(tokens, architecture, name, path):
-    model = language_model(architecture)
+    model = shared_language_model(architecture)
     for each in (name, path):
         model.bind(each)
     clean = model.clean(tokens, [name, path])
@@ -182,7 +192,7 @@ def test_a_hugging_face_path_names_the_same_hook_point(tokens, architecture, nam
 
 def test_hook_mlp_in_is_not_what_comes_out_of_the_norm(tokens):
     """sae_lens calls Gemma Scope 2's pre_feedforward_layernorm.output so."""
-    model = language_model("gemma3")
+    model = shared_language_model("gemma3")
     names = ("blocks.1.hook_mlp_in", "model.layers.1.pre_feedforward_layernorm.output")
     for name in names:
         model.bind(name)
@@ -211,7 +221,7 @@ ORDER = (
 
 
 def test_the_order_in_which_a_pass_meets_hook_points():
-    model = language_model("gemma3")
+    model = shared_language_model("gemma3")
     for hook_point in ORDER:
         model.bind(hook_point)
     depths = [model.depth(hook_point) for hook_point in ORDER]
@@ -220,7 +230,7 @@ def test_the_order_in_which_a_pass_meets_hook_points():
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_heads_side_by_side_are_the_whole(tokens, architecture):
-    model = language_model(architecture)
+    model = shared_language_model(architecture)
     for site, heads in (("q", 4), ("z", 4)):
         whole = f"blocks.1.attn.hook_{site}"
         names = [f"{whole}.head_{head}" for head in range(heads)]
@@ -272,7 +282,7 @@ LEGAL = (
 )
 def test_hook_points_that_the_model_lacks(hook_point, message):
     with pytest.raises(ModelError) as raised:
-        language_model().bind(hook_point)
+        shared_language_model().bind(hook_point)
     assert str(raised.value) == message
 
 

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.architectures import ARCHITECTURES, CONTEXT, VOCABULARY
-from tests.builders import language_model
-from tests.load.plain_hooks import SITES, PlainHooks, lacks
+from tests.builders import shared_language_model
+from tests.exhaustive import examples
+from tests.load.plain_hooks import SITES, lacks, shared_plain_hooks
 
 TOKENS = torch.randint(
     0, VOCABULARY, (2, CONTEXT), generator=torch.Generator().manual_seed(1)
@@ -24,11 +25,11 @@ PLACES.append("blocks.2.hook_resid_mid")
 @pytest.fixture(scope="module", params=list(ARCHITECTURES))
 def models(request):
     """The model, the same with plain hooks, and its hook points as a pass meets them."""
-    model = language_model(request.param)
+    model = shared_language_model(request.param)
     has = [place for place in PLACES if not lacks(request.param, place)]
     for hook_point in has:
         model.bind(hook_point)
-    return model, PlainHooks(request.param), sorted(has, key=model.depth)
+    return model, shared_plain_hooks(request.param), sorted(has, key=model.depth)
 
 
 def edit(value, seed=2):
@@ -82,7 +83,7 @@ def test_edits_everywhere_at_once(models):
     check(models, sites[0], sites[1:], sites[1:])
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(15))
 @given(st.data())
 def test_any_edits_and_taps_in_any_order(models, data):
     _, _, sites = models

@@ -16,13 +16,13 @@ from sae_checks.records import PositionRange
 from sae_checks.resolve.hook_point import of_head
 from tests.architectures import BOS, D_MODEL, HEADS
 from tests.builders import (
-    hooked_transformer,
     hugging_face_model,
     random_texts,
     release,
     run_evals,
     sae,
     sae_ref,
+    shared_hooked_transformer,
     texts_of,
 )
 from tests.measuring import ACTIVATION_COLUMNS, bind
@@ -104,7 +104,7 @@ def figures(model, loaded, texts):
 
 def check_against_run_evals(made, gpt2, texts, *, center=False, loaded=None):
     hook_point = made.cfg.metadata.hook_name
-    expected = run_evals(made, hooked_transformer(gpt2, center_writing_weights=center), texts)
+    expected = run_evals(made, shared_hooked_transformer(center_writing_weights=center), texts)
     model = LanguageModel(gpt2, None, center_writing_weights=center)
     loaded = loaded or LoadedSae(sae_ref(hook_point, made.cfg.d_in), made)
     found = figures(model, loaded, texts)
@@ -171,7 +171,7 @@ def test_temporal_features(gpt2, texts):
     reconstruction (sae_lens says so itself whenever it decodes), so the rest is not compared."""
     hook_point = "blocks.1.hook_resid_pre"
     made = sae("temporal", hook_point, tied_weights=False)  # run_evals wants an encoder
-    expected = run_evals(made, hooked_transformer(gpt2), texts)
+    expected = run_evals(made, shared_hooked_transformer(), texts)
     loaded = LoadedSae(sae_ref(hook_point, architecture="temporal"), made)
     found = figures(LanguageModel(gpt2, None), loaded, texts)
     compared = ("l0", "l1", "l2_norm_in", "ce_loss_without_sae", "ce_loss_with_ablation")

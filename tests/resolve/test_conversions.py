@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from sae_checks.resolve.describe import _Source
 from sae_checks.resolve.directory import named, read_release, release_names
 from sae_checks.resolve.hook_point import choose_name
 
+# The whole directory takes seconds to parse.
+release_named = cache(read_release)
 METADATA = ("context_size", "dataset_path", "prepend_bos")
 
 
@@ -29,6 +32,7 @@ def loaders() -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+@cache
 def written() -> dict[str, dict[str, ast.expr]]:
     """By conversion function, the values that its configuration getter gives metadata."""
     functions, getters = {}, {}
@@ -51,7 +55,7 @@ def _entries(function: ast.FunctionDef) -> Iterator[tuple[str, ast.expr]]:
 
 
 def test_all_conversion_functions_of_the_directory_are_known():
-    used = {read_release(name).get("conversion_func") for name in release_names()} - {None}
+    used = {release_named(name).get("conversion_func") for name in release_names()} - {None}
     assert used == set(CONVERSIONS)
     assert conversion_named(None) == OWN_LAYOUT
     assert conversion_named("new_transcoder").kind(named(read_release("gemma-2b-res-jb"))[0]) == (
@@ -108,7 +112,7 @@ def test_sites_kinds_and_models_by_names_are_the_loaders(name: str, no_network: 
     getter, conversion = NAMED_PRETRAINED_SAE_CONFIG_GETTERS[name], CONVERSIONS[name]
     count = 0
     for release in release_names():
-        description = read_release(release)
+        description = release_named(release)
         if description.get("conversion_func") != name:
             continue
         for entry in named(description):

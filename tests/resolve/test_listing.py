@@ -127,3 +127,7 @@ def test_globs_that_match_nothing():
         "blocks.0.hook_resid_pre, blocks.1.hook_resid_pre, blocks.2.hook_resid_pre, "
         "blocks.3.hook_resid_pre, blocks.4.hook_resid_pre, … (13 in all)"
     )
+    # One that matches none beside one that does may be a slip.
+    assert refusal(lambda: choose(LISTING, ("blocks.1.*", "block.2.*"))).startswith(
+        "--sae-ids block.2.* matches no SAE of 'gpt2-small-res-jb'; it has blocks.0.hook_resid_pre"
+    )

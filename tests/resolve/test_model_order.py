@@ -8,13 +8,13 @@ import pytest
 
 from sae_checks.resolve.model_order import depth, is_residual_stream
 from tests.architectures import ARCHITECTURES
-from tests.builders import language_model
+from tests.builders import shared_language_model
 from tests.load.plain_hooks import HEAD_SITES, INNER_SITES, SITES, lacks
 
 
 @pytest.mark.parametrize("architecture", list(ARCHITECTURES))
 def test_the_order_is_the_models(architecture):
-    model = language_model(architecture)
+    model = shared_language_model(architecture)
     every = dict.fromkeys((*SITES, *INNER_SITES, *HEAD_SITES, "blocks.2.hook_resid_pre"))
     places = [place for place in every if not lacks(architecture, place)]
     if architecture == "olmo2":  # whose norms come after attention and MLP

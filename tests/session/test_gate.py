@@ -44,6 +44,12 @@ def test_more_tasks_than_the_error_is_shared_by_are_refused(folder):
     gate.refuse_many_tasks(enough, names)
 
 
+@pytest.fixture(scope="module")
+def whole(folder: Path) -> dict[tuple[str, str], float]:
+    """Of all that is measured."""
+    return errors(Gate(Options(measurements=folder)))
+
+
 def errors(gate: Gate) -> dict[tuple[str, str], float]:
     """With which probability each gated cell may fail at its limit."""
     rule = gate.rule(thresholds_of(gate))
@@ -79,29 +85,27 @@ def test_all_gated_cells_of_a_run_spend_no_more_than_the_release_may(folder):
         {"ranges": (PositionRange(1, 3), PositionRange(16, 62))},
     ],
 )
-def test_a_part_of_a_release_is_held_to_the_same_error(folder, narrowed):
+def test_a_part_of_a_release_is_held_to_the_same_error(folder, whole, narrowed):
     """In 0.3.0 the error was shared by what a run collected: a cell alone failed more easily."""
-    whole, part = (
-        errors(Gate(replace(Options(measurements=folder), **more))) for more in ({}, narrowed)
-    )
+    part = errors(Gate(replace(Options(measurements=folder), **narrowed)))
     same = part.keys() & whole.keys()
     assert same
     assert {key: part[key] for key in same} == {key: whole[key] for key in same}
 
 
 @pytest.mark.parametrize("count", [0, 1, 4])
-def test_other_tasks_take_nothing_from_a_cell(tmp_path, folder, count):
+def test_other_tasks_take_nothing_from_a_cell(tmp_path, whole, count):
     """Neither from one on texts nor from one on a task that both runs have."""
     tasks = [stored.task_table(layer, f"task-{n}") for layer in range(3) for n in range(count)]
     fewer = stored.write_measurement(tmp_path, layers=3, tasks=tasks)
-    few, many = (errors(Gate(Options(measurements=each))) for each in (fewer, folder))
-    assert len(few) < len(many)
-    assert few == {key: many[key] for key in few}
+    few = errors(Gate(Options(measurements=fewer)))
+    assert len(few) < len(whole)
+    assert few == {key: whole[key] for key in few}
 
 
-def test_a_range_of_ones_own_costs_no_more_than_a_default_one(folder):
+def test_a_range_of_ones_own_costs_no_more_than_a_default_one(folder, whole):
     """As many as there are by default share the error; more of them share it by their number."""
-    default = errors(Gate(Options(measurements=folder)))["delta_ce", f"{IDS[0]}-8:15"]
+    default = whole["delta_ce", f"{IDS[0]}-8:15"]
     one = Options(measurements=folder, ranges=(PositionRange(3, 9),))
     assert errors(Gate(one))["delta_ce", f"{IDS[0]}-3:9"] == default
     each = tuple(PositionRange(at, at) for at in range(1, 16))

@@ -17,6 +17,7 @@ from sae_checks.evals.context.table import ContextTable
 from sae_checks.records import Release
 from sae_checks.store import Store
 from sae_checks.store.integrity import as_json, read_sealed, record_files, write_sealed
+from tests.exhaustive import examples
 from tests.store.damages import (
     CHANGED,
     DAMAGES,
@@ -214,7 +215,7 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(st.data())
-@settings(max_examples=150)
+@settings(max_examples=examples(60))
 def test_no_bit_of_any_file_can_flip_unnoticed(untouched: Path, data: st.DataObject):
     paths = sorted(path for path in untouched.rglob("*") if path.is_file() and path.name != ".lock")
     path = data.draw(st.sampled_from(paths))

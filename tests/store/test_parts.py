@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sae_checks.errors import StoreError
 from sae_checks.store import MeasuredDataset, Store
 from sae_checks.store.integrity import read_sealed
+from tests.exhaustive import examples
 from tests.store.damages import HINT
 from tests.store.grown import (
     ITEM_REF,
@@ -107,7 +108,7 @@ def test_a_table_grows_after_it_was_compacted(store: Store, ref, blocks):
 
 
 @given(st.data())
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_rows_are_in_the_order_of_their_units_however_they_came(tmp_path_factory, data):
     sizes = data.draw(st.lists(st.integers(1, 4), min_size=1, max_size=5))
     blocks = item_blocks(sizes)

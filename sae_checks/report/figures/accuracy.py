@@ -73,6 +73,7 @@ def _figure(result: RunResult, task: str, index: int) -> Figure:
         "Each SAE spliced in by itself, on the same items as the model untouched. " + INTERVALS,
         Data(f"accuracy-{index}-{slug(task)}", columns),
         panels,
+        task=task,
     )
 
 

@@ -58,5 +58,6 @@ def _of_task(result: RunResult, task: str, index: int) -> list[Figure]:
         data,
         panels,
         choices=tuple(sae.sae_id for sae in saes),
+        task=task,
     )
     return [figure]

@@ -49,7 +49,7 @@ def context(result: RunResult) -> list[Figure]:
     if not found:
         return []
     names = [name for name, (q, _, _) in QUANTITIES.items() if any(has(t, q) for _, t in found)]
-    parts = [_part(sae, table, names) for sae, table in found]
+    parts = [of_positions(sae, table, names) for sae, table in found]
     rows = runs([len(windows(table.context, sae.training_context)) for sae, table in found])
     saes = [sae for sae, _ in found]
     figure = Figure(
@@ -67,9 +67,10 @@ def context(result: RunResult) -> list[Figure]:
     return [figure]
 
 
-def _part(
+def of_positions(
     sae: SaeRef, table: ContextTable, names: Sequence[str]
 ) -> dict[str, FloatArray | str | int]:
+    """Means of the quantities of an SAE in each window of positions, with their intervals."""
     every = windows(table.context, sae.training_context)
     part: dict[str, FloatArray | str | int] = {
         "sae": sae.sae_id,

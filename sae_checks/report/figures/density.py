@@ -17,6 +17,7 @@ from sae_checks.report.figures.figure import (
     shade,
     stacked,
 )
+from sae_checks.report.figures.series import in_model_order
 from sae_checks.session.result import RunResult
 
 _EDGES = 10.0 ** np.arange(-6, 0.01, 0.25)  # a share of tokens: four bins to a power of ten
@@ -27,7 +28,7 @@ def density(result: RunResult) -> list[Figure]:
     tables = {} if result.measurement is None else result.measurement.of(ActivityTable)
     found = [
         (sae, _densities(tables[sae.sae_id]))
-        for sae in result.facts.release.saes
+        for sae in in_model_order(result.facts.release.saes)
         if sae.sae_id in tables and tables[sae.sae_id].active is not None
     ]
     if not found:

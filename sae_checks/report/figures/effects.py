@@ -69,6 +69,7 @@ def _of_task(result: RunResult, task: str, index: int) -> list[Figure]:
         Data(f"effects-{index}-{slug(task)}", stacked(parts)),
         tuple(panels),
         choices=tuple(sae.sae_id for sae, _ in found),
+        task=task,
     )
     return [figure]
 

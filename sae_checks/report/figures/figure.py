@@ -147,6 +147,7 @@ class Figure:
         caption: what is seen in it, with how intervals are made.
         choices: of which one is shown at a time; the first unless another is chosen.
         notes: what is not drawn, and why.
+        task: that it is of; "" where it is of none.
     """
 
     name: str
@@ -157,6 +158,7 @@ class Figure:
     panels: tuple[Panel, ...]
     choices: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    task: str = ""
 
 
 def stacked(parts: Sequence[Mapping[str, Any]]) -> dict[str, Column]:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from sae_checks.report.figures.figure import Axis, Data, Figure, Panel, Trace
-from sae_checks.report.figures.series import claims, labels_of
+from sae_checks.report.figures.series import claims, in_model_order, labels_of
 from sae_checks.report.sentence import number
 from sae_checks.session.result import RunResult
 
@@ -27,7 +27,7 @@ def propagation(result: RunResult) -> list[Figure]:
     if not rows:
         return []
     rows.sort(key=lambda row: (list(_TITLES).index(row[0]), _PARTS.index(row[1])))
-    labels = labels_of(result.facts.release.saes)
+    labels = labels_of(in_model_order(result.facts.release.saes))
     quantity, part, spliced, observed, value, low, high = zip(*rows, strict=True)
     columns = {
         "quantity": np.array(quantity),

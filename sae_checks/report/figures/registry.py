@@ -14,6 +14,7 @@ from sae_checks.report.figures.layers import layers
 from sae_checks.report.figures.norms import norms
 from sae_checks.report.figures.propagation import propagation
 from sae_checks.report.figures.regression import regression
+from sae_checks.report.figures.series import tasks_of
 from sae_checks.report.figures.shrinkage import shrinkage
 from sae_checks.report.figures.stack import stacks
 from sae_checks.report.figures.strips import strips
@@ -32,5 +33,11 @@ FIGURES: tuple[FigureMaker, ...] = (
 
 
 def figures_of(result: RunResult) -> list[Figure]:
-    """All figures that a run has the tables or the verdicts for, in the order of the page."""
-    return [figure for make in FIGURES for figure in make(result)]
+    """All figures that a run has the tables or the verdicts for, in the order of the page.
+
+    Those of one task stand together.
+    """
+    figures = [figure for make in FIGURES for figure in make(result)]
+    sections = list(dict.fromkeys(figure.section for figure in figures))
+    tasks = ["", *tasks_of(result)]
+    return sorted(figures, key=lambda f: (sections.index(f.section), tasks.index(f.task)))

@@ -22,20 +22,37 @@ INTERVALS = "Bands and bars are 95% intervals of each figure by itself, over doc
 _SINGLE, _PER_OCTAVE = 16, 8
 
 
+# Places within a layer, in the order in which a pass meets them; others between the two.
+_SITES = {"hook_resid_pre": 0, "hook_resid_mid": 2, "hook_mlp_out": 3, "hook_resid_post": 4}
+
+
+def in_model_order(saes: Iterable[SaeRef]) -> list[SaeRef]:
+    """SAEs as a pass through the model meets them."""
+    return sorted(saes, key=lambda sae: (sae.layer, _SITES.get(sae.site, 1)))
+
+
 def context_tables(result: RunResult) -> list[tuple[SaeRef, ContextTable]]:
-    """The SAEs measured on texts, in the order of the release."""
+    """The SAEs measured on texts, in the order of the model."""
     if result.measurement is None:
         return []
     tables = result.measurement.of(ContextTable)
-    return [(sae, tables[sae.sae_id]) for sae in result.facts.release.saes if sae.sae_id in tables]
+    return [
+        (sae, tables[sae.sae_id])
+        for sae in in_model_order(result.facts.release.saes)
+        if sae.sae_id in tables
+    ]
 
 
 def task_tables(result: RunResult, task: str) -> list[tuple[SaeRef, TaskTable]]:
-    """The SAEs measured on a task, in the order of the release."""
+    """The SAEs measured on a task, in the order of the model."""
     if result.measurement is None:
         return []
     tables = result.measurement.of(TaskTable, task)
-    return [(sae, tables[sae.sae_id]) for sae in result.facts.release.saes if sae.sae_id in tables]
+    return [
+        (sae, tables[sae.sae_id])
+        for sae in in_model_order(result.facts.release.saes)
+        if sae.sae_id in tables
+    ]
 
 
 def labels_of(saes: Sequence[SaeRef]) -> dict[str, str]:

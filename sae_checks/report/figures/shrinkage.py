@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sae_checks.report.figures.figure import Axis, Data, Figure, Mark, Panel, Trace, runs, stacked
-from sae_checks.report.figures.series import claims, ends_of, labels_of, limits_at
+from sae_checks.report.figures.series import claims, ends_of, in_model_order, labels_of, limits_at
 from sae_checks.session.result import Outcome, RunResult
 
 _SHRINKAGE = {
@@ -53,7 +53,7 @@ def _judged(
     found = {check: outcomes for check, outcomes in found.items() if outcomes}
     if not found:
         return []
-    labels = labels_of(result.facts.release.saes)
+    labels = labels_of(in_model_order(result.facts.release.saes))
     parts = [_part(check, outcomes, labels) for check, outcomes in found.items()]
     rows = runs([len(outcomes) for outcomes in found.values()])
     x = Axis("layer", categories=tuple(labels.values()))

@@ -37,7 +37,7 @@ def _of_task(result: RunResult, task: str, index: int) -> list[Figure]:
     labels = list(labels_of(saes).values())
     ticks = Axis("layer", ticks=tuple((float(at), label) for at, label in enumerate(labels)))
     by_category = Axis("layer", categories=tuple(labels))
-    shared = {"data": data, "section": "tasks", "notes": (said,) if step > 1 else ()}
+    shared = {"data": data, "section": "tasks", "task": task, "notes": (said,) if step > 1 else ()}
     return [
         Figure(
             name=f"strips-{index}-{slug(task)}",

@@ -14,7 +14,6 @@ from sae_checks.judge.topics import headline, in_order
 from sae_checks.records import Release, SaeRef
 from sae_checks.report.overview.levels import Level, counts, level, worst
 from sae_checks.session.result import Outcome, RunResult
-from sae_checks.wording import natural_order
 
 RowKind = Literal["sae", "several", "release"]
 
@@ -109,8 +108,8 @@ def matrix(result: RunResult) -> Matrix:
 
 
 def in_layer_order(saes: Iterable[SaeRef]) -> list[SaeRef]:
-    """SAEs from the first layer to the last."""
-    return sorted(saes, key=lambda sae: (sae.layer, natural_order(sae.sae_id)))
+    """SAEs from the first layer to the last; those of one layer stay as the release has them."""
+    return sorted(saes, key=lambda sae: sae.layer)
 
 
 def labels(release: Release) -> dict[str, str]:

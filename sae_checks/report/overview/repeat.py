@@ -18,7 +18,7 @@ _WITH_VALUE = (
 )
 # What pytest -k takes as one word.
 _WORD = re.compile(r"[\w:+.\[\]\\/-]+")
-_MOST_WORDS = 4
+_MOST_CHECKS, _MOST_SAES = 4, 2
 
 
 def whole_command(result: RunResult) -> str:
@@ -61,7 +61,9 @@ def _expression(group: FailureGroup) -> str:
     """For pytest -k: the group's checks, and its SAEs where these are few."""
     checks = _any_of(f"check_{name}" for name in _test_names(group))
     words = [sae.sae_id for sae in group.saes]
-    if not words or len(words) > _MOST_WORDS or not all(map(_WORD.fullmatch, words)):
+    if len(words) > _MOST_SAES:
+        words = [sae.sae_id for sae in group.worst.cell.saes[:1]]
+    if not words or not all(map(_WORD.fullmatch, words)):
         return checks
     saes = _any_of(words)
     return " and ".join(f"({each})" if " or " in each else each for each in (checks, saes))
@@ -70,7 +72,7 @@ def _expression(group: FailureGroup) -> str:
 def _test_names(group: FailureGroup) -> list[str]:
     names = list(dict.fromkeys(outcome.check.name for outcome in group.outcomes))
     worst = group.worst.check.name
-    return names if len(names) <= _MOST_WORDS else [worst]
+    return names if len(names) <= _MOST_CHECKS else [worst]
 
 
 def _any_of(words: Iterable[str]) -> str:

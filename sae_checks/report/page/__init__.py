@@ -5,8 +5,10 @@ What makes it is imported when one is written: a run without a page pays nothing
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from sae_checks.records import Measurement
 from sae_checks.session.result import RunResult
 
 
@@ -17,6 +19,18 @@ def write_page(result: RunResult, path: Path) -> None:
         OSError: the file cannot be written.
     """
     path.write_text(_page(result), encoding="utf-8")
+
+
+def write_comparison(measurements: Sequence[Measurement], path: Path) -> None:
+    """Write the page of several stored releases, their figures drawn together.
+
+    Raises:
+        UserError: there are fewer than two.
+        OSError: the file cannot be written.
+    """
+    from sae_checks.report.page.comparison import comparison_page
+
+    path.write_text(comparison_page(measurements), encoding="utf-8")
 
 
 def page_lines(result: RunResult) -> list[str]:

@@ -3,43 +3,74 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
+from sae_checks.judge.topics import in_order
+from sae_checks.report.overview.levels import Level, level, worst
+from sae_checks.report.overview.matrix import in_layer_order
 from sae_checks.report.page.cells import cell_id
 from sae_checks.report.sentence import number
-from sae_checks.report.summary import name_of, worst
+from sae_checks.report.summary import name_of
 from sae_checks.session.result import Outcome, RunResult
 
 # Signs beside colours: neither tells anything alone.
-MARKS = {
+MARKS: dict[Level, str] = {
+    "not measurable": "!",
+    "failed": "✗",
+    "insufficient evidence": "?",
+    "accepted": "a",
+    "undecided": "?",
+    "unexpectedly passed": "✓",
     "passed": "✓",
     "reported": "·",
-    "failed": "✗",
-    "accepted": "a",
-    "unexpectedly passed": "✓",
-    "undecided": "?",
     "not applicable": "–",
-    "error": "!",
 }
+Fields = dict[tuple[str, str], list[Outcome]]
 
 
 def check_map(result: RunResult) -> dict[str, Any]:
-    """Rows of SAEs and columns of checks; what is about several SAEs is a row for each place."""
-    by_field: dict[tuple[str, str], list[Outcome]] = {}
+    """Rows of SAEs; columns of checks, by topic; what is about several SAEs stands apart."""
+    fields: Fields = {}
+    several: dict[str, list[Outcome]] = {}
     for outcome in result.outcomes:
-        if outcome.cell.sae is not None:
-            key = (outcome.cell.sae.sae_id, name_of(outcome.check))
-            by_field.setdefault(key, []).append(outcome)
-    columns = list(dict.fromkeys(check for _, check in by_field))
-    asks = {name_of(o.check): o.check.summary for o in result.outcomes}
+        sae, check = outcome.cell.sae, name_of(outcome.check)
+        if sae is None:
+            several.setdefault(check, []).append(outcome)
+        else:
+            fields.setdefault((sae.sae_id, check), []).append(outcome)
+    columns = _columns(result.outcomes)
     rows = [
         {
             "sae": sae.sae_id,
-            "fields": [_field(by_field.get((sae.sae_id, check), [])) for check in columns],
+            "fields": [_field(fields.get((sae.sae_id, each["name"]), [])) for each in columns],
         }
-        for sae in result.facts.release.saes
+        for sae in in_layer_order(result.facts.release.saes)
     ]
-    return {"columns": [{"name": name, "asks": asks[name]} for name in columns], "rows": rows}
+    topics = in_order(each["topic"] for each in columns)
+    return {
+        "columns": columns,
+        "topics": [
+            {"name": topic, "span": sum(each["topic"] == topic for each in columns)}
+            for topic in topics
+        ],
+        "rows": rows,
+        "several": [_of_several(check, outcomes) for check, outcomes in several.items()],
+    }
+
+
+def _columns(outcomes: Iterable[Outcome]) -> list[dict[str, str]]:
+    found = {
+        name_of(o.check): {
+            "name": name_of(o.check),
+            "asks": (o.check.compared or o.check).summary,
+            "topic": o.check.about,
+        }
+        for o in outcomes
+        if o.cell.sae is not None
+    }
+    order = in_order(each["topic"] for each in found.values())
+    return sorted(found.values(), key=lambda each: order.index(each["topic"]))
 
 
 def _field(outcomes: list[Outcome]) -> dict[str, Any] | None:
@@ -47,21 +78,24 @@ def _field(outcomes: list[Outcome]) -> dict[str, Any] | None:
         return None
     one = worst(outcomes)
     value = math.nan if one.verdict is None else one.verdict.estimate.value
-    outcome = shown_outcome(one)
     return {
         "id": cell_id(one),
-        "outcome": outcome,
-        "mark": MARKS[outcome],
+        "level": level(one),
+        "mark": MARKS[level(one)],
         "value": number(value) if math.isfinite(value) else "",
         "heat": heat(one),
         "tests": len(outcomes),
     }
 
 
-def shown_outcome(outcome: Outcome) -> str:
-    """What became of a test; "reported" where it has no limit, so that nothing could fail."""
-    reported = outcome.verdict is not None and outcome.verdict.status == "reported"
-    return "reported" if reported and outcome.outcome == "passed" else outcome.outcome
+def _of_several(check: str, outcomes: list[Outcome]) -> dict[str, Any]:
+    one = worst(outcomes)
+    field = _field(outcomes)
+    assert field is not None, "there are outcomes"
+    unit = one.check.unit if one.verdict is None else one.verdict.limit.unit
+    where = " ".join(part for part in (one.cell.place.of_saes, one.cell.task or "") if part)
+    asks = (one.check.compared or one.check).summary
+    return {**field, "check": check, "where": where, "unit": unit, "asks": asks}
 
 
 def heat(outcome: Outcome) -> int:

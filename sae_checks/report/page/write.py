@@ -21,7 +21,10 @@ from sae_checks.report.page.content import page_content
 from sae_checks.report.page.safe import json_for_script, shown
 from sae_checks.session.result import RunResult
 
-_SCRIPTS = ("data.js", "figures.js", "axis.js", "cells.js", "page.js")
+_SCRIPTS = (
+    *("data.js", "words.js", "figures.js", "axis.js", "cells.js", "tables.js"),
+    "page.js",
+)
 
 
 def page(result: RunResult) -> str:

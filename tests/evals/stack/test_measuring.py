@@ -25,8 +25,10 @@ from tests.builders import (
     loaded_sae,
     random_texts,
     sae_ref,
+    shared_language_model,
 )
-from tests.load.plain_hooks import PlainHooks, lacks
+from tests.exhaustive import every_other
+from tests.load.plain_hooks import PlainHooks, lacks, shared_plain_hooks
 from tests.measuring import bind
 
 PLAN = Plan.of(COLUMNS, frozenset({"kl"}))
@@ -77,15 +79,15 @@ def reference(architecture, saes, texts):
     keep = torch.from_numpy(texts.special)
     hooks = {sae.ref.hook_point: spliced(sae, keep) for sae in saes}
     tokens = torch.from_numpy(texts.tokens)
-    return PlainHooks(architecture).run(tokens, hooks).double().log_softmax(dim=-1)
+    return shared_plain_hooks(architecture).run(tokens, hooks).double().log_softmax(dim=-1)
 
 
-@pytest.mark.parametrize("architecture", list(ARCHITECTURES))
+@pytest.mark.parametrize("architecture", every_other(ARCHITECTURES, 3))
 def test_every_prefix_equals_plain_hooks(architecture):
     texts = random_texts(texts=4)
     sites = [site for site in SITES if not lacks(architecture, site)]
     saes = [loaded_sae(site, seed=n) for n, site in enumerate(sites)]
-    tables = measured(saes, texts, model=language_model(architecture))
+    tables = measured(saes, texts, model=shared_language_model(architecture))
     clean = reference(architecture, [], texts)
     targets = torch.from_numpy(texts.tokens)[:, 1:, None]
     for number, sae in enumerate(saes, 1):
@@ -176,7 +178,7 @@ SHARED = ("blocks.1.hook_resid_mid", "blocks.1.hook_mlp_in", "blocks.1.hook_mlp_
 @pytest.mark.parametrize("architecture", ["gpt2", "llama", "gemma2"])
 def test_places_of_one_module(architecture):
     texts, saes = random_texts(texts=4), [loaded_sae(site, seed=n) for n, site in enumerate(SHARED)]
-    tables = measured(saes, texts, model=language_model(architecture))
+    tables = measured(saes, texts, model=shared_language_model(architecture))
     log_p = reference(architecture, saes, texts)
     targets = torch.from_numpy(texts.tokens)[:, 1:, None]
     expected = -log_p[:, :-1].gather(-1, targets).squeeze(-1).numpy()

@@ -22,6 +22,7 @@ from sae_checks.records import FEATURE_WINDOW, TaskRef
 from tests import builders
 from tests.architectures import ARCHITECTURES
 from tests.builders import BOS, VOCABULARY, IdentitySae, language_model, loaded_sae, sae_ref
+from tests.exhaustive import every_other
 from tests.measuring import ITEM_COLUMNS, ITEM_NEEDS, bind
 
 HOOK_POINT = "blocks.1.hook_resid_pre"
@@ -149,7 +150,7 @@ def test_equals_a_plain_loop(architecture: str, answers: int, replace_special: b
     assert table.features.weighted_delta_ln_p == pytest.approx(weighted, abs=1e-4)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", every_other(ARCHITECTURES, 3))
 def test_an_item_alone_is_the_item_in_a_batch(architecture: str):
     model = language_model(architecture)
     saes = [loaded_sae(HOOK_POINT), loaded_sae("blocks.1.hook_mlp_out", "topk")]

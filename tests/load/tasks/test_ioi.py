@@ -12,6 +12,7 @@ from sae_checks.errors import TaskError
 from sae_checks.load.tasks import ioi
 from sae_checks.load.tasks.ioi import IOI, NAMES, PLACES, TEMPLATES, THINGS, single_token_names
 from tests.builders import word_tokenizer
+from tests.exhaustive import examples
 from tests.load.tasks.making import questions
 
 TEN = NAMES[:10]
@@ -48,7 +49,7 @@ def test_one_question(monkeypatch):
         )
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(st.integers(min_value=0, max_value=2**32))
 def test_every_question(seed):
     made = questions(IOI, 80, tokenizer=TOKENIZER, seed=seed)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sae_checks.demo.stories import POOLS, Story, stories
 from sae_checks.load.tasks.tales import TALES, TALES_LONG, distractors, question
 from sae_checks.load.tasks.task import LeftOut, Question
+from tests.exhaustive import examples
 from tests.load.tasks.making import asked, questions
 
 TEXT = (
@@ -51,7 +52,7 @@ def test_a_slot_without_a_distractor():
 
 
 @pytest.mark.parametrize(("task", "shortest", "longest"), [(TALES, 2, 64), (TALES_LONG, 65, 128)])
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(seed=st.integers(min_value=0, max_value=2**32))
 def test_every_question(task, shortest, longest, seed):
     for made in questions(task, 20, seed=seed):

@@ -156,7 +156,6 @@ const DRAWN = {
       name: escaped(trace.name),
       hovertemplate: "%{y}<br>%{x}<br>%{text}<extra></extra>",
       colorscale: panel.symmetric ? "RdBu" : "Viridis",
-      reversescale: panel.symmetric,
       ...(panel.symmetric ? { zmin: -most, zmax: most } : {}),
       colorbar: { thickness: 10, outlinewidth: 0 },
       hoverongaps: false,
@@ -343,7 +342,7 @@ function startFigures() {
     const keys = legend(holder, figure);
     if (keys) panels.before(keys);
     panels.append(...figure.panels.map((panel) => element("div", { class: "panel-box" },
-      element("h4", {}, panel.title), element("div", { class: "panel" }))));
+      element("h4", {}, worded(panel.title)), element("div", { class: "panel" }))));
     holder.querySelector("figcaption").append(" ", csvLink(figure));
   }
   const seen = new IntersectionObserver((entries) => {
@@ -353,6 +352,10 @@ function startFigures() {
     }
   }, { rootMargin: "400px" });
   holders.forEach((holder) => seen.observe(holder));
+  if (location.hash.startsWith("#figure-")) {
+    const wanted = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (wanted?.dataset.figure) withPlotly().then((Plotly) => drawFigure(Plotly, wanted));
+  }
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);
   addEventListener("beforeprint", () => { printing = true; redrawAll(); });
   addEventListener("afterprint", () => { printing = false; redrawAll(); });
@@ -362,15 +365,17 @@ function startFigures() {
 function csvLink(figure) {
   const button = element("button", { type: "button", class: "csv" }, "data as CSV");
   button.setAttribute("aria-label", `${figure.title}: data as CSV`);
-  button.addEventListener("click", () => {
-    const link = element("a", {
-      href: URL.createObjectURL(new Blob([csvOf(figure.data)], { type: "text/csv" })),
-      download: `${figure.data}.csv`,
-    });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  });
+  button.addEventListener("click", () => saveCsv(figure.data));
   return button;
+}
+
+function saveCsv(table) {
+  const link = element("a", {
+    href: URL.createObjectURL(new Blob([csvOf(table)], { type: "text/csv" })),
+    download: `${table}.csv`,
+  });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
 function csvOf(table) {

@@ -24,7 +24,7 @@ def check_mse(cell: Cell) -> Estimate:
     )
 
 
-@check(cells="past_context", needs=("mse",), unit="times")
+@check(cells="past_context", needs=("mse",), unit="times", topic="SAE past context")
 def check_mse_growth(cell: Cell) -> Estimate:
     """Past the training context, the squared error stays near what it is inside."""
     return cell.growth("mse", massive=False).with_notes(

@@ -9,6 +9,7 @@ from sae_checks.evals.registry import kind_named, refuse_unknown
 from sae_checks.judge.check import Check
 from sae_checks.judge.estimate import Estimate
 from sae_checks.judge.thresholds import Limit
+from sae_checks.judge.topics import spaced
 
 _Function = TypeVar("_Function", bound=Callable[..., Estimate])
 _PREFIX = "check_"
@@ -26,6 +27,7 @@ def check(
     margin: float | None = None,
     definition: int = 1,
     limits: tuple[str, ...] = (),
+    topic: str = "",
 ) -> Callable[[_Function], _Function]:
     """Make a function `check_<name>(cell) -> Estimate` a check of the suite.
 
@@ -44,6 +46,8 @@ def check(
             with a baseline that was computed otherwise.
         limits: names of other checks whose limits it reads with `cell.limit(name)`: its figures
             depend on them as on a parameter.
+        topic: what it asks about, as reports group checks, such as "loss in context"; without it
+            the name of its file, without "check_".
 
     Raises:
         ValueError: the function's name does not begin with "check_", there are no such cells, a
@@ -69,11 +73,17 @@ def check(
             None if parameters else default,
             definition=definition,
             limits=limits,
+            topic=topic or _of_file(function.__module__),
         )
         function.sae_check = made  # type: ignore[attr-defined]
         return function
 
     return mark
+
+
+def _of_file(module: str) -> str:
+    """The topic of checks that name none."""
+    return spaced(module.rpartition(".")[2].removeprefix(_PREFIX))
 
 
 def _default_limit(

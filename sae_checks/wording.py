@@ -23,7 +23,29 @@ def natural_order(text: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
+def visible(text: str) -> str:
+    r"""Text as it is, but on one line and with nothing in it that a terminal obeys or hides.
+
+    Control characters, escape sequences, line breaks, bidirectional controls and lone surrogates
+    are written as escapes: \x1b, \u202e.
+    """
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def visible_lines(text: str) -> str:
+    """The same of each line of a text of several."""
+    return "\n".join(map(visible, text.split("\n")))
+
+
 def printable(text: str) -> str:
-    """Text from a corpus or a release on one line, with nothing in it that a terminal obeys."""
-    flat = " ".join(text.split())
-    return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in flat)
+    """Text from a corpus or a release on one line, with white space as single spaces."""
+    return visible(" ".join(text.split()))
+
+
+def _shown(sign: str) -> str:
+    if sign.isprintable():
+        return sign
+    code = ord(sign)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

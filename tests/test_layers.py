@@ -50,8 +50,15 @@ NEXT = {
 # Every other package may import these; the demo is no more to the package than a release.
 LEAVES = ("errors", "options", "wording", "third_party")
 BUNDLED = {"demo": ("resolve", "load")}
-# Reports know what a run gives them, and nothing else of the package.
-OF_REPORTS = ("session.result", "records", "judge", "errors", "wording", "report")
+# Reports know what a run gives them, the tables in it, and nothing else of the package.
+OF_TABLES = (
+    *("evals.activity.table", "evals.context.table", "evals.context.tokens"),
+    *("evals.propagation.table", "evals.stack.tables", "evals.tasks.table"),
+)
+OF_REPORTS = (
+    *("session.heaviest", "session.result"),
+    *("records", "judge", "errors", "wording", "report", *OF_TABLES),
+)
 # The names that an author of checks needs: `sae_checks` itself looks them up where they are.
 PUBLIC = ("checking", "evals", "judge")
 

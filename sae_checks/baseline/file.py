@@ -89,7 +89,15 @@ def read_baseline(path: Path) -> Baseline:
                 f"of what it holds; {_HINT}"
             )
         baseline = _from_json(content)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,  # of a number of 400 digits
+        RecursionError,  # of what is nested too deeply
+    ) as error:
         raise BaselineError(
             f"the baseline {path} cannot be read ({type(error).__name__}: {error}); {_HINT}"
         ) from error

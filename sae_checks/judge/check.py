@@ -9,6 +9,7 @@ from typing import Any
 
 from sae_checks.judge.estimate import Estimate
 from sae_checks.judge.thresholds import Limit
+from sae_checks.judge.topics import VS_BASELINE, spaced
 from sae_checks.records.place import Kind
 
 
@@ -27,11 +28,17 @@ class Check:
     limits: tuple[str, ...] = ()  # other checks whose limits it reads
     compared: Check | None = None  # of a comparison with a baseline: whose cells
     definition: int = 1  # raised when what it computes changes, so that old figures are told apart
+    topic: str = ""  # what it asks about, as reports group checks; see `topics.py`
 
     @property
     def title(self) -> str:
         """Its name where comparisons are told apart by what they compare."""
         return self.name if self.compared is None else f"{self.name} of {self.compared.name}"
+
+    @property
+    def about(self) -> str:
+        """Its topic: of a comparison `VS_BASELINE`, and its own name where it has none."""
+        return VS_BASELINE if self.compared is not None else self.topic or spaced(self.name)
 
     @property
     def summary(self) -> str:

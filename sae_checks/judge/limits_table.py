@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import NoReturn, get_args
 
 from sae_checks.judge.thresholds import Direction, Limit, Margin
 from sae_checks.judge.toml_table import TomlTable, must_be_one_of
@@ -13,10 +13,18 @@ def bounds(table: TomlTable) -> tuple[float | None, float | None, bool | None]:
     minimum, maximum = table.number("min"), table.number("max")
     report_only = table.flag("report_only")
     if minimum is not None and maximum is not None and minimum > maximum:
-        table.refuse("min", f"is {minimum:g}, above max, which is {maximum:g}")
+        _refuse_crossed(table, minimum, maximum)
     if report_only and (minimum is not None or maximum is not None):
         table.refuse("report_only", "is true, but there is also a limit: keep one of the two")
     return minimum, maximum, report_only
+
+
+def _refuse_crossed(table: TomlTable, minimum: float, maximum: float) -> NoReturn:
+    """Refuse the end that the file itself says."""
+    if "min" not in table.values:
+        table.refuse("max", f"is {maximum:g}, below the shipped min, which is {minimum:g}")
+    shipped = "" if "max" in table.values else "the shipped "
+    table.refuse("min", f"is {minimum:g}, above {shipped}max, which is {maximum:g}")
 
 
 def excess(table: TomlTable) -> float | None:
@@ -41,7 +49,7 @@ def regression_margin(
     table: TomlTable, minimum: float | None, maximum: float | None
 ) -> Margin | None:
     """What `regression = {...}` allows; a single limit says in which direction worse is."""
-    if "regression" not in table.values:
+    if table.get("regression") is None:
         return None
     inner = table.table("regression")
     inner.allow("worse", "by", "share")
@@ -59,7 +67,7 @@ def regression_margin(
 
 def equivalence_margin(table: TomlTable) -> Margin | None:
     """What `equivalence = {...}` allows: what is to be the same may change in no direction."""
-    if "equivalence" not in table.values:
+    if table.get("equivalence") is None:
         return None
     inner = table.table("equivalence")
     inner.allow("by", "share")

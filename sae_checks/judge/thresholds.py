@@ -200,12 +200,28 @@ class KnownFailure:
 
 
 @dataclass(frozen=True)
+class Changes:
+    """What a thresholds file changes of the shipped limits.
+
+    Attributes:
+        checks: whose limits are other ones, in any cell.
+        gate: keys of `[gate]`.
+        known_failures: how many accepted failures it adds.
+    """
+
+    checks: tuple[str, ...] = ()
+    gate: tuple[str, ...] = ()
+    known_failures: int = 0
+
+
+@dataclass(frozen=True)
 class Thresholds:
-    """All of a thresholds file."""
+    """All of a thresholds file, laid over the shipped one where it is."""
 
     gate: Gate = Gate()
     checks: dict[str, CheckLimits] = field(default_factory=dict)
     known_failures: tuple[KnownFailure, ...] = ()
+    changes: Changes | None = None  # of the shipped limits; None where there are none beneath
 
     def limit(self, check: str, place: Place) -> Limit:
         """What a cell is held to: the check's limit, then every override that matches, in order."""

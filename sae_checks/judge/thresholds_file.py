@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import cast, get_args
 
@@ -19,8 +19,16 @@ from sae_checks.judge.limits_table import (
     refuse_no_margin,
     regression_margin,
 )
+from sae_checks.judge.overlay import (
+    Shipped,
+    differs,
+    laid_over,
+    shipped_overrides,
+    with_shipped_failures,
+)
 from sae_checks.judge.thresholds import (
     QUESTIONS,
+    Changes,
     CheckLimits,
     Gate,
     KnownFailure,
@@ -50,7 +58,10 @@ class CheckRules:
 
 
 def read_thresholds(
-    path: Path, checks: Mapping[str, CheckRules], selectors: Sequence[Selector] = SELECTORS
+    path: Path,
+    checks: Mapping[str, CheckRules],
+    selectors: Sequence[Selector] = SELECTORS,
+    shipped: Shipped | None = None,
 ) -> Thresholds:
     """The thresholds in a file.
 
@@ -58,15 +69,12 @@ def read_thresholds(
         path: of the file.
         checks: all checks there are, by name.
         selectors: all that the place of a cell may have.
+        shipped: what the file is laid over, unless it says `extends = false`.
 
     Raises:
         ThresholdsError: it cannot be read, or is malformed.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ThresholdsError(f"{path} cannot be read: {error}") from error
-    return parse_thresholds(text, checks, str(path), selectors)
+    return _parsed(read_table(path), checks, selectors, shipped)
 
 
 def parse_thresholds(
@@ -74,17 +82,45 @@ def parse_thresholds(
     checks: Mapping[str, CheckRules],
     name: str = "thresholds.toml",
     selectors: Sequence[Selector] = SELECTORS,
+    shipped: Shipped | None = None,
 ) -> Thresholds:
     """The thresholds in a TOML text; `name` is what messages call it."""
+    return _parsed(_root(text, name), checks, selectors, shipped)
+
+
+def read_table(path: Path) -> TomlTable:
+    """The whole of a TOML file.
+
+    Raises:
+        ThresholdsError: it cannot be read, or is no TOML.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ThresholdsError(f"{path} cannot be read: {error}") from error
+    return _root(text, str(path))
+
+
+def _root(text: str, name: str) -> TomlTable:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ThresholdsError(f"{name} is not valid TOML: {error}") from error
-    root = TomlTable(document, (), text, name)
-    root.allow("gate", "checks", "known_failure")
+    return TomlTable(document, (), text, name)
+
+
+def _parsed(
+    root: TomlTable,
+    checks: Mapping[str, CheckRules],
+    selectors: Sequence[Selector],
+    shipped: Shipped | None,
+) -> Thresholds:
+    root.allow("extends", "gate", "checks", "known_failure")
     tables = root.table("checks")
     for check in tables.values:
         tables.known(check, checks, "check")
+    if shipped is not None and root.flag("extends") is not False:
+        return _laid_over(root, shipped, checks, selectors)
     return Thresholds(
         gate=_gate(root.table("gate")),
         checks={
@@ -92,6 +128,39 @@ def parse_thresholds(
         },
         known_failures=tuple(
             _known_failure(each, checks, selectors) for each in root.tables("known_failure")
+        ),
+    )
+
+
+def _laid_over(
+    root: TomlTable,
+    shipped: Shipped,
+    checks: Mapping[str, CheckRules],
+    selectors: Sequence[Selector],
+) -> Thresholds:
+    """What the file says, and for the rest what is shipped."""
+    base = _parsed(shipped.root, checks, selectors, None)
+    tables, gate = root.table("checks"), root.table("gate")
+    made = _gate(replace(gate, beneath=shipped.root.table("gate").values))
+    own = tuple(_known_failure(each, checks, selectors) for each in root.tables("known_failure"))
+    changed, said = [], {}
+    for check in tables.values:
+        table, beneath = tables.table(check), shipped.of_check(check)
+        said[check] = _check(table, checks[check], selectors, beneath)
+        if differs(table, beneath):
+            changed.append(check)
+    return Thresholds(
+        gate=made,
+        checks={**base.checks, **said},
+        known_failures=with_shipped_failures(own, base.known_failures),
+        changes=Changes(
+            checks=tuple(changed),
+            gate=tuple(
+                key.name
+                for key in fields(Gate)
+                if getattr(made, key.name) != getattr(base.gate, key.name)
+            ),
+            known_failures=sum(each not in base.known_failures for each in own),
         ),
     )
 
@@ -140,7 +209,14 @@ def _policy(table: TomlTable, key: str, default: UndecidedPolicy) -> UndecidedPo
     return default
 
 
-def _check(table: TomlTable, rules: CheckRules, selectors: Sequence[Selector]) -> CheckLimits:
+def _check(
+    table: TomlTable,
+    rules: CheckRules,
+    selectors: Sequence[Selector],
+    shipped: TomlTable | None = None,
+) -> CheckLimits:
+    if shipped is not None:
+        table = laid_over(table, shipped)
     legal = ("min", "max", "margin", "unit", "source", "report_only", "override")
     table.allow(*legal, *QUESTIONS, *rules.parameters)
     unit = table.text("unit")
@@ -165,15 +241,43 @@ def _check(table: TomlTable, rules: CheckRules, selectors: Sequence[Selector]) -
         equivalence=equivalence_margin(table),
     )
     refuse_no_margin(table, limit)
-    overrides = tuple(_override(each, limit, rules, selectors) for each in table.tables("override"))
-    return CheckLimits(limit, overrides)
+    overrides = [_override(each, limit, rules, selectors) for each in table.tables("override")]
+    if shipped is not None:
+        overrides = [*_shipped_overrides(table, shipped, limit, rules, selectors), *overrides]
+    return CheckLimits(limit, tuple(overrides))
+
+
+def _shipped_overrides(
+    table: TomlTable,
+    shipped: TomlTable,
+    limit: Limit,
+    rules: CheckRules,
+    selectors: Sequence[Selector],
+) -> list[Override]:
+    """What is left of the shipped overrides; the file is refused where they do not fit it."""
+    found = []
+    for each in shipped_overrides(table, shipped):
+        if not set(_settings(rules)) & each.values.keys():
+            continue
+        try:
+            found.append(_override(each, limit, rules, selectors))
+        except ThresholdsError as error:
+            table.refuse(
+                None, f"does not go with a shipped override ({error}): set here what it sets, too"
+            )
+    return found
+
+
+def _settings(rules: CheckRules) -> tuple[str, ...]:
+    """What an override may set."""
+    return ("min", "max", "margin", "report_only", *QUESTIONS, *rules.parameters)
 
 
 def _override(
     table: TomlTable, limit: Limit, rules: CheckRules, selectors: Sequence[Selector]
 ) -> Override:
     legal = [each.name for each in selectors if each.pattern is not None]
-    settings = ("min", "max", "margin", "report_only", *QUESTIONS, *rules.parameters)
+    settings = _settings(rules)
     table.allow(*legal, *settings, "reason")
     if not set(legal) & set(table.values):
         table.refuse(None, f"selects nothing: give it {_either(legal)}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import tomllib
 from bisect import bisect_left
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from difflib import get_close_matches
 from typing import NoReturn
@@ -21,12 +21,25 @@ TomlPath = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class TomlTable:
-    """One table of a file. Getters give None for an absent key and refuse a wrong type."""
+    """One table of a file. Getters give None for an absent key and refuse a wrong type.
+
+    Attributes:
+        values: what stands in the file.
+        path: to the table.
+        text_of_file: all of it, to say in which line something stands.
+        file: what messages call it.
+        beneath: values of another file, for keys that this one leaves out.
+    """
 
     values: dict[str, object]
     path: TomlPath
     text_of_file: str
     file: str
+    beneath: Mapping[str, object] = field(default_factory=dict)
+
+    def get(self, key: str) -> object | None:
+        """A value as it is, else the one beneath, else None."""
+        return self.values.get(key, self.beneath.get(key))
 
     def allow(self, *keys: str) -> None:
         """Refuse every key but these."""
@@ -48,7 +61,7 @@ class TomlTable:
 
     def table(self, key: str) -> TomlTable:
         """A table within this one; an empty one where it is absent."""
-        value = self.values.get(key, {})
+        value = self.values.get(key, self.beneath.get(key, {}))
         if not isinstance(value, dict):
             self.refuse(key, f"must be a table, got {_shown(value)}")
         return TomlTable(value, (*self.path, key), self.text_of_file, self.file)
@@ -65,7 +78,7 @@ class TomlTable:
 
     def number(self, key: str) -> float | None:
         """A finite number; a boolean is none."""
-        value = self.values.get(key)
+        value = self.get(key)
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -76,7 +89,7 @@ class TomlTable:
 
     def integers(self, key: str) -> tuple[int, ...] | None:
         """One integer or several."""
-        value = self.values.get(key)
+        value = self.get(key)
         if value is None:
             return None
         found = tuple(value) if isinstance(value, list) else (value,)
@@ -86,21 +99,21 @@ class TomlTable:
 
     def text(self, key: str) -> str | None:
         """A text."""
-        value = self.values.get(key)
+        value = self.get(key)
         if value is not None and not isinstance(value, str):
             self.refuse(key, f"must be a text in quotes, got {_shown(value)}")
         return value
 
     def flag(self, key: str) -> bool | None:
         """True or false."""
-        value = self.values.get(key)
+        value = self.get(key)
         if value is not None and not isinstance(value, bool):
             self.refuse(key, f"must be true or false, got {_shown(value)}")
         return value
 
     def date(self, key: str) -> date | None:
         """A day, written 2026-12-31 without quotes."""
-        value = self.values.get(key)
+        value = self.get(key)
         if value is not None and (not isinstance(value, date) or isinstance(value, datetime)):
             self.refuse(key, f"must be a day, as 2026-12-31 without quotes, got {_shown(value)}")
         return value

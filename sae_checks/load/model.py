@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 
 from sae_checks import demo
 from sae_checks.errors import ModelError
@@ -101,7 +100,9 @@ def _from_pretrained(name: str, dtype: torch.dtype, revision: str | None) -> tup
             model, info = AutoModelForCausalLM.from_pretrained(
                 source, dtype=dtype, output_loading_info=True, **native
             )
-    except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
+    except ModelError:
+        raise
+    except Exception as error:  # of whatever class transformers has for files that are not its own
         raise ModelError(_cannot_load(name, source, error)) from error
     if info["missing_keys"]:
         missing = sorted(info["missing_keys"])

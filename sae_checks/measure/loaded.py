@@ -128,10 +128,11 @@ def load_models(request: Request, refs: tuple[SaeRef, ...], progress: Progress) 
     from sae_checks.load.model import load_model, torch_device
 
     options, release = request.options, request.release
+    device = request.provenance.device  # "auto" of the options was settled there
     settings = PassOptions(request.provenance.replace_special, options.batch_tokens)
-    torch_device(options.device)
+    torch_device(device)
     progress.phase(f"loading {counted(len(refs), 'SAE')}")
-    source = SaeSource(_reader(release, options.device, options.dtype))
+    source = SaeSource(_reader(release, device, options.dtype))
     failures = _unreadable(source, refs)
     readable = [ref for ref in refs if ref.sae_id not in failures]
     if not readable:
@@ -140,7 +141,7 @@ def load_models(request: Request, refs: tuple[SaeRef, ...], progress: Progress) 
     model = load_model(
         release.loading,
         revision=request.provenance.model_revision,
-        device=options.device,
+        device=device,
         dtype=options.dtype,
     )
     failures |= bind_saes(model, readable)

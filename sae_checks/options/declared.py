@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from sae_checks.options.option import Option, Stage
 from sae_checks.options.parsing import (
+    at_most,
     comma_globs,
     name_or_path,
     one_of,
@@ -17,7 +18,15 @@ from sae_checks.options.parsing import (
     task_names,
     whole_number,
 )
-from sae_checks.options.record import DEFAULT_CONTEXT, DEFAULT_ITEMS, DEFAULT_TOKENS, Options
+from sae_checks.options.record import (
+    DEFAULT_CONTEXT,
+    DEFAULT_ITEMS,
+    DEFAULT_TOKENS,
+    MOST_CONTEXT,
+    MOST_ITEMS,
+    MOST_TOKENS,
+    Options,
+)
 from sae_checks.records import FEATURE_WINDOW
 
 OPTIONS: tuple[Option, ...] = (
@@ -62,21 +71,21 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "--sae-tokens",
-        positive_number,
+        at_most(MOST_TOKENS),
         f"tokens to measure on ({DEFAULT_TOKENS:,} without it)",
         "N",
         stage="measure",
     ),
     Option(
         "--sae-context",
-        positive_number,
+        at_most(MOST_CONTEXT),
         f"tokens of a text (without it the model's context, at most {DEFAULT_CONTEXT:,})",
         "N",
         stage="measure",
     ),
     Option(
         "--sae-training-context",
-        positive_number,
+        at_most(MOST_CONTEXT),
         "the SAEs' training context, where they do not say it",
         "N",
         stage="measure",
@@ -112,7 +121,12 @@ OPTIONS: tuple[Option, ...] = (
         stage="measure",
     ),
     Option(
-        "--sae-device", str, "where to compute: cpu, cuda, cuda:1, mps", "DEVICE", stage="measure"
+        "--sae-device",
+        str,
+        "where to compute: cpu, cuda, cuda:1, mps, or auto, the best that is there (auto without "
+        "it)",
+        "DEVICE",
+        stage="measure",
     ),
     Option(
         "--sae-dtype",
@@ -140,7 +154,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "--sae-items",
-        positive_number,
+        at_most(MOST_ITEMS),
         f"items of each task ({DEFAULT_ITEMS:,} without it)",
         "N",
         stage="measure",
@@ -178,7 +192,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "--sae-thresholds",
         path,
-        "limits from this file instead of the bundled thresholds.toml",
+        "limits that differ from the bundled thresholds.toml: the file is laid over it, or stands "
+        "alone where it says extends = false",
         "FILE",
         stage="judge",
     ),
@@ -207,10 +222,25 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "--sae-report",
         reports,
-        "write the run's report of a format to a file: summary=FILE, accepted-failures=FILE; "
-        "several with commas",
-        "FORMAT=FILE,...",
+        "write a report of the run to a file: FILE.html is the page, summary=FILE and "
+        "accepted-failures=FILE are text; several with commas",
+        "FILE.html,FORMAT=FILE,...",
         field="reports",
+        stage="report",
+    ),
+    Option(
+        "--sae-figures",
+        path,
+        "write the figures of the page to a folder, as SVG and PNG, and their tables as CSV",
+        "DIR",
+        stage="report",
+    ),
+    Option(
+        "--sae-markdown",
+        path,
+        "write the run's report in Markdown to this file, as for a pull request; it is appended to "
+        "$GITHUB_STEP_SUMMARY too, where that is set",
+        "FILE",
         stage="report",
     ),
     Option(
@@ -254,6 +284,13 @@ FLAGS = (
         "ask whether the release is the baseline's still, however it was saved, converted or "
         "loaded, by tight margins both ways; not whether it got worse",
         stage="compare",
+    ),
+    Option(
+        "--sae-summary-full",
+        bool,
+        "every figure in the summary, and every failing test in full, as with -v; without them a "
+        "screenful",
+        stage="report",
     ),
 )
 STRICT = FLAGS[0]

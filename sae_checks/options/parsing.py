@@ -9,6 +9,8 @@ from pathlib import Path
 from sae_checks.errors import UserError
 from sae_checks.records import PositionRange
 
+_SHOWN = 80  # characters of a name that is none
+
 
 def positive_number(text: str) -> int:
     """A whole number of 1 or more."""
@@ -18,12 +20,44 @@ def positive_number(text: str) -> int:
     return number
 
 
+def at_most(most: int) -> Callable[[str], int]:
+    """A parser of whole numbers from 1 to one beyond which nobody could measure."""
+
+    def parse(text: str) -> int:
+        number = positive_number(text)
+        if number > most:
+            raise argparse.ArgumentTypeError(f"must be {most:,} or less, not {text!r}")
+        return number
+
+    return parse
+
+
 def whole_number(text: str) -> int:
     """A whole number, with or without commas."""
     try:
         return int(text.replace(",", ""))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r}") from error
+
+
+def _there(text: str) -> Path:
+    """The path that a text is, with the home that `~` stands for.
+
+    Raises:
+        ArgumentTypeError: it is empty, too long, or of a user whom this machine does not know.
+    """
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"must be a name or a path, not {text!r}")
+    try:
+        path = Path(text).expanduser()
+        path.resolve().exists()
+    except (OSError, RuntimeError, ValueError) as error:  # ValueError: it holds a zero byte
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+        said = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
+        raise argparse.ArgumentTypeError(
+            f"must be a name or a path, not {shown!r}: {said}"
+        ) from error
+    return path
 
 
 def comma_globs(text: str) -> tuple[str, ...]:
@@ -36,7 +70,7 @@ def comma_globs(text: str) -> tuple[str, ...]:
 
 def name_or_path(text: str) -> str:
     """A name as it is; a file or folder that exists as its whole path."""
-    path = Path(text).expanduser()
+    path = _there(text)
     return str(path.resolve()) if path.exists() else text
 
 
@@ -85,12 +119,19 @@ def pairs(text: str) -> tuple[tuple[str, str], ...]:
 
 def path(text: str) -> Path:
     """A whole path."""
-    return Path(text).expanduser().resolve()
+    return _there(text).resolve()
 
 
 def reports(text: str) -> tuple[tuple[str, Path], ...]:
-    """Formats and files, "summary=run.txt", with commas between them."""
-    found = [tuple(part.strip() for part in pair.partition("=")[::2]) for pair in text.split(",")]
+    """Formats and files, "summary=run.txt", with commas between them; "run.html" is the page."""
+    found = [_report(pair) for pair in text.split(",")]
     if not all(name and file for name, file in found):
-        raise argparse.ArgumentTypeError(f"must be FORMAT=FILE, not {text!r}")
+        raise argparse.ArgumentTypeError(f"must be FORMAT=FILE, or FILE.html, not {text!r}")
     return tuple((name, path(file)) for name, file in found)
+
+
+def _report(text: str) -> tuple[str, str]:
+    if "=" not in text and text.strip().lower().endswith((".html", ".htm")):
+        return "page", text.strip()
+    name, _, file = text.partition("=")
+    return name.strip(), file.strip()

@@ -16,6 +16,11 @@ from sae_checks.records import FEATURE_WINDOW, PositionRange
 DEFAULT_TOKENS = 100_000  # the study's own number: 100 texts of 1,024 tokens
 DEFAULT_ITEMS = 1_000  # of a task: the study's own number
 DEFAULT_CONTEXT = 1_024  # the study's own context, and as much as a longer model is given unasked
+# More than these is a slip of the hand: all texts of the budget are tokenized, and kept in memory,
+# before the first is measured.
+MOST_TOKENS = 100_000_000
+MOST_ITEMS = 1_000_000
+MOST_CONTEXT = 1_048_576
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class Options:
     packing: str | None = None
     ranges: tuple[PositionRange, ...] = ()
     special_tokens: str = "keep"
-    device: str = "cpu"
+    device: str = "auto"
     dtype: str = "float32"
     batch_tokens: int | None = None
     task: tuple[str, ...] | None = None  # None: those that fit the corpus
@@ -55,6 +60,9 @@ class Options:
     match: tuple[tuple[str, str], ...] = ()
     accept: Path | None = None
     reports: tuple[tuple[str, Path], ...] = ()
+    figures: Path | None = None
+    markdown: Path | None = None
+    summary_full: bool = False
     store: Path = field(default_factory=lambda: Path(platformdirs.user_cache_dir("sae-checks")))
     thresholds: Path | None = None
     measurements: Path | None = None

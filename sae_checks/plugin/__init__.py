@@ -18,10 +18,15 @@ from sae_checks.options import STRICT, Options
 from sae_checks.plugin import xdist
 from sae_checks.plugin.item import NEITHER, CheckFailedError, CheckItem
 from sae_checks.plugin.settings import add_options, flagged, parse_options
+from sae_checks.plugin.terminal import HIDING, Hiding, is_compact, screen_of, write_summary
+from sae_checks.wording import visible
 
 if TYPE_CHECKING:
     from sae_checks.session.result import RunResult
     from sae_checks.session.session import Session
+
+# The exit code of a run in which nothing failed, and something that has to be shown was not.
+INSUFFICIENT_EVIDENCE = 6
 
 _OPTIONS: pytest.StashKey[Options] = pytest.StashKey()
 _SESSION: pytest.StashKey[Session] = pytest.StashKey()
@@ -36,6 +41,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_OPTIONS] = parse_options(config)
     xdist.register(config)
+    if is_compact(config, config.stash[_OPTIONS]):
+        config.pluginmanager.register(Hiding(), HIDING)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Module | None:
@@ -70,7 +77,11 @@ def pytest_pycollect_makeitem(
     cells += [(compared, cell) for cell in session.regressions(check)]
     items: list[pytest.Item] = [
         CheckItem.from_parent(
-            collector, name=f"check_{one.name}[{cell}]", check=one, cell=cell, gate_session=session
+            collector,
+            name=visible(f"check_{one.name}[{cell}]"),
+            check=one,
+            cell=cell,
+            gate_session=session,
         )
         for one, cell in cells
     ]
@@ -108,9 +119,12 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     session = config.stash.get(_SESSION, None)
     if session is None or session.failed is not None:
         return []
-    from sae_checks.report.header import header_lines
+    from sae_checks.report.header import header_lines, short_header_lines
 
-    return header_lines(session.facts)
+    compact = is_compact(config, session.options)
+    lines = (short_header_lines if compact else header_lines)(session.facts)
+    screen = screen_of(config)
+    return [screen.text(line) for line in lines]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -185,9 +199,15 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     gate_session = session.config.stash.get(_SESSION, None)
     if gate_session is None or not gate_session.outcomes or xdist.is_worker(session.config):
         return
-    result = replace(gate_session.result(), junit=getattr(session.config.option, "xmlpath", None))
+    result = replace(
+        gate_session.result(),
+        junit=getattr(session.config.option, "xmlpath", None),
+        invocation=tuple(map(str, session.config.invocation_params.args)),
+    )
     written, fails = _write(gate_session, result)
     session.config.stash[_RESULT], session.config.stash[_WRITTEN] = result, written
+    if exitstatus == pytest.ExitCode.TESTS_FAILED and _only_undecided(session, result):
+        session.exitstatus = INSUFFICIENT_EVIDENCE
     if exitstatus != pytest.ExitCode.OK:
         return
     if fails:
@@ -201,18 +221,18 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Per SAE: the worst cell of each check, the usable context, and where the report lies."""
+    """A screenful; or all figures; or, under -q, the verdict and what failed."""
     result = config.stash.get(_RESULT, None)
-    if result is None:
-        return
-    lines = config.stash[_WRITTEN]
-    if config.option.verbose >= 0:
-        from sae_checks.report.registry import report
+    if result is not None:
+        write_summary(terminalreporter, result, config.stash[_WRITTEN], config.stash[_OPTIONS])
 
-        terminalreporter.section(f"sae-checks: {result.facts.release.name}")
-        lines = [*report("summary", result), *lines]
-    for line in lines:
-        terminalreporter.write_line(line)
+
+def _only_undecided(session: pytest.Session, result: RunResult) -> bool:
+    """Whether all tests that failed did so for lack of evidence, and the run was not cut short."""
+    from sae_checks.report.overview.levels import level
+
+    levels = [level(outcome) for outcome in result.outcomes]
+    return not session.shouldfail and session.testsfailed == levels.count("insufficient evidence")
 
 
 def _write(session: Session, result: RunResult) -> tuple[list[str], bool]:
@@ -227,6 +247,11 @@ def _write(session: Session, result: RunResult) -> tuple[list[str], bool]:
     for name, file in session.options.reports:
         file.write_text("\n".join(report(name, result)) + "\n", encoding="utf-8")
         lines.append(f"report {name} in {file}")
+    if session.options.figures is not None:
+        from sae_checks.report.figures.static import write_figures
+
+        count = len(write_figures(result, session.options.figures))
+        lines.append(f"{count} files of figures in {session.options.figures}")
     writing = session.update_baseline()
     if writing is None:
         return lines, False

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sae_checks.errors import UserError
+from sae_checks.plugin.terminal import OURS
 
 if TYPE_CHECKING:
     from sae_checks.plugin.item import CheckItem
 
-_OUTCOME = "sae_checks_outcome"
 _COLLECTED = "sae_checks_collected"
 
 
@@ -42,7 +42,7 @@ def tell_controller(report: pytest.TestReport, item: CheckItem, outcome: str) ->
     """Put what became of a test into its report, which a worker sends as plain values."""
     # --dist loadgroup changes the ids of reports: the test's own is put together anew.
     test = f"{item.parent.nodeid}::{item.name}" if item.parent is not None else item.nodeid
-    setattr(report, _OUTCOME, {"test": test, "became": outcome})
+    setattr(report, OURS, {"test": test, "became": outcome})
 
 
 class Controller:
@@ -73,7 +73,7 @@ class Controller:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep what a worker says of a test."""
-        outcome = getattr(report, _OUTCOME, None)
+        outcome = getattr(report, OURS, None)
         if outcome is not None:
             self._outcomes[outcome["test"]] = outcome["became"]
 

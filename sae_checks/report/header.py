@@ -13,6 +13,33 @@ def header_lines(facts: RunFacts) -> list[str]:
     return [f"sae-checks: {line}" for line in [_release(facts), *_rest(facts)]]
 
 
+def short_header_lines(facts: RunFacts) -> list[str]:
+    """Three lines: the release, on what it is gated, with which limits; and what is unusual."""
+    unusual = [*_undeclared(facts), *baseline_lines(facts), *facts.notes, *_second_corpus(facts)]
+    if facts.stored is not None:
+        measured = f"judging stored measurements of {facts.stored[0]}"
+        data, kept = measured, ""
+    else:
+        data, kept = _data(facts), "" if facts.tables is None else f"; tables in {facts.tables}"
+    lines = [_release(facts), data, f"limits {facts.limits}{kept}", *unusual]
+    return [f"sae-checks: {line}" for line in lines]
+
+
+def _data(facts: RunFacts) -> str:
+    texts = counted(facts.tokens // facts.context, "text")
+    line = f"at most {texts} of {facts.context:,} tokens of {facts.corpus}"
+    if facts.tasks:
+        scored = ", whole answers" if facts.whole_answers else ""
+        line += f", {counted(facts.items, 'item')} of {', '.join(facts.tasks)}{scored}"
+    return f"{line}; seed {facts.seed}"
+
+
+def _second_corpus(facts: RunFacts) -> list[str]:
+    if not facts.shift:
+        return []
+    return [f"second corpus {facts.shift}: as many texts of it, all of them measured"]
+
+
 def _release(facts: RunFacts) -> str:
     release, loading = facts.release, facts.release.loading
     notes = "".join(f" ({note})" for note in release.notes)
@@ -26,6 +53,7 @@ def _release(facts: RunFacts) -> str:
 
 def _rest(facts: RunFacts) -> list[str]:
     lines = [*_undeclared(facts), *baseline_lines(facts), *facts.notes]
+    lines += _changed(facts)
     if facts.stored is not None:
         folder, manifest = facts.stored
         drawn = "".join(f": {line}" for line in text_lines(manifest))
@@ -34,9 +62,9 @@ def _rest(facts: RunFacts) -> list[str]:
     lines.append(
         f"corpus {facts.corpus}, {facts.tokens:,} tokens at most: {texts:,} texts of "
         f"{facts.context:,}, seed {facts.seed}; limits {facts.limits}"
+        + (f"; on {facts.device}" if facts.device else "")
     )
-    if facts.shift:
-        lines.append(f"second corpus {facts.shift}: as many texts of it, all of them measured")
+    lines += _second_corpus(facts)
     if facts.tasks:
         lines.append(
             f"tasks {', '.join(facts.tasks)}: {facts.items:,} items of each at most, "
@@ -51,6 +79,17 @@ def _rest(facts: RunFacts) -> list[str]:
     if facts.tables is not None:
         lines.append(f"measurements in {facts.tables}")
     return lines
+
+
+def _changed(facts: RunFacts) -> list[str]:
+    """Which of the shipped limits the run's file changes."""
+    changes = facts.changes
+    if changes is None:
+        return []
+    told = [*changes.checks, *(f"{key} of [gate]" for key in changes.gate)]
+    if changes.known_failures:
+        told.append(counted(changes.known_failures, "accepted failure"))
+    return [f"{facts.limits} changes of the shipped limits: {', '.join(told) or 'nothing'}"]
 
 
 def _undeclared(facts: RunFacts) -> list[str]:

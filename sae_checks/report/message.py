@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from sae_checks.judge.check import Check
 from sae_checks.judge.verdict import Verdict
-from sae_checks.records.place import CellRef, Place
-from sae_checks.records.selectors import POSITIONS
+from sae_checks.records.place import CellRef
 from sae_checks.report.features import feature_lines
-from sae_checks.report.sentence import sentence
+from sae_checks.report.first_line import first_line
 from sae_checks.report.words import known_failure
 from sae_checks.report.worst import unit_lines, worst_ranges
 from sae_checks.session.result import Failing, NotAccepted
+from sae_checks.wording import visible
 
 
 def failure_message(failing: Failing) -> str:
@@ -22,15 +22,12 @@ def failure_message(failing: Failing) -> str:
     if failing.heaviest:
         lines += ["weighing most:", *unit_lines(failing.heaviest)]
     lines += [line.strip() for line in feature_lines(failing.features)]
-    return "\n".join(lines)
+    return "\n".join(map(visible, lines))
 
 
 def _lines(check: Check, cell: CellRef, verdict: Verdict) -> list[str]:
     """Measured value, limit, interval, texts and tokens, and what to look at."""
-    where = _where(cell.place)
-    if cell.absent is not None:
-        where = cell.absent.where or where
-    lines = [f"{check.title} of {where}: {sentence(verdict)}"]
+    lines = [first_line(check, cell, verdict)]
     if verdict.estimate.notes:
         notes = ", ".join(
             f"{n} = {v:.4g}" if isinstance(v, float) else f"{n} = {v}"
@@ -47,17 +44,6 @@ def _lines(check: Check, cell: CellRef, verdict: Verdict) -> list[str]:
         if sae.neuronpedia_id
     ]
     return lines
-
-
-def _where(place: Place) -> str:
-    """A place in the words of a sentence."""
-    where = place.of_saes or f"release {place['release']}"
-    for selector, value in place.within_saes:
-        if selector == POSITIONS:
-            where += f", positions {value.first} to {value.last}"
-        else:
-            where += f"{' on' if selector.dataset else ','} {selector.name} {value}"
-    return where
 
 
 def _not_accepted(why: NotAccepted) -> str:

@@ -8,6 +8,8 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from sae_checks.wording import visible
+
 # Where nobody watches, a line this often, in seconds.
 _LOG_EVERY = 60.0
 
@@ -29,15 +31,16 @@ class ConsoleProgress:
 
     def phase(self, text: str) -> None:
         """Something of unknown length begins."""
-        self._begin(text, None)
+        self._begin(visible(text), None)
 
     def note(self, text: str) -> None:
         """Something that the person should know: a line that stays."""
-        self._console.print(f"sae-checks: {text}", highlight=False, markup=False, soft_wrap=True)
+        text = visible(f"sae-checks: {text}")
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def start(self, text: str, total: int, dataset: str, activity: str) -> None:
         """Something of `total` steps begins."""
-        self._begin(text, total)
+        self._begin(visible(text), total)
 
     def advance(self, steps: int) -> None:
         """So many more of its steps are done."""
@@ -70,11 +73,11 @@ class ConsoleProgress:
             return
         if not self._console.is_terminal:  # a log: one line for the long part, no bar
             if total is not None:
-                self._console.print(f"sae-checks: {text}", highlight=False)
+                self._console.print(f"sae-checks: {text}", highlight=False, markup=False)
             return
         if self._bar is None:
             self._bar = Progress(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 TimeRemainingColumn(),
                 console=self._console,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from sae_checks.errors import UserError
 from sae_checks.report.accepting import accepting_lines
+from sae_checks.report.page import page_lines
 from sae_checks.report.summary import summary_lines
 from sae_checks.session.result import RunResult
 
@@ -16,6 +17,7 @@ ReportFormat = Callable[[RunResult], list[str]]
 
 FORMATS: Mapping[str, ReportFormat] = {
     "summary": summary_lines,  # at the terminal, in the end
+    "page": page_lines,  # one HTML file
     "accepted-failures": accepting_lines,  # the file of --sae-accept, as TOML
 }
 

@@ -22,8 +22,8 @@ def sentence(verdict: Verdict) -> str:
     value = with_unit(verdict.estimate.value, verdict.limit.unit)
     if verdict.status == "undecided":
         said = "insufficient evidence" if verdict.family == "claim" else "undecided"
-        return f"{said}: {value} against {_asked(verdict.limit)} ({_evidence(verdict)})"
-    return f"{value} {_relation(verdict)} ({_evidence(verdict)})"
+        return f"{said}: {value} against {_asked(verdict.limit)} ({evidence(verdict)})"
+    return f"{value} {_relation(verdict)} ({evidence(verdict)})"
 
 
 def number(value: float) -> str:
@@ -74,7 +74,8 @@ def _asked(limit: Limit) -> str:
     return f"at least {with_unit(limit.min, unit)}{margin}"
 
 
-def _evidence(verdict: Verdict) -> str:
+def evidence(verdict: Verdict) -> str:
+    """Intervals, what they rest on, and what would decide what is undecided."""
     each = verdict.estimate
     if each.low == -math.inf and each.high == math.inf:
         told = f"no interval from {counts(each)}"

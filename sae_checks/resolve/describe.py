@@ -68,7 +68,8 @@ def _describe_entry(
     get = _Reader(listing.name, entry, config, conversion_named(listing.conversion).assumed)
     architecture = get.typed("architecture", get("architecture", "standard"), str, "a text")
     context = training_context or get("context_size")
-    hook_point = choose_name(get.required("hook_name"), get("hf_hook_name"))
+    name = get.typed("hook_name", get.required("hook_name"), str, "a text")
+    hook_point = choose_name(name, get.text("hf_hook_name"))
     hook_point = _of_head(get, hook_point, "hook_head_index")
     layer, site = parse_hook_point(hook_point)
     name = "model_from_pretrained_kwargs"
@@ -83,15 +84,18 @@ def _describe_entry(
         d_sae=get.whole("d_sae", get.required("d_sae")),
         architecture=architecture,
         loading=ModelLoading(
-            model_name=model or get("model_name") or listing.model or get.required("model_name"),
-            model_class_name=get("model_class_name") or "HookedTransformer",
+            model_name=model
+            or get.text("model_name")
+            or listing.model
+            or get.required("model_name"),
+            model_class_name=get.text("model_class_name") or "HookedTransformer",
             from_pretrained_kwargs=tuple((k, _plain(v)) for k, v in sorted(kwargs.items())),
-            prepend_bos=bool(get("prepend_bos", True)),
+            prepend_bos=get.typed("prepend_bos", get("prepend_bos", True), bool, "true or false"),
         ),
         location=entry.location,
         weights_key=weights_key,
-        dataset=get("dataset_path") or get.assumed("dataset_path"),
-        neuronpedia_id=entry.neuronpedia_id or get("neuronpedia_id"),
+        dataset=_text(get("dataset_path")) or _text(get.assumed("dataset_path")),
+        neuronpedia_id=entry.neuronpedia_id or _text(get("neuronpedia_id")),
         declared=_declared(listing, entry, get),
         **_written(get, architecture, hook_point),
     )
@@ -103,7 +107,7 @@ def _written(get: _Reader, architecture: str, hook_point: str) -> dict[str, Any]
     Raises:
         ReleaseError: it does not say where.
     """
-    name = get("hook_name_out")
+    name = get.text("hook_name_out")
     if not name and "transcoder" in architecture:
         raise ReleaseError(
             f"transcoder {get.sae_id!r} of {get.release!r} does not say where it writes; name the "
@@ -111,7 +115,8 @@ def _written(get: _Reader, architecture: str, hook_point: str) -> dict[str, Any]
         )
     if not name:
         return {}
-    written = _of_head(get, choose_name(name, get("hf_hook_name_out")), "hook_head_index_out")
+    written = choose_name(name, get.text("hf_hook_name_out"))
+    written = _of_head(get, written, "hook_head_index_out")
     if written == hook_point:
         return {}
     width = get.whole("d_out", get("d_out", get.required("d_in")))
@@ -131,7 +136,12 @@ def _of_head(get: _Reader, hook_point: str, key: str) -> str:
 def _declared(listing: Listing, entry: Entry, get: _Reader) -> Declared:
     """The figures that are declared of an SAE, and what it was trained on."""
     figures = declared_figures(get, entry.location, entry.figures, target_l0=entry.target_l0)
-    return replace(figures, dataset=get("dataset_path"))
+    return replace(figures, dataset=_text(get("dataset_path")))
+
+
+def _text(value: Any) -> str | None:
+    """What a release can do without, where it is a text: else it counts as not declared."""
+    return value if isinstance(value, str) and value else None
 
 
 def _plain(value: Any) -> object:
@@ -170,6 +180,11 @@ class _Reader:
                 f"which must be {called}"
             )
         return value
+
+    def text(self, name: str) -> str | None:
+        """A text, or None where there is none."""
+        value = self(name)
+        return None if value is None else self.typed(name, value, str, "a text")
 
     def whole(self, name: str, value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:

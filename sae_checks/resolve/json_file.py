@@ -16,7 +16,7 @@ def read_object(path: Path) -> dict[str, Any]:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # nested too deeply to be read
         raise ValueError(f"not valid JSON: {error}") from error
     if not isinstance(content, dict):
         raise ValueError(f"no JSON object but a {type(content).__name__}")

@@ -35,6 +35,7 @@ def run_facts(gate: Gate, checks: Collection[Check]) -> RunFacts:
         context=gate.context,
         corpus=gate.corpus,
         shift=gate.shift,
+        device=gate.device,
         tokens=options.tokens,
         seed=options.seed,
         limits=options.thresholds or BUNDLED_THRESHOLDS,

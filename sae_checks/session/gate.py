@@ -66,6 +66,11 @@ class Gate:
         return self._run.shift
 
     @property
+    def device(self) -> str:
+        """What is computed on; "" where a stored measurement is judged."""
+        return self._run.device
+
+    @property
     def store(self) -> Store | None:
         """Where this run's measurements are kept; None when it judges stored ones."""
         return self._run.store(self.options)

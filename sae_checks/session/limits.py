@@ -9,8 +9,9 @@ from pathlib import Path
 from sae_checks.errors import UserError
 from sae_checks.evals.registry import selectors
 from sae_checks.judge.check import Check
+from sae_checks.judge.overlay import Shipped
 from sae_checks.judge.thresholds import CheckLimits, Thresholds
-from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
+from sae_checks.judge.thresholds_file import CheckRules, read_table, read_thresholds
 from sae_checks.session.suite import BUNDLED_THRESHOLDS, bundled_checks
 
 
@@ -18,7 +19,7 @@ def run_thresholds(file: Path | None, collected: Mapping[str, Check]) -> Thresho
     """The limits for the suite's checks and for those collected beside it.
 
     Args:
-        file: of thresholds; the bundled one without it.
+        file: of thresholds, laid over the bundled ones; these alone without it.
         collected: the checks that were met, by name.
 
     Raises:
@@ -27,14 +28,16 @@ def run_thresholds(file: Path | None, collected: Mapping[str, Check]) -> Thresho
     bundled = bundled_checks()
     checks = {**bundled, **collected}
     rules = {name: CheckRules(c.unit, c.parameters) for name, c in checks.items()}
-    read = read_thresholds(file or BUNDLED_THRESHOLDS, rules, selectors())
-    # The suite's own checks have no limits but those of the file: one that is left out there must
-    # be noticed, not reported without a limit.
-    defaults = {
-        name: CheckLimits(check.default, by_default=True)
+    own = {
+        name: check.default
         for name, check in collected.items()
         if name not in bundled and check.default is not None
     }
+    shipped = None if file is None else Shipped(read_table(BUNDLED_THRESHOLDS), own)
+    read = read_thresholds(file or BUNDLED_THRESHOLDS, rules, selectors(), shipped)
+    # The suite's own checks have no limits but those of the file: one that is left out there must
+    # be noticed, not reported without a limit.
+    defaults = {name: CheckLimits(limit, by_default=True) for name, limit in own.items()}
     return replace(read, checks={**defaults, **read.checks})
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sae_checks.judge.check import Check
 from sae_checks.judge.estimate import Estimate
-from sae_checks.judge.thresholds import KnownFailure, Question, Thresholds
+from sae_checks.judge.thresholds import Changes, KnownFailure, Question, Thresholds
 from sae_checks.judge.verdict import Verdict
 from sae_checks.records import Manifest, Measurement, Release
 from sae_checks.records.place import CellRef
@@ -59,6 +59,7 @@ class RunFacts:
         tokens: the budget of texts, in tokens.
         seed: of the order in which documents and items are taken.
         limits: the file of thresholds.
+        changes: what it changes of the shipped limits, where it is laid over them.
         property_names: of a cell's place in a JUnit report, of every selector there is.
         tasks: names of the tasks that checks ask about.
         items: the budget of each task.
@@ -68,6 +69,7 @@ class RunFacts:
         tables: the folder that measurements are kept in; None where stored ones are judged.
         stored: the folder of the stored measurement that is judged, and its manifest.
         baseline: that the release is compared with, if any.
+        device: what is computed on; "" where stored tables are judged.
     """
 
     release: Release
@@ -86,6 +88,8 @@ class RunFacts:
     stored: tuple[Path, Manifest] | None = None
     baseline: ComparedBaseline | None = None
     shift: str = ""
+    changes: Changes | None = None
+    device: str = ""
 
 
 @dataclass(frozen=True)
@@ -276,6 +280,7 @@ class RunResult:
         stale: the accepted failures of this release that accept nothing any more.
         plan: what the whole budget would cost and could tell; of `--sae-plan` alone.
         junit: where the JUnit report is written, if one is.
+        invocation: the arguments of pytest that started the run; none where they are not known.
     """
 
     facts: RunFacts
@@ -290,6 +295,7 @@ class RunResult:
     stale: tuple[StaleFailure, ...] = ()
     plan: BudgetPlan | None = None
     junit: str | None = None
+    invocation: tuple[str, ...] = ()
 
     def known_failure(self, outcome: Outcome) -> KnownFailure | None:
         """The accepted failure that covers a test, if any does and its day has not passed."""

@@ -106,7 +106,8 @@ class Session:
     @cached_property
     def facts(self) -> RunFacts:
         """What is gated, on what, at what budget; once the checks have been collected."""
-        return run_facts(self.gate, self._checks.values())
+        facts = run_facts(self.gate, self._checks.values())
+        return replace(facts, changes=self.thresholds.changes)
 
     def known_failure(self, check: Check, cell: CellRef) -> KnownFailure | None:
         """The accepted failure that covers a cell, if any does and its day has not passed."""

@@ -38,6 +38,11 @@ class ResolvedRun:
         return str(texts.get("corpus", "unknown"))
 
     @property
+    def device(self) -> str:
+        """What is computed on; "" where a stored measurement is judged."""
+        return "" if self.provenance is None else self.provenance.device
+
+    @property
     def shift(self) -> str:
         """The name of the second corpus; "" where there is none."""
         if self.stored is not None:
@@ -65,6 +70,7 @@ def resolve_run(options: Options) -> ResolvedRun:
 
 def _to_measure(options: Options) -> ResolvedRun:
     from sae_checks import resolve
+    from sae_checks.load.device import AUTO, best_device
     from sae_checks.load.documents import default_packing
     from sae_checks.resolve.model_config import read_model_config
 
@@ -87,7 +93,7 @@ def _to_measure(options: Options) -> ResolvedRun:
         tokens=options.tokens,
         context=context,
         replace_special=options.special_tokens == "replace",
-        device=options.device,
+        device=best_device() if options.device == AUTO else options.device,
         dtype=options.dtype,
     )
     return ResolvedRun(release, context, provenance, second=_second_corpus(provenance, options))

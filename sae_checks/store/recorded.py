@@ -74,6 +74,11 @@ def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
     return Manifest.from_json(as_json(manifest.as_json()))
 
 
+def same_record(one: Manifest, other: Manifest) -> bool:
+    """Whether two manifests are the same as they are written."""
+    return as_json(one.as_json()) == as_json(other.as_json())
+
+
 def merged_saes(
     folder: Path, recorded: Sequence[SaeEntry], release: Release, failures: Mapping[str, str]
 ) -> tuple[SaeEntry, ...]:

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -30,6 +31,7 @@ from sae_checks.store.recorded import (
     merged_datasets,
     merged_saes,
     read_manifest,
+    same_record,
     write_manifest,
 )
 from sae_checks.store.swap import recover, standing
@@ -67,8 +69,8 @@ class Store:
             needs: columns and side tables. Where tables of more and of fewer of them are stored
                 beside each other, that is found which has all of these, else the one of the most.
         """
-        if not self.folder.exists():
-            return None
+        with suppress(StoreError):  # nothing is locked to read, and the store may be read-only
+            return self.read(ref, needs)
         with self._writing():
             folder = self.table_folder(ref)
             recover(folder)
@@ -139,8 +141,8 @@ class Store:
 
     def find_manifest(self, tell: Tell) -> Manifest | None:
         """What was recorded, or None; a damaged manifest is set aside, and told."""
-        if not self.folder.exists():
-            return None
+        with suppress(StoreError):
+            return self.read_manifest()
         with self._writing():
             return whole_or_set_aside(self.read_manifest, self.folder / MANIFEST, tell)
 
@@ -161,15 +163,18 @@ class Store:
     ) -> Manifest:
         """Record the setting, for each SAE its folder or why it has none, and the data sets.
 
+        Nothing is written where all of that is recorded already.
+
         Args:
             datasets: of this run; one of the same name and evaluation recorded earlier gives way.
             failures: why SAEs could not be measured in this run, by SAE id.
             adaptive: whether measuring stopped where verdicts were clear, so that intervals have
                 to hold whenever that was.
         """
-        with self._writing():
-            recorded = self.read_manifest() or Manifest()
-            manifest = Manifest(
+
+        def merged(recorded: Manifest) -> Manifest:
+            return replace(
+                recorded,
                 provenance_key=self._provenance_key,
                 release=self.release.name,
                 source=self.release.source,
@@ -180,7 +185,13 @@ class Store:
                 saes=merged_saes(self.folder, recorded.saes, self.release, failures),
                 datasets=merged_datasets(self.folder, recorded.datasets, datasets),
             )
-            return write_manifest(self.folder, manifest)
+
+        with suppress(StoreError):
+            recorded = self.read_manifest()
+            if recorded is not None and same_record(merged(recorded), recorded):
+                return recorded
+        with self._writing():
+            return write_manifest(self.folder, merged(self.read_manifest() or Manifest()))
 
     @contextmanager
     def _writing_table(self, ref: TableRef) -> Iterator[TableFolder]:
@@ -201,14 +212,19 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock.acquire()
         except OSError as error:
-            raise StoreError(
-                f"{self.folder} cannot be measured into ({error}); remove what is in the way, or "
-                "name another folder with --sae-store"
-            ) from error
+            raise self._unwritable(error) from error
         try:
             yield
+        except OSError as error:  # the disk is full, say; whole blocks stay
+            raise self._unwritable(error) from error
         finally:
             lock.release()
+
+    def _unwritable(self, error: OSError) -> StoreError:
+        return StoreError(
+            f"{self.folder} cannot be measured into ({error}); remove what is in the way, make "
+            "room, or name another folder with --sae-store"
+        )
 
 
 def read_table(

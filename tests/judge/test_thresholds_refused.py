@@ -9,7 +9,9 @@ from sae_checks.judge.thresholds_file import parse_thresholds
 from tests.judge.thresholds_text import CHECKS, HEAD
 
 REFUSED = {
-    "[gates]": '1: "gates" is no key (did you mean gate?); legal: checks, gate, known_failure',
+    "[gates]": (
+        '1: "gates" is no key (did you mean gate?); legal: checks, extends, gate, known_failure'
+    ),
     "[gate]\nconfidance = 0.9": (
         '2: "confidance" is no key of [gate] (did you mean confidence?); '
         "legal: claims_error, confidence, known_failures_strict, ranges_error, tasks, "

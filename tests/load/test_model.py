@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import pickle
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -123,3 +126,29 @@ def test_transformers_is_told_to_run_no_code(folder, monkeypatch):
         monkeypatch.setattr(auto, "from_pretrained", recorded)
     load_model(loading(folder))
     assert told == [False, False]
+
+
+def test_weights_that_are_no_weights_are_told_and_not_run(folder, tmp_path):
+    """A pickle may hold calls; transformers reads it without making any."""
+    made, ran = tmp_path / "model", tmp_path / "ran"
+    shutil.copytree(folder, made)
+    (made / "model.safetensors").unlink()
+
+    class Call:
+        def __reduce__(self):
+            return Path.touch, (ran,)
+
+    (made / "pytorch_model.bin").write_bytes(pickle.dumps(Call()))
+    told = message_of(loading(made))
+    assert told.startswith(f"model folder {made} cannot be loaded by transformers: ")
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize("layers", ["three", None, []])
+def test_a_config_of_other_types_is_told(folder, tmp_path, layers):
+    made = tmp_path / "model"
+    shutil.copytree(folder, made)
+    config = json.loads((made / "config.json").read_text())
+    (made / "config.json").write_text(json.dumps(config | {"n_layer": layers}))
+    told = message_of(loading(made))
+    assert told.startswith(f"model folder {made} cannot be loaded by transformers: ")

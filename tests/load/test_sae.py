@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from sae_checks.errors import SaeError
 from sae_checks.load.sae import is_out_of_memory, load_sae
@@ -242,8 +245,42 @@ def test_weights_of_another_shape(tmp_path):
     sae("standard", HOOK_POINT).save_model(tmp_path)
     config = tmp_path / "cfg.json"
     config.write_text(config.read_text().replace('"d_sae": 64', '"d_sae": 128'))
-    reason = "Error(s) in loading state_dict for StandardSAE:"
+    reason = (
+        "Error(s) in loading state_dict for StandardSAE: size mismatch for W_dec: copying a param "
+        "with shape torch.Size([64, 32]) from checkpoint, the shape in current model is "
+        "torch.Size([128, 32])"
+    )
     assert message_of(tmp_path) == damaged(reason, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda tensors: tensors.pop("b_dec"), 'Missing key(s) in state_dict: "b_dec"'),
+        (
+            lambda tensors: tensors.update(b_other=torch.zeros(3)),
+            'Unexpected key(s) in state_dict: "b_other"',
+        ),
+    ],
+)
+def test_which_tensor_is_missing_or_too_many_is_said(tmp_path, change, said):
+    sae("standard", HOOK_POINT).save_model(tmp_path)
+    weights = tmp_path / "sae_weights.safetensors"
+    tensors = load_file(weights)
+    change(tensors)
+    save_file(tensors, weights)
+    reason = f"Error(s) in loading state_dict for StandardSAE: {said}"
+    assert message_of(tmp_path) == damaged(reason, tmp_path)
+
+
+def test_one_that_cannot_encode_a_token(tmp_path):
+    sae("topk", HOOK_POINT).save_model(tmp_path)
+    config = tmp_path / "cfg.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"k": 10**9}))
+    assert message_of(tmp_path) == (
+        f"SAE '{HOOK_POINT}' cannot encode an activation of width 32: selected index k out of "
+        "range; its cfg.json does not go with its weights, save it again"
+    )
 
 
 def test_an_architecture_that_sae_lens_does_not_know(tmp_path):

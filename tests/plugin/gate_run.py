@@ -79,13 +79,18 @@ def run_gate(
     cwd: Path = CHECKOUT,
     pythonpath: Path | None = None,
     preloaded: bool = True,
+    full: bool = True,
 ) -> GateRun:
-    """One run, in a process that has imported torch already if it may: see preloaded.py."""
+    """One run, in a process that has imported torch already if it may: see preloaded.py.
+
+    Args:
+        full: whether the summary tells all figures, and not a screenful.
+    """
     junit = tmp_path / "junit.xml"
     command = [str(suite), "-p", "no:cacheprovider"]
     for plugin in UNUSED_PLUGINS:
         command += ["-p", f"no:{plugin}"]
-    command += [f"--junitxml={junit}", *map(str, arguments)]
+    command += ["--sae-summary-full"] * full + [f"--junitxml={junit}", *map(str, arguments)]
     environment = dict(os.environ)
     if pythonpath is not None:  # before what is there
         there = environment.get("PYTHONPATH")

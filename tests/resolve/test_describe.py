@@ -232,6 +232,11 @@ def test_saes_that_want_their_model_loaded_differently(tmp_path: Path):
     [
         ('{"d_in": ', "not valid JSON: Expecting value: line 1 column 10 (char 9)"),
         ("[1, 2]", "no JSON object but a list"),
+        (
+            "[" * 100_000,
+            "not valid JSON: maximum recursion depth exceeded while decoding a JSON array from a "
+            "unicode string",
+        ),
     ],
 )
 def test_broken_json(tmp_path: Path, text: str, reason: str):
@@ -247,9 +252,21 @@ def test_broken_json(tmp_path: Path, text: str, reason: str):
         ("metadata", [1], "[1]", "an object"),
         ("architecture", ["standard"], "['standard']", "a text"),
         ("architecture", 3, "3", "a text"),
+        ("hook_name", 5, "5", "a text"),
+        ("hf_hook_name", ["a"], "['a']", "a text"),
+        ("model_name", ["a"], "['a']", "a text"),
+        ("model_class_name", {"a": 1}, "{'a': 1}", "a text"),
+        ("prepend_bos", "no", "'no'", "true or false"),
+        ("prepend_bos", 0, "0", "true or false"),
     ],
 )
 def test_what_sae_lens_would_stumble_over_is_refused(tmp_path: Path, key, value, shown, called):
     assert refusal(tmp_path, FLAT | {key: value}) == (
         f"the cfg.json of SAE 'sae-0' of 'mine' says {key} = {shown}, which must be {called}"
     )
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, ["pile"], 5, ""])
+def test_what_a_release_can_do_without_is_not_declared_where_it_is_no_text(tmp_path: Path, value):
+    (sae,) = described(tmp_path, FLAT | {"dataset_path": value, "neuronpedia_id": value}).saes
+    assert (sae.dataset, sae.declared.dataset, sae.neuronpedia_id) == (None, None, None)

@@ -144,21 +144,29 @@ def test_a_lock_that_is_a_folder_is_one_sentence(folder: Path, store: Store):
     as_folder(folder / ".lock")
     table = sae_table(0)
     for write in (
-        lambda: store.find(table_ref(table), print),
         lambda: store.append(table_ref(table), table, np.arange(12)),
         lambda: store.write(table_ref(table), table),
         lambda: store.compact(table_ref(table)),
-        lambda: store.find_manifest(print),
-        lambda: store.write_manifest([], {}),
+        lambda: store.write_manifest([], {}, adaptive=True),
     ):
         with pytest.raises(StoreError) as caught:
             write()
         message = str(caught.value)
         assert message.startswith(f"{folder} cannot be measured into (")
         assert message.endswith(
-            "); remove what is in the way, or name another folder with --sae-store"
+            "); remove what is in the way, make room, or name another folder with --sae-store"
         )
         assert "\n" not in message
+
+
+def test_what_is_there_is_found_where_nothing_can_be_written(folder: Path, store: Store):
+    """Such as in a store that is complete, on a disk that is mounted to be read."""
+    as_folder(folder / ".lock")
+    stored = store.find(table_ref(sae_table(0)), pytest.fail)
+    assert stored is not None
+    manifest = store.find_manifest(pytest.fail)
+    assert manifest is not None
+    assert store.write_manifest([], {}) == manifest
 
 
 def test_a_store_that_is_a_file_is_one_sentence(tmp_path: Path):

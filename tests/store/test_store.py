@@ -148,13 +148,17 @@ def test_a_write_that_fails_leaves_what_was_there(store: Store, monkeypatch: pyt
 
     def fail(folder: Path, *rest: object) -> None:
         (folder / "tokens.parquet").write_bytes(b"half")
-        raise OSError("the disk is full")
+        raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(codec, "write_table", fail)
     new = replace(sae_ref(0), weights_key="new")
     for sae in (sae_ref(0), new):
-        with pytest.raises(OSError, match="the disk is full"):
+        with pytest.raises(StoreError) as caught:
             store.write(text_ref(sae), replace(sae_table(0), intervention=Intervention((sae,))))
+        assert str(caught.value) == (
+            f"{store.folder} cannot be measured into ([Errno 28] No space left on device); remove "
+            "what is in the way, make room, or name another folder with --sae-store"
+        )
     assert sorted(store.folder.rglob("*")) == before
     assert store.read(text_ref(sae_ref(0))) is not None
     assert store.read(text_ref(new)) is None

@@ -1,0 +1,1 @@
+"""The summary at the terminal: as wide as it is, in colour only where there is any."""

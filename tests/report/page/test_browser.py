@@ -1,0 +1,318 @@
+"""The page as a reader has it: in Chromium, opened from disk, with nothing else at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pytest
+from selenium.webdriver.common.keys import Keys
+
+from sae_checks.records import TEXTS, Manifest
+from sae_checks.report.figures.figure import Figure
+from sae_checks.report.figures.registry import figures_of
+from sae_checks.report.overview.levels import level, worst
+from sae_checks.report.page import write_comparison, write_page
+from sae_checks.report.page.cells import cell_id
+from sae_checks.session.result import RunResult
+from tests import stored
+from tests.report.judged import TASK, made_up
+from tests.report.page.browser import Browser, chromium
+from tests.report.results import release_result
+
+SAE = "blocks.0.hook_resid_pre"
+HOSTILE = (
+    "</script><script>window.harmed = 1</script><img src=x onerror='window.harmed = 2'>"
+    "\u202egnp.exe\u2066 \x1b[31m\x00\u2028{{ 7 * 7 }} & <!-- ' \" `"
+)
+INERT = r"\u202egnp.exe\u2066 \x1b[31m\x00\u2028{{ 7 * 7 }} & <!-- ' " + '" `'
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as one:
+        one.size(1280, 1000)
+        yield one
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory) -> RunResult:
+    return made_up(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="module")
+def page(result, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    write_page(result, path)
+    return path
+
+
+@pytest.fixture
+def opened(browser, page) -> Browser:
+    browser.open(page)
+    return browser
+
+
+def text_of(browser: Browser, selector: str) -> str:
+    text: str = browser.run("return document.querySelector(arguments[0]).textContent", selector)
+    return text
+
+
+def test_all_figures_are_drawn_and_nothing_is_asked_for_or_complained_of(opened, page, result):
+    opened.draw_all()
+    drawn = opened.run("return document.querySelectorAll('figure[data-drawn]').length")
+    assert drawn == len(figures_of(result)) > 10
+    assert opened.console() == []
+    elsewhere = [a for a in opened.requests() if not a.startswith(("data:", "blob:"))]
+    assert elsewhere == [page.as_uri()]
+
+
+def traces(browser: Browser, figure: Figure, panel: int) -> list[dict[str, Any]]:
+    """The lines and points that are drawn, without the edges of bands and without marginals."""
+    browser.draw_all()
+    found: list[dict[str, Any]] = browser.run(
+        "return [...document.getElementById(arguments[0]).querySelectorAll('.panel')]"
+        "[arguments[1]].data.filter((t) => t.name && t.type !== 'histogram')"
+        ".map((t) => ({name: t.name, x: [...t.x], y: [...t.y]}))",
+        f"figure-{figure.name}",
+        panel,
+    )
+    return found
+
+
+@pytest.mark.parametrize("name", ["context", "layers", "norm-mse", "density", "accuracy"])
+def test_traces_are_what_the_tables_hold(opened, result, name):
+    figure = next(each for each in figures_of(result) if each.name.startswith(name))
+    for number, panel in enumerate(figure.panels):
+        drawn = traces(opened, figure, number)
+        assert [one["name"] for one in drawn] == [trace.name for trace in panel.traces]
+        for one, trace in zip(drawn, panel.traces, strict=True):
+            expected = np.array(figure.data.columns[trace.y][trace.rows], dtype=float)
+            if panel.y.log and trace.kind == "line":
+                expected[~(expected > 0)] = np.nan
+            got = np.array([np.nan if y is None else y for y in one["y"]])
+            np.testing.assert_allclose(got, expected, rtol=1e-4)
+
+
+def test_a_csv_holds_the_whole_table(opened, result):
+    figure = next(each for each in figures_of(result) if each.name == "layers")
+    header, *rows = opened.run("return csvOf('layers')").splitlines()
+    assert header == ",".join(figure.data.columns)
+    assert len(rows) == figure.data.rows
+
+
+def test_the_verdict_comes_first(opened, result):
+    assert text_of(opened, ".verdict").startswith("FAILED: ")
+    first = opened.run("return document.querySelector('.groups a').textContent")
+    assert first == "grows past the training context"
+
+
+def test_a_click_on_the_map_opens_the_worst_test_of_the_field(opened, result):
+    name = "delta_ce_growth"
+    field = [o for o in result.outcomes if o.check.name == name and o.cell["sae"] == SAE]
+    link = f"#cell={quote(cell_id(worst(field)), safe='/')}"
+    opened.run("document.querySelector(`#map a[href='${arguments[0]}']`).click()", link)
+    opened.wait("return document.getElementById('cell').open")
+    said = text_of(opened, "#cell")
+    one = worst(field)
+    assert one.verdict is not None
+    assert name in said
+    assert SAE in said
+    assert one.verdict.limit.source in said
+    assert "the SAE never saw activations of these positions" in said
+    assert "Weighing most in it" in said
+    assert opened.run("return document.querySelectorAll('#cell .losses rect').length") > 40
+    label = opened.run("return document.querySelector('#cell .axis').getAttribute('aria-label')")
+    assert label.endswith("at most 2, margin 0.5")
+
+
+def test_a_deep_link_opens_its_test(browser, page, result):
+    one = next(o for o in result.outcomes if o.cell.task == TASK and o.cell.sae)
+    browser.open(page, f"#cell={quote(cell_id(one))}")
+    assert browser.run("return document.getElementById('cell').open")
+    assert text_of(browser, "#cell-title") == one.check.name
+
+
+def test_a_link_to_no_test_opens_nothing(browser, page):
+    browser.open(page, "#cell=%E0%A4%A")
+    assert not browser.run("return document.getElementById('cell').open")
+    assert browser.console() == []
+
+
+def type_into(browser: Browser, selector: str, text: str) -> None:
+    browser.run(
+        "const at = document.querySelector(arguments[0]); at.value = arguments[1];"
+        "at.dispatchEvent(new Event('input')); at.dispatchEvent(new Event('change'))",
+        selector,
+        text,
+    )
+
+
+def test_the_map_is_filtered_and_ordered(opened):
+    type_into(opened, "#map-text", "blocks.1")
+    assert text_of(opened, "#map-said").startswith("1 of 3 SAEs")
+    type_into(opened, "#map-text", "recovered")
+    heads = "return [...document.querySelectorAll('#map th[data-check]')].filter((h) => !h.hidden)"
+    names = opened.run(f"{heads}.map((h) => h.dataset.check)")
+    assert names
+    assert all("recovered" in name for name in names)
+    type_into(opened, "#map-text", "")
+    type_into(opened, "#map-level", "attention")
+    assert "delta_ce_growth" in opened.run(f"{heads}.map((h) => h.dataset.check)")
+    assert "delta_ce" not in opened.run(f"{heads}.map((h) => h.dataset.check)")
+    type_into(opened, "#map-order", "worst")
+    assert opened.run("return document.querySelector('#map tbody tr').dataset.sae") == SAE
+
+
+def test_all_tests_are_filtered_and_sorted(browser, page, result):
+    failed = [o for o in result.outcomes if level(o) == "failed"]
+    browser.open(page, "#tests=failed")
+    assert text_of(browser, "#tests-said") == f"{len(failed)} of {len(result.outcomes):,} tests"
+    shown = "return [...document.querySelectorAll('#tests-table tbody tr')]"
+    values = f"{shown}.map((row) => Number(row.cells[4].textContent.replace(/,/g, '')))"
+    browser.run("document.querySelectorAll('#tests-table thead button')[4].click()")
+    rising = browser.run(values)
+    assert rising == sorted(rising)
+    browser.run("document.querySelectorAll('#tests-table thead button')[4].click()")
+    assert browser.run(values) == sorted(rising, reverse=True)
+
+
+def test_the_strip_shows_where_a_claim_fails(opened):
+    type_into(opened, "#strip-check", "delta_ce_growth")
+    levels = opened.run(
+        "return [...document.querySelectorAll('#strip tbody tr')].map((row) =>"
+        "  [...row.querySelectorAll('.field')].map((each) => each.dataset.level))"
+    )
+    assert set(levels[0]) == {"failed"}
+    assert "failed" not in {each for row in levels[1:] for each in row}
+
+
+def test_a_choice_draws_another_sae(opened, result):
+    figure = next(each for each in figures_of(result) if each.name.startswith("norms"))
+    before = traces(opened, figure, 0)
+    type_into(opened, f"#choice-{figure.name}", figure.choices[1])
+    opened.wait("return true")
+    opened.run(
+        "return withPlotly().then((P) => drawFigure(P, document.getElementById(arguments[0])))",
+        f"figure-{figure.name}",
+    )
+    after = traces(opened, figure, 0)
+    (trace,) = [each for each in figure.panels[0].traces if each.choice == figure.choices[1]]
+    expected = figure.data.columns[trace.y][trace.rows]
+    np.testing.assert_allclose(after[0]["y"], expected, rtol=1e-4)
+    assert before[0]["y"] != after[0]["y"]
+
+
+def test_all_is_reached_by_keyboard(opened):
+    from selenium.webdriver import ActionChains
+
+    ActionChains(opened.driver).send_keys(Keys.TAB).perform()
+    assert opened.run("return document.activeElement.className") == "skip"
+    opened.run("document.querySelector('#map .field').focus()")
+    ActionChains(opened.driver).send_keys(Keys.ENTER).perform()
+    opened.wait("return document.getElementById('cell').open")
+    assert opened.run("return document.activeElement.id") == "cell-title"
+    ActionChains(opened.driver).send_keys(Keys.ESCAPE).perform()
+    opened.wait("return !document.getElementById('cell').open")
+    assert opened.run("return document.activeElement.className") == "field"
+
+
+def test_a_screen_reader_is_told_what_is_drawn(opened):
+    opened.draw_all()
+    unnamed = opened.run(
+        "return [...document.querySelectorAll('a, button, select, input, section, figure')]"
+        ".filter((each) => !(each.textContent.trim() || each.getAttribute('aria-label') ||"
+        "  each.getAttribute('aria-labelledby') || each.labels?.length))"
+        ".map((each) => each.outerHTML.slice(0, 80))"
+    )
+    assert unnamed == []
+    heads = opened.run("return [...document.querySelectorAll('table')].every((t) => t.tHead)")
+    assert heads
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_sticks_out_at_400_pixels(browser, page, scheme):
+    try:
+        browser.size(400, 800)
+        browser.scheme(scheme)
+        browser.open(page)
+        browser.draw_all()
+        assert browser.run("return document.documentElement.scrollWidth") <= 400
+        assert browser.console() == []
+    finally:
+        browser.size(1280, 1000)
+        browser.scheme("light")
+
+
+def with_hostile_texts(result: RunResult) -> RunResult:
+    """The same, its documents, items, release and reasons made by somebody who means harm."""
+    measurement = result.measurement
+    assert measurement is not None
+    content = measurement.manifest.as_json()
+    manifest = Manifest.from_json(content)
+    datasets = []
+    for entry in manifest.datasets:
+        many = {str(number): HOSTILE for number in range(stored.TEXTS)}
+        more = {"openings": many} if entry.ref.name == TEXTS else {"endings": [HOSTILE] * 60}
+        datasets.append(replace(entry, description={**entry.description, **more, "x": HOSTILE}))
+    manifest = replace(manifest, datasets=tuple(datasets))
+    release = replace(result.facts.release, name=HOSTILE, notes=(HOSTILE,))
+    return replace(
+        result,
+        measurement=replace(measurement, manifest=manifest),
+        facts=replace(result.facts, release=release, corpus=HOSTILE, notes=(HOSTILE,)),
+    )
+
+
+def test_hostile_texts_are_shown_and_do_nothing(browser, result, tmp_path):
+    path = tmp_path / "hostile.html"
+    write_page(with_hostile_texts(result), path)
+    one = next(o for o in result.outcomes if o.check.name == "delta_ce_growth")
+    browser.open(path, f"#cell={quote(cell_id(one))}")
+    assert INERT in text_of(browser, "#cell .heavy q")
+    assert INERT in text_of(browser, "h1")
+    browser.draw_all()
+    assert_unharmed(browser)
+
+
+def test_hostile_ids_of_saes_are_shown_and_do_nothing(browser, tmp_path):
+    refs = [replace(stored.sae_ref(layer, 128), sae_id=f"{HOSTILE}{layer}") for layer in range(2)]
+    hostile = release_result(refs=refs, name=HOSTILE, broken={("delta_ce_growth", 0): 90.0})
+    path = tmp_path / "hostile.html"
+    write_page(hostile, path)
+    browser.open(path)
+    assert INERT in text_of(browser, "#map tbody th")
+    browser.run("document.querySelector('#map .field').click()")
+    browser.wait("return document.getElementById('cell').open")
+    browser.draw_all()
+    assert_unharmed(browser)
+
+
+def assert_unharmed(browser: Browser) -> None:
+    assert browser.run("return window.harmed") is None
+    assert browser.run("return document.querySelectorAll('img[src=x]').length") == 0
+    # The policy would complain of a script that was planted, had it been let through.
+    assert browser.console() == []
+    unseen = browser.run(
+        "return /[\\u0000-\\u0008\\u001b\\u202a-\\u202e\\u2066-\\u2069]/.test("
+        "document.documentElement.textContent)"
+    )
+    assert not unseen
+
+
+def test_a_comparison_draws_every_release(browser, result, tmp_path):
+    assert result.measurement is not None
+    path = tmp_path / "compared.html"
+    write_comparison([result.measurement, result.measurement], path)
+    browser.open(path)
+    browser.draw_all()
+    names = browser.run(
+        "return document.querySelector('#figure-compared-layers .panel').data"
+        ".filter((t) => t.name).map((t) => t.name)"
+    )
+    assert names == ["made-up", "made-up (2)"]
+    assert browser.console() == []

@@ -9,6 +9,14 @@ from sae_checks import Cell, Estimate, check
 _NORMS = ("norm", "reconstruction_norm")
 _ABOUT_THE_MEAN = ("mse", "squared_distance", "reconstruction_squared_distance")
 
+_WRITTEN = (
+    "strength",
+    "written_square",
+    "written_error",
+    "directions_written",
+    "directions_error",
+)
+
 
 @check(cells="in_context", needs=_NORMS, unit="fraction", topic="reconstruction")
 def check_l2_ratio(cell: Cell) -> Estimate:
@@ -48,6 +56,14 @@ def check_shrinkage(cell: Cell) -> Estimate:
     """Without an L1 penalty, reconstructions vary as much as activations call for."""
     return cell.best_scale(massive=False).with_notes(
         value_all_tokens=cell.best_scale().value, massive_tokens=cell.massive_tokens
+    )
+
+
+@check(cells="in_training", needs=("l0", *_WRITTEN), unit="times", topic="reconstruction")
+def check_decoder_scale(cell: Cell) -> Estimate:
+    """Activations vary with the strengths of active features as much as reconstructions do."""
+    return cell.decoder_scale(massive=False).with_notes(
+        value_all_tokens=cell.decoder_scale().value, massive_tokens=cell.massive_tokens
     )
 
 

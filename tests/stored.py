@@ -15,7 +15,7 @@ from sae_checks.evals.activity.table import (
     ActivityTable,
     Duplicates,
 )
-from sae_checks.evals.context.table import ContextTable, PositionSums
+from sae_checks.evals.context.table import WRITTEN, ContextTable, PositionSums
 from sae_checks.evals.positions import PositionTable
 from sae_checks.evals.propagation.pairs import all_pairs
 from sae_checks.evals.propagation.table import PropagationTable, first_positions
@@ -60,7 +60,7 @@ SECOND = CorpusRef("other.jsonl", "1", "concatenate")
 ON_SECOND = DatasetRef.of_shift(SECOND)
 COLUMNS = frozenset(
     {"l0", "l1", "mse", "norm", "squared_distance", "position_sums"}
-    | {"reconstruction_norm", "reconstruction_squared_distance", "error_projection"}
+    | {"reconstruction_norm", "reconstruction_squared_distance", "error_projection", *WRITTEN}
     | {"ce_clean", "ce_sae", "kl", "ce_zero", "ce_mean", "kl_zero", "kl_mean"}
 )
 # ΔCE in nats by layer and position.
@@ -115,6 +115,12 @@ def sae_table(
         "reconstruction_norm": np.sqrt(np.maximum(np.square(x).sum(-1) - 0.2, 0.05)),
         "reconstruction_squared_distance": np.maximum(np.square(x).sum(-1) - 0.2, 0.05),
         "error_projection": generator.normal(0, 0.1, (texts, context)),
+        # Features of many strengths, whose errors depend on none of them.
+        "strength": np.full((texts, context), 50.0),
+        "written_square": np.full((texts, context), 200.0),
+        "written_error": generator.normal(0, 0.1, (texts, context)),
+        "directions_written": np.full((texts, context), 50.0),
+        "directions_error": generator.normal(0, 0.01, (texts, context)),
         "ce_clean": ce_clean,
         "ce_sae": ce_clean + delta,
         "kl": np.abs(delta),

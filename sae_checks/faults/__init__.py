@@ -4,7 +4,7 @@
 the strengths that a gate has to catch and at weaker ones that show where it stops.
 """
 
-from sae_checks.faults.catalogue import CATALOGUE, Fault, Strength, sample_of
+from sae_checks.faults.catalogue import CATALOGUE, OF_CHECKS, Fault, Strength, sample_of
 from sae_checks.faults.plant import Sample
 
-__all__ = ["CATALOGUE", "Fault", "Sample", "Strength", "sample_of"]
+__all__ = ["CATALOGUE", "OF_CHECKS", "Fault", "Sample", "Strength", "sample_of"]

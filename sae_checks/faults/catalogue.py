@@ -53,18 +53,36 @@ class Fault:
 
 
 @torch.no_grad()
-def sample_of(sae: LoadedSae, x: Tensor, position: Tensor, written: Tensor | None = None) -> Sample:
+def sample_of(
+    sae: LoadedSae,
+    x: Tensor,
+    position: Tensor,
+    written: Tensor | None = None,
+    elsewhere: tuple[Tensor, Tensor] | None = None,
+) -> Sample:
     """What planting a fault needs to know of an SAE.
 
-    `x` (N, d_in) at `position` (N,); `written` (N, d_out) where a transcoder writes.
+    Args:
+        sae: the good one.
+        x: (N, d_in) activations that it reads.
+        position: (N,) of each in its text.
+        written: (N, d_out) activations where a transcoder writes.
+        elsewhere: x and position on a second corpus.
     """
     # Without a training context all that was measured counts as inside.
     training_context = sae.ref.training_context or int(position.max()) + 1
     inside = position < training_context
     x, position = x[inside], position[inside]
-    frequency = (sae.encode(x) != 0).float().mean(dim=0)
+    frequency = _frequency(sae, x)
     written = None if written is None else written[inside]
-    return Sample(x, position, frequency, training_context, written)
+    there = None
+    if elsewhere is not None:
+        there = _frequency(sae, elsewhere[0][elsewhere[1] < training_context])
+    return Sample(x, position, frequency, training_context, written, there)
+
+
+def _frequency(sae: LoadedSae, x: Tensor) -> Tensor:
+    return (sae.encode(x) != 0).float().mean(dim=0)
 
 
 CATALOGUE: tuple[Fault, ...] = (
@@ -136,4 +154,27 @@ CATALOGUE: tuple[Fault, ...] = (
         damage=plant.damage_range,
     ),
     Fault("half of the features dead", (Strength(0.5, "half"),), damage=plant.remove_random),
+)
+
+# What the listed faults do not show: one or more for each check that none of them makes fail.
+OF_CHECKS: tuple[Fault, ...] = (
+    Fault("scale folded in twice", (Strength(1.3, "1.3"),), damage=plant.scale_decoder),
+    Fault("activations not scaled back", (Strength(0.5, "0.5"),), damage=plant.lose_scale),
+    Fault("a shard of the weights read twice", (Strength(0.5, "half"),), damage=plant.repeat_shard),
+    Fault(
+        "features active in one position range",
+        (Strength(0.1, "10%"),),
+        damage=plant.fire_for_positions,
+    ),
+    Fault(
+        "features of the second corpus removed",
+        (Strength(1.5, "1.5 times as frequent there"),),
+        damage=plant.remove_foreign,
+    ),
+    Fault(
+        "features of the second corpus let loose",
+        (Strength(1.5, "1.5 times as frequent there"),),
+        damage=plant.loosen_foreign,
+    ),
+    Fault("skip term lost", (Strength(1.0, "all"),), damage=plant.drop_skip),
 )

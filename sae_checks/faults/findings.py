@@ -34,6 +34,13 @@ class Finding:
     told: str
     # Ids of the SAEs that it is about, where these are several.
     several: tuple[str, ...] = ()
+    where: str = ""  # the cell; "" where the whole run ends
+    status: str = ""  # of its verdict
+
+    @property
+    def outcome(self) -> tuple[str, ...]:
+        """Which test it is and how it came out, whatever its figures are."""
+        return self.question, self.check, self.sae, self.where, self.status
 
     @property
     def saes(self) -> frozenset[str]:
@@ -50,7 +57,7 @@ def failures(rule: DecisionRule, measurement: Measurement, cells: Cells) -> list
         try:
             verdict = rule.verdict(measurement, check, ref)
         except UserError as error:
-            found.append(Finding(name, sae_of(ref), question, str(error), _several(ref)))
+            found.append(Finding(name, sae_of(ref), question, str(error), _several(ref), str(ref)))
             continue
         value, limit = verdict.estimate.value, verdict.limit
         accepted = verdict.status != "undefined" and rule.thresholds.accepts(
@@ -58,7 +65,8 @@ def failures(rule: DecisionRule, measurement: Measurement, cells: Cells) -> list
         )
         if not verdict.holds and not accepted:
             told = f"{ref}: {sentence(verdict)}"
-            found.append(Finding(name, sae_of(ref), question, told, _several(ref)))
+            saes, where = _several(ref), str(ref)
+            found.append(Finding(name, sae_of(ref), question, told, saes, where, verdict.status))
     return found
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 
 import torch
+from torch import Tensor
 
 from sae_checks.evals.context.table import ContextTable
 from sae_checks.faults import Sample, sample_of
@@ -17,15 +18,15 @@ from sae_checks.load.sae import LoadedSae
 from sae_checks.load.texts import Texts
 from sae_checks.measure.calibration import measured_tokens
 from sae_checks.measure.dataset import Dataset
-from sae_checks.measure.evaluation import Evaluation, Measuring
+from sae_checks.measure.evaluation import Evaluation, Measurer, Measuring
 from sae_checks.measure.loaded import LoadedModels, SaeSource, bind_saes, load_models
-from sae_checks.measure.once import measure_once
+from sae_checks.measure.once import measure_together
 from sae_checks.measure.plan import Plan
 from sae_checks.measure.progress import Progress
 from sae_checks.measure.request import WantedDataset
 from sae_checks.measure.texts import TextDataset
 from sae_checks.options import Options
-from sae_checks.records import Intervention, Measurement, SaeRef, Table
+from sae_checks.records import SHIFT, TEXTS, Intervention, Measurement, SaeRef, Table
 from sae_checks.records.place import CellRef
 from sae_checks.session.gate import Gate
 from sae_checks.session.suite import bundled_checks
@@ -68,14 +69,23 @@ class Injection:
         return self._loaded.saes.get(ref)
 
     def sample(self, sae: LoadedSae) -> Sample:
-        """Activations at an SAE's hook point."""
-        texts = self._texts.rows(slice(SAMPLE_TEXTS))
-        keep = measured_tokens(texts, slice(None))  # (B, T)
-        tokens = torch.from_numpy(texts.tokens).to(self.model.device)
-        taps = self.model.clean(tokens, sorted({sae.ref.hook_point, sae.ref.writes})).taps
-        x, written = (taps[at][keep].float() for at in (sae.ref.hook_point, sae.ref.writes))
+        """Activations at an SAE's hook point, and on the second corpus if there is one."""
+        taps, position = self._seen(self._text_datasets[TEXTS], sae.ref)
+        written = taps[sae.ref.writes] if sae.ref.is_transcoder else None
+        elsewhere = None
+        if SHIFT in self._text_datasets:
+            there, at = self._seen(self._text_datasets[SHIFT], sae.ref)
+            elsewhere = there[sae.ref.hook_point], at
+        return sample_of(sae, taps[sae.ref.hook_point], position, written, elsewhere)
+
+    def _seen(self, texts: Texts, ref: SaeRef) -> tuple[dict[str, Tensor], Tensor]:
+        """By hook point of an SAE, the activations (N, d) of a few texts; their positions (N,)."""
+        some = texts.rows(slice(SAMPLE_TEXTS))
+        keep = measured_tokens(some, slice(None))  # (B, T)
+        tokens = torch.from_numpy(some.tokens).to(self.model.device)
+        taps = self.model.clean(tokens, sorted({ref.hook_point, ref.writes})).taps
         position = torch.arange(keep.shape[1]).expand_as(keep)[keep]
-        return sample_of(sae, x, position, written if sae.ref.is_transcoder else None)
+        return {at: x[keep].float() for at, x in taps.items()}, position
 
     @property
     def model(self) -> LanguageModel:
@@ -103,6 +113,7 @@ class Injection:
         model, changed = model or self.model, {sae.ref.sae_id: sae for sae in saes}
         source, tables = SaeSource.of(self._beside(changed)), list[Table]()
         for wanted, dataset in self._datasets:
+            listening: list[tuple[Measuring, Measurer]] = []
             for evaluation in wanted.evaluations:
                 # What is measured in the end, as ablations are, tells nothing that gates.
                 plan = Plan.of(evaluation.columns, self._request.needs, wanted.offered)
@@ -111,7 +122,9 @@ class Injection:
                     model, source, dataset, list(observed), plan, self._loaded.settings, observed
                 )
                 if observed:
-                    tables += measure_once(measuring, evaluation.measurer(measuring))
+                    listening.append((measuring, evaluation.measurer(measuring)))
+            if listening:
+                tables += measure_together(listening)
         return tables
 
     def _beside(self, changed: Mapping[str, LoadedSae]) -> list[LoadedSae]:
@@ -135,10 +148,14 @@ class Injection:
         failed = self.measurement.dataset_failures
         return [(w, w.load(self.model)) for w in self._request.datasets if w.ref.name not in failed]
 
-    @cached_property
-    def _texts(self) -> Texts:
-        (found,) = (each for _, each in self._datasets if isinstance(each, TextDataset))
-        return found.texts
+    @property
+    def _text_datasets(self) -> dict[str, Texts]:
+        """The texts of the run's corpus and of the second one, by the names of the data sets."""
+        return {
+            wanted.ref.name: dataset.texts
+            for wanted, dataset in self._datasets
+            if isinstance(dataset, TextDataset)
+        }
 
 
 def _about(

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sae_checks.errors import UserError
+
 # A feature with this bias is never active, whatever it reads.
 _NEVER = -1e6
 _BIASES = ("b_enc", "b_mag", "b_gate")
@@ -27,6 +29,7 @@ class Sample:
         frequency: (d_sae,) share of the tokens on which a feature is active.
         training_context: of the SAE, in tokens.
         written: (N, d_out) activations where a transcoder writes; None: where it reads.
+        elsewhere: (d_sae,) `frequency` on a second corpus; None: there is none.
     """
 
     x: Tensor
@@ -34,6 +37,7 @@ class Sample:
     frequency: Tensor
     training_context: int
     written: Tensor | None = None
+    elsewhere: Tensor | None = None
 
     @property
     def mean_l0(self) -> float:
@@ -164,28 +168,108 @@ def damage_range(sae: Any, amount: float, sample: Sample, generator: torch.Gener
     fire where a least-squares fit takes a token for one in the range, and writes a random direction
     of `amount` times the mean norm. How sharp the range is depends on the layer.
     """
+    feature = sample.frequency.argmin(keepdim=True)
+    strength = _fire_in_range(sae, feature, sample)
+    written = torch.randn(sae.W_dec.shape[1], generator=generator)
+    sae.W_dec.data[feature] = (
+        written / written.norm() * amount * sample.mean_norm_written / strength
+    )
+    return sae
+
+
+def fire_for_positions(sae: Any, share: float, sample: Sample, generator: torch.Generator) -> Any:
+    """A share of the features, the least frequent, active in one range of positions.
+
+    What they write is a hundredth of what it was, so that little but L0 tells.
+    """
+    count = max(1, round(share * len(sample.frequency)))
+    which = sample.frequency.argsort()[:count]
+    strength = _fire_in_range(sae, which, sample)
+    sae.W_dec.data[which] *= 0.01 / strength
+    return sae
+
+
+def lose_scale(sae: Any, factor: float, sample: Sample, generator: torch.Generator) -> Any:
+    """Reconstructions times a factor, as where activations are scaled and not scaled back."""
+    sae.W_dec.data *= factor
+    sae.b_dec.data *= factor
+    return sae
+
+
+def repeat_shard(sae: Any, share: float, sample: Sample, generator: torch.Generator) -> Any:
+    """The first share of the features stands in the place of the last, too: a shard read twice."""
+    count = round(share * len(sample.frequency))
+    sae.W_enc.data[:, -count:] = sae.W_enc.data[:, :count].clone()
+    sae.W_dec.data[-count:] = sae.W_dec.data[:count].clone()
+    for name in (*_biases(sae), *(["threshold"] if hasattr(sae, "threshold") else [])):
+        values = getattr(sae, name).data
+        values[-count:] = values[:count].clone()
+    return sae
+
+
+def remove_foreign(sae: Any, ratio: float, sample: Sample, generator: torch.Generator) -> Any:
+    """Features that are more frequent on the second corpus, by a ratio, never active again.
+
+    Raises:
+        UserError: there is no second corpus.
+    """
+    return _silence(sae, _foreign(sample, ratio))
+
+
+def loosen_foreign(sae: Any, ratio: float, sample: Sample, generator: torch.Generator) -> Any:
+    """Biases of features that are more frequent on the second corpus, by a ratio, raised.
+
+    By the mean strength of active features: they go off on text that was not trained on.
+
+    Raises:
+        UserError: there is no second corpus.
+    """
+    which, features = _foreign(sample, ratio), sae.encode(sample.x)
+    shift = float(features[features > 0].mean())
+    for name in _biases(sae):
+        getattr(sae, name).data[which] += shift
+    return sae
+
+
+def drop_skip(sae: Any, share: float, sample: Sample, generator: torch.Generator) -> Any:
+    """A share of a transcoder's W_skip lost, as where only encode and decode are run; 1 is all.
+
+    Raises:
+        UserError: it has none.
+    """
+    if not hasattr(sae, "W_skip"):
+        raise UserError("it is no transcoder with a skip term")
+    sae.W_skip.data *= 1 - share
+    return sae
+
+
+def _foreign(sample: Sample, ratio: float) -> Tensor:
+    if sample.elsewhere is None:
+        raise UserError("there is no second corpus (--sae-shift)")
+    return (sample.elsewhere > ratio * sample.frequency).nonzero().flatten()
+
+
+def _fire_in_range(sae: Any, which: Tensor, sample: Sample) -> float:
+    """Let features fire at positions T/4 to T/2 - 1, and give their strength there on average.
+
+    Where a least-squares fit to the activations takes a token for one in the range.
+    """
     first, last = sample.training_context // 4, sample.training_context // 2 - 1
     inside = ((sample.position >= first) & (sample.position <= last)).double()
     x = torch.cat([sample.x.double(), torch.ones(len(sample.x), 1, dtype=torch.float64)], dim=1)
     ridge = 1e-3 * x.square().mean() * torch.eye(x.shape[1], dtype=torch.float64)
     fit = torch.linalg.solve(x.T @ x / len(x) + ridge, x.T @ inside / len(x))  # (d_in + 1,)
-    feature = int(sample.frequency.argmin())
     fitted = x @ fit
     means = [float(fitted[inside == side].mean()) for side in (0.0, 1.0)]
     direction, offset = fit[:-1].float(), float(fit[-1]) - sum(means) / 2
     if sae.cfg.apply_b_dec_to_input:
         offset += float(sae.b_dec.data @ direction)
-    sae.W_enc.data[:, feature] = direction
+    sae.W_enc.data[:, which] = direction.unsqueeze(-1)
     for name in _biases(sae):
-        getattr(sae, name).data[feature] = offset
+        getattr(sae, name).data[which] = offset
     if hasattr(sae, "threshold"):
-        sae.threshold.data[feature] = 0.0
-    written = torch.randn(sae.W_dec.shape[1], generator=generator)
-    strength = (means[1] - means[0]) / 2  # of the feature on a token in the range, on average
-    sae.W_dec.data[feature] = (
-        written / written.norm() * amount * sample.mean_norm_written / strength
-    )
-    return sae
+        sae.threshold.data[which] = 0.0
+    return (means[1] - means[0]) / 2
 
 
 def _biases(sae: Any) -> list[str]:

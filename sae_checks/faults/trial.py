@@ -57,14 +57,15 @@ class Trials:
         baseline = make_baseline(injection.measurement, injection.thresholds, injection.cells)
         self._baseline = through_a_file(baseline)
         self.unharmed = self._judge(injection.measurement, injection.cells)
-        self._before = {(f.question, f.check, f.sae, f.told) for f in self.unharmed}
+        # What is undecided of the unharmed release, by too small a budget, says nothing of a fault.
+        self._before = {finding.outcome for finding in self.unharmed}
 
     def run(self, fault: Fault, strength: Strength, number: int) -> Trial:
         """One trial; `number` says which SAE gets the fault, so that all have their turn."""
         begun = time.monotonic()
         saes, measurement, cells = self._planted(fault, strength, number)
         findings = self._judge(measurement, cells)
-        new = [f for f in findings if (f.question, f.check, f.sae, f.told) not in self._before]
+        new = [finding for finding in findings if finding.outcome not in self._before]
         ids = tuple(sae.sae_id for sae in saes)
         return Trial(fault, strength, ids, tuple(new), time.monotonic() - begun)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import redirect_stdout
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -38,6 +39,7 @@ class LoadedSae:
         rescaled = getattr(sae.cfg, "rescale_acts_by_decoder_norm", False)
         self._linear: bool = architecture in (*_LINEAR, *_SKIPPING) and not rescaled
         self._skips: bool = architecture in _SKIPPING
+        self._rescaled: bool = rescaled
 
     @property
     def size_in_bytes(self) -> int:
@@ -74,12 +76,60 @@ class LoadedSae:
             decoded = decoded + tokens.to(self.sae.dtype) @ self.sae.W_skip.T
         return flat.reshape(*x.shape[:-1], -1), decoded.reshape(*x.shape[:-1], -1)
 
+    @cached_property
+    def _decoder_norms(self) -> Tensor:
+        norms: Tensor = self.sae.W_dec.norm(dim=-1)  # (d_sae,)
+        return norms
+
+    def written(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What feature activations (..., d_sae) write, without any bias and at the decoder's scale.
+
+        Returns:
+            (..., d_out) Σ f_i d_i; (..., d_out) Σ of d_i/‖d_i‖ over f_i ≠ 0; (...) Σ f_i ‖d_i‖.
+        """
+        flat, norms = features.reshape(-1, features.shape[-1]), self._decoder_norms
+        inverse = torch.where(norms > 0, 1 / norms, 0.0)
+        # Some TopK SAEs divide by the norms when decoding: their features are strengths.
+        times = inverse if self._rescaled else torch.ones_like(norms)
+        if self._decodes_sparsely(flat):
+            rows = _sparse(flat)
+            at, active, size = rows.crow_indices(), rows.col_indices(), rows.shape
+            values = _csr(at, active, rows.values() * times[active], size)
+            units = _csr(at, active, inverse[active], size)
+        else:
+            values, units = flat * times, (flat != 0) * inverse
+        decoder: Tensor = self.sae.W_dec
+        written, directions = (each @ decoder for each in (values, units))
+        strength = (values @ norms.unsqueeze(-1)).squeeze(-1)
+        shape = features.shape[:-1]
+        return written.reshape(*shape, -1), directions.reshape(*shape, -1), strength.reshape(shape)
+
+    def output_scale(self, x: Tensor) -> Tensor | None:
+        """(..., 1), what activations (..., d_in) are divided by first and multiplied by in the end.
+
+        None of SAEs that take activations as they are, and of transcoders: what they write has
+        another scale, and is not scaled back.
+        """
+        how = self.sae.cfg.normalize_activations
+        if "transcoder" in self.sae.cfg.architecture():
+            return None
+        if how == "constant_norm_rescale":
+            length: Tensor = x.float().norm(dim=-1, keepdim=True)
+            scale: Tensor = length / x.shape[-1] ** 0.5
+            return scale
+        return x.float().std(dim=-1, keepdim=True) if how == "layer_norm" else None
+
     def _decodes_sparsely(self, features: Tensor) -> bool:
         """Whether so few features are active, by every 16th token, that decoding can skip most."""
         if not self._linear or features.device.type != "cpu" or features.dtype != torch.float32:
             return False
         some = features[::16]
         return int(some.count_nonzero()) <= _SPARSE * some.numel()
+
+
+def _csr(at: Tensor, columns: Tensor, values: Tensor, size: torch.Size) -> Tensor:
+    with ignored_warnings():
+        return torch.sparse_csr_tensor(at, columns, values, size)
 
 
 def _sparse(features: Tensor) -> Tensor:

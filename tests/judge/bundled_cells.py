@@ -67,6 +67,11 @@ def table(layer: int, needs: frozenset[str]) -> ContextTable:
         "reconstruction_norm": 0.8 * times**0,
         "reconstruction_squared_distance": 1.8 * times**0,
         "error_projection": 0.1 * times**0,
+        "strength": 10 * times**0,
+        "written_square": 30 * times**0,
+        "written_error": 0.6 * times**0,
+        "directions_written": 10 * times**0,
+        "directions_error": 0.2 * times**0,
         "ce_clean": 3 * times**0,
         "ce_sae": 3 + 0.1 * (layer + 1) * times,
         "kl": 0.2 * times,
@@ -134,7 +139,7 @@ def task_table(layer: int, needs: frozenset[str]) -> TaskTable:
 CLASSES = [(ROW > 0) & (ROW < 10), ROW == 0, ROW >= 10]
 POSITIONS = {
     **dict.fromkeys(("in_context", "declared_l0", "declared_explained_variance"), (1, 15)),
-    **dict.fromkeys(("evenness", "shrinkage"), (1, 15)),
+    **dict.fromkeys(("evenness", "in_training", "shrinkage"), (1, 15)),
     "past_context": (32, 62),
     "sae": (1, 62),
     "release": (1, 62),

@@ -49,6 +49,8 @@ EXPECTED = {
     "cosine_similarity": (1 + 0.64 - 0.5) / 2 / 0.8,
     "best_scale": (2 + 1.8 - 0.5) / 2 / 1.8,
     "shrinkage": (2 + 1.8 - 0.5) / 2 / 1.8,
+    # Five features of strength 2 in the mean: (0.6 - 2 * 0.2) / (30 - 2 * 10).
+    "decoder_scale": 1 + 0.2 / 10,
     "rescaling_gain": (1.65 - 1.8) ** 2 / (1.8 * 2),
     "constant_error": 0.1**2 / 0.5,
     "kl_recovered": 1 - 0.2 / 4,

@@ -31,6 +31,7 @@ def test_norm_is_always_measured():
         (("kl_zero",), False, False, True),
         (("reconstruction_norm",), True, False, False),
         (("reconstruction_squared_distance", "error_projection"), True, False, False),
+        (("strength", "directions_error"), True, False, False),
         (("ce_sae",), True, True, True),
         (("kl",), True, True, True),
     ],
@@ -80,7 +81,8 @@ def test_unknown_columns(monkeypatch):
         refuse_unknown(frozenset({"loss", "l0", "l2"}))
     assert str(raised.value) == (
         "no such column: l2, loss; there are, per token, l0, l1, mse, norm, reconstruction_norm, "
-        "reconstruction_squared_distance, error_projection, squared_distance, ce_clean, ce_sae, "
+        "reconstruction_squared_distance, error_projection, strength, written_square, "
+        "written_error, directions_written, directions_error, squared_distance, ce_clean, ce_sae, "
         "kl, ce_zero, ce_mean, kl_zero, kl_mean and position_sums, and per item of a task, "
         "clean_ln_p, sae_ln_p, clean_rank, sae_rank, clean_candidate_right, "
         "sae_candidate_right, clean_logit_difference, sae_logit_difference, prompt_l0, prompt_l1, "

@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from sae_checks.evals.context.decoder_scale import DecoderScaled
 from sae_checks.evals.context.evenness import unevenness
 from sae_checks.evals.context.reconstruction import Reconstructed
 from sae_checks.evals.context.recovered import Recovered
@@ -40,7 +41,7 @@ Regime = Literal["in_context", "past_context"]
 
 
 @dataclass(frozen=True)
-class Cell(Reconstructed, Recovered, LimitedCell):
+class Cell(Reconstructed, DecoderScaled, Recovered, LimitedCell):
     """One SAE × position range, as a check sees it."""
 
     place: Place  # names positions where the cell is of a range: overrides for ranges ask

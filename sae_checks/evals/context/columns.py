@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 
-from sae_checks.evals.context.table import ERROR_PROJECTION, POSITION_SUMS
+from sae_checks.evals.context.table import ERROR_PROJECTION, POSITION_SUMS, WRITTEN
 from sae_checks.measure.plan import Plan
 from sae_checks.records.column import Column
 from sae_checks.records.octaves import OFFSET_PROJECTION
@@ -18,6 +18,8 @@ COLUMNS = (
     # ‖x̂ − c‖², and ê·(x − x̂): the recorder knows the centre c and the direction ê.
     Column("reconstruction_squared_distance", encodes=True),
     Column(ERROR_PROJECTION, encodes=True),
+    # What active features write, in the training context: `written.py`.
+    *(Column(name, encodes=True) for name in WRITTEN),
     Column("squared_distance"),
     Column("ce_clean", unembeds=True, at_last_position=False),
     Column("ce_sae", splices=True, unembeds=True, at_last_position=False),

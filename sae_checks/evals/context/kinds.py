@@ -106,6 +106,11 @@ def _is_not_shrunk(sae: SaeRef, context: int) -> bool:
     return not is_shrunk(sae.architecture)
 
 
+def _decodes_features(sae: SaeRef, context: int) -> bool:
+    """A temporal SAE's reconstructions hold what it predicts from earlier tokens, too."""
+    return sae.architecture != "temporal"
+
+
 def _one(collector: CellCollector, check: Check) -> Iterable[CellRef]:
     if collector.have_a_trend(check):
         yield CellRef(check.cells, Place.of_release(collector.release.name))
@@ -147,10 +152,14 @@ PAST_CONTEXT = CellKind(
     ranges=_past,
 )
 EVENNESS = CellKind("evenness", partial(_over_training, _has_ranges), _given_sae, _evaluations)
+IN_TRAINING = CellKind(
+    "in_training", partial(_over_training, _decodes_features), _given_sae, _evaluations
+)
 SHRINKAGE = CellKind("shrinkage", partial(_over_training, _is_not_shrunk), _given_sae, _evaluations)
 WHOLE_SAE = CellKind("sae", _per_sae, _given_sae, _evaluations)
 WHOLE_RELEASE = CellKind("release", _one, _given_release, _evaluations, whole_release=True)
 
 CONTEXT = Registration(
-    (IN_CONTEXT, PAST_CONTEXT, WHOLE_SAE, WHOLE_RELEASE, EVENNESS, SHRINKAGE), EVALUATION
+    (IN_CONTEXT, PAST_CONTEXT, WHOLE_SAE, WHOLE_RELEASE, EVENNESS, IN_TRAINING, SHRINKAGE),
+    EVALUATION,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,7 +13,8 @@ from torch import Tensor
 from sae_checks.evals.context.columns import FLOORS, KL_FLOORS
 from sae_checks.evals.context.error_direction import error_directions
 from sae_checks.evals.context.recorder import Recorder
-from sae_checks.evals.context.table import ERROR_PROJECTION, ContextTable
+from sae_checks.evals.context.table import ERROR_PROJECTION, WRITTEN, ContextTable
+from sae_checks.evals.context.written import WrittenRecorder
 from sae_checks.load.language_model import CleanPass, LanguageModel
 from sae_checks.load.sae import LoadedSae
 from sae_checks.load.texts import Texts
@@ -39,6 +41,7 @@ class Prepared:
     calibrations: Mapping[str, Calibration]
     floors: Mapping[str, Sequence[Floor]]
     error_directions: Mapping[str, Tensor]  # (d,) by SAE id, where the plan asks
+    saes: SaeSource  # gives the one that is in use
 
 
 class ContextMeasurer:
@@ -70,7 +73,7 @@ class ContextMeasurer:
         prepared = prepare_floors(model, of_written, floors, tokens)
         asked = ERROR_PROJECTION in plan
         directions = error_directions(self._measuring, calibrations) if asked else {}
-        return Prepared(calibrations, prepared, directions)
+        return Prepared(calibrations, prepared, directions, self._measuring.saes)
 
 
 @dataclass
@@ -96,7 +99,12 @@ class ContextListener(Listener):
         calibrations = self.prepared.calibrations
         read = calibrations[sae.hook_point] if sae.is_transcoder else None
         direction = self.prepared.error_directions.get(sae.sae_id)
-        return Recorder(sae, self.texts, self.plan, calibrations[sae.writes], read, direction)
+        written = None
+        if any(name in self.plan for name in WRITTEN):
+            loaded = partial(self.prepared.saes.get, sae)
+            written = WrittenRecorder(sae, loaded, int(self.texts.tokens.shape[1]))
+        of_output = calibrations[sae.writes]
+        return Recorder(sae, self.texts, self.plan, of_output, read, direction, written)
 
     def begin(self, batch: Batch, clean: CleanPass) -> None:
         """Remember the batch."""

@@ -14,6 +14,7 @@ from sae_checks.evals.context.table import (
     ContextTable,
     PositionSums,
 )
+from sae_checks.evals.context.written import WrittenRecorder
 from sae_checks.load.texts import Texts
 from sae_checks.measure import metrics
 from sae_checks.measure.calibration import Calibration, measured_tokens
@@ -32,6 +33,7 @@ class Recorder:
         calibration: of the hook point where it writes.
         read: of the one where a transcoder reads; None for SAEs, which read where they write.
         error_direction: (d_out,) along its mean error, where the projection on it is recorded.
+        written: adds up what its features write, where that is recorded.
     """
 
     def __init__(
@@ -42,9 +44,10 @@ class Recorder:
         calibration: Calibration,
         read: Calibration | None = None,
         error_direction: Tensor | None = None,
+        written: WrittenRecorder | None = None,
     ) -> None:
         self._ref, self._texts, self._plan, self._calibration = ref, texts, plan, calibration
-        self._read, self._error_direction = read, error_direction
+        self._read, self._error_direction, self._written = read, error_direction, written
         shape = texts.tokens.shape
         columns = [*plan.in_rows, *([INPUT_NORM] if read is not None else [])]
         self._columns = {name: np.full(shape, np.nan) for name in columns}
@@ -67,6 +70,8 @@ class Recorder:
     def activations(self, rows: slice, x: Tensor) -> None:
         """Record what the activations (B, T, d_out) of some texts are like, SAE aside."""
         keep = measured_tokens(self._texts, rows)  # (B, T)
+        if self._written is not None:
+            self._written.begin(x)
         massive = self._norms("norm", rows, x, self._calibration)
         if "squared_distance" in self._plan:
             self._write(
@@ -105,6 +110,8 @@ class Recorder:
         for column in self._plan.per_token("features"):
             values = metrics.of_column(column)(features).double().cpu().numpy()
             self._columns[column.name][rows][texts, positions] = np.where(keep, values, np.nan)
+        if self._written is not None:
+            self._written.features(piece, features)
 
     def reconstruction(self, rows: slice, x: Tensor, reconstruction: Tensor) -> None:
         """Record what becomes of activations in their reconstructions, both (B, T, d)."""
@@ -118,6 +125,9 @@ class Recorder:
         if self._error_direction is not None:
             along = (x.float() - reconstruction.float()) @ self._error_direction
             self._write(ERROR_PROJECTION, rows, along.cpu(), keep)
+        if self._written is not None:
+            for name, values in self._written.columns(x, reconstruction).items():
+                self._write(name, rows, values.cpu(), keep)
 
     def losses(
         self, rows: slice, text: Tensor, position: Tensor, columns: dict[str, Tensor]

@@ -31,6 +31,16 @@ INPUT_NORM = "input_norm"
 # activation: what of the error is one constant vector.
 ERROR_PROJECTION = "error_projection"
 
+# Of what the active features of a token write: its strength, and products with the error.
+STRENGTH = "strength"
+WRITTEN = (
+    STRENGTH,
+    "written_square",
+    "written_error",
+    "directions_written",
+    "directions_error",
+)
+
 
 @dataclass(frozen=True)
 class PositionSums(SideTable):

@@ -13,6 +13,13 @@ from sae_checks.errors import UserError
 from sae_checks.options import OPTIONS, Options, Stage, options_of
 
 HELP = "plant faults into a release and gate it"
+EPILOG = """\
+It ends with 0 where every fault was caught and nothing else was told, else with 1.
+
+examples:
+  sae-checks selftest --sae path/to/saes
+  sae-checks selftest --faults 'decoder*' --seeds 5
+"""
 
 # The command chooses the cells, and what it compares with what; it measures all that gates.
 _STAGES: tuple[Stage, ...] = ("resolve", "measure", "store", "judge")

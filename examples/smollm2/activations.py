@@ -1,4 +1,4 @@
-"""What the SAEs are trained on: the residual stream of SmolLM2 reading the help texts of Python."""
+"""What the dictionaries are trained on: activations of SmolLM2 reading the help texts of Python."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pydoc_data.topics import topics
 from typing import Any
 
 import torch
+from hook_points import layer_of, read
 from sae_lens.tokenization_and_batching import concat_and_batch_sequences
 from sae_lens.util import get_special_token_ids
 from torch import Tensor, nn
@@ -55,35 +56,31 @@ def _sequences(tokenizer: Any, seed: int) -> Iterator[Tensor]:
 
 
 def cut(model: Any, blocks: int) -> Any:
-    """The model's first blocks alone, with no final norm: none after the deepest SAE need run."""
+    """The model's first blocks alone, with no final norm: none after the deepest one need run."""
     trunk = model.model
     trunk.layers = trunk.layers[:blocks]
     trunk.norm = nn.Identity()
     return trunk
 
 
-@torch.inference_mode()
-def read(trunk: Any, layers: Sequence[int], tokens: Tensor) -> dict[int, Tensor]:
-    """The residual stream before each of some blocks, [text, position, d_model]."""
-    states = trunk(tokens, use_cache=False, output_hidden_states=True).hidden_states
-    return {layer: states[layer] for layer in layers}
-
-
-def collect(model: Any, tokenizer: Any, layers: Sequence[int], tokens: Tensor) -> dict[int, Tensor]:
-    """The residual stream before each of some blocks at all tokens but special ones.
+def collect(
+    model: Any, tokenizer: Any, hook_points: Sequence[str], tokens: Tensor
+) -> dict[str, Tensor]:
+    """What the model has at some hook points, at all tokens but special ones.
 
     BOS opens every text and takes on an activation of norm 25,000, where other tokens have a few
     hundred: it would be all that an SAE learns. `exclude_special_tokens` in the metadata says so.
 
-    Gives [token, d_model] by layer. The model is cut at the deepest of the layers.
+    Gives [token, d] by hook point. The model is cut behind the deepest of them.
     """
-    trunk = cut(model, max(layers))
+    trunk = cut(model, max(map(layer_of, hook_points)) + 1)
     special = torch.tensor(get_special_token_ids(tokenizer))
-    parts: dict[int, list[Tensor]] = {layer: [] for layer in layers}
+    parts: dict[str, list[Tensor]] = {name: [] for name in hook_points}
+    done = 0
     for part in torch.split(tokens, READ_AT_ONCE):
         keep = ~torch.isin(part, special)  # [text, position]
-        for layer, stream in read(trunk, layers, part).items():
-            parts[layer].append(stream[keep])
-        done = sum(map(len, parts[layers[0]]))
+        for name, activations in read(trunk, hook_points, part).items():
+            parts[name].append(activations[keep])
+        done += int(keep.sum())
         print(f"activations  {done:7,} of {tokens.numel():,} tokens", flush=True)
-    return {layer: torch.cat(rows) for layer, rows in parts.items()}
+    return {name: torch.cat(rows) for name, rows in parts.items()}

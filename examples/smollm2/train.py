@@ -1,7 +1,7 @@
-"""Train a small release of SAEs on SmolLM2-135M: python examples/smollm2/train.py --out DIR
+"""Train a small release on SmolLM2-135M: python examples/smollm2/train.py --out DIR
 
-Writes DIR/model (the language model), DIR/saes (one folder per SAE), and DIR/held_out.jsonl (the
-help topics that were not trained on).
+Three SAEs and a transcoder. Writes DIR/model (the language model), DIR/saes (a folder for each),
+and DIR/held_out.jsonl (the help topics that were not trained on).
 """
 
 from __future__ import annotations
@@ -11,24 +11,25 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from activations import collect, training_tokens, write_held_out
+from hook_points import DICTIONARIES, Dictionary
 from model import load_model, write_model
 from sae_lens.config import SAETrainerConfig
 from sae_lens.saes.batchtopk_sae import BatchTopKTrainingSAE, BatchTopKTrainingSAEConfig
 from sae_lens.saes.sae import SAEMetadata
 from sae_lens.training.sae_trainer import SAETrainer
 from torch import Tensor
+from transcoder import BatchTopKTranscoder, BatchTopKTranscoderConfig, output_scale
 
 SEED = 0
-# One early, where one ordinary token in 200 is massive; two further down, where BOS outweighs all.
-LAYERS = (3, 12, 20)
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How much one SAE is trained."""
+    """How much each is trained."""
 
     features: int
     active: int  # features active per token, on the mean of a batch
@@ -49,36 +50,65 @@ def batches(rows: Tensor, size: int, generator: torch.Generator) -> Iterator[Ten
             yield rows[order[start : start + size]]  # [size, d_model]
 
 
-def metadata(hook_name: str, context: int) -> SAEMetadata:
-    """What a reader of the SAE has to know to run it where it was trained."""
+def metadata(dictionary: Dictionary, context: int) -> SAEMetadata:
+    """What a reader of it has to know to run it where it was trained."""
+    where = {"hook_name": dictionary.reads, "hook_head_index": None}
+    if dictionary.writes:
+        where["hook_name_out"] = dictionary.writes
     return SAEMetadata(
         model_name="HuggingFaceTB/SmolLM2-135M-Instruct",
         model_class_name="HookedTransformer",
-        hook_name=hook_name,
-        hook_head_index=None,
         context_size=context,
         prepend_bos=True,
         dataset_path="pydoc",
         model_from_pretrained_kwargs={},
         exclude_special_tokens=True,
+        **where,
     )
 
 
-def train_sae(rows: Tensor, described: SAEMetadata, effort: Effort) -> BatchTopKTrainingSAE:
-    """Train one SAE on activations [token, d_model] with the trainer of sae_lens."""
-    torch.manual_seed(SEED)
-    sae = BatchTopKTrainingSAE(
-        BatchTopKTrainingSAEConfig(
-            d_in=rows.shape[-1],
-            d_sae=effort.features,
-            k=effort.active,
-            normalize_activations="expected_average_only_in",
-            # The threshold of the saved SAE is a running mean over steps. At sae_lens's rate of
-            # 0.01 the first, far too low ones would still weigh in after a few hundred steps.
-            topk_threshold_lr=0.05,
-            metadata=described,
-        )
+def settings(described: SAEMetadata, effort: Effort, d_in: int) -> dict[str, Any]:
+    """What SAEs and transcoders are configured by alike."""
+    return {
+        "d_in": d_in,
+        "d_sae": effort.features,
+        "k": effort.active,
+        # The threshold of what is saved is a running mean over steps. At sae_lens's rate of 0.01
+        # the first, far too low ones would still weigh in after a few hundred steps.
+        "topk_threshold_lr": 0.05,
+        "metadata": described,
+    }
+
+
+def train_sae(x: Tensor, described: SAEMetadata, effort: Effort) -> BatchTopKTrainingSAE:
+    """Train an SAE on activations [token, d]."""
+    heads = described.hook_name.endswith("hook_z")
+    config = BatchTopKTrainingSAEConfig(
+        **settings(described, effort, x.shape[-1]),
+        normalize_activations="expected_average_only_in",
+        reshape_activations="hook_z" if heads else "none",
     )
+    sae = BatchTopKTrainingSAE(config)
+    fit(sae, x, effort)
+    return sae
+
+
+def train_transcoder(
+    x: Tensor, y: Tensor, described: SAEMetadata, effort: Effort
+) -> BatchTopKTranscoder:
+    """Train a transcoder from what an MLP reads [token, d_in] to what it writes [token, d_out]."""
+    scale = output_scale(y)
+    config = BatchTopKTranscoderConfig(
+        **settings(described, effort, x.shape[-1]), d_out=y.shape[-1]
+    )
+    transcoder = BatchTopKTranscoder(config)
+    fit(transcoder, torch.cat([x, scale * y], dim=-1), effort)
+    transcoder.fold_output_scale(scale)
+    return transcoder
+
+
+def fit(sae: BatchTopKTrainingSAE, rows: Tensor, effort: Effort) -> None:
+    """Train with the trainer of sae_lens on rows [token, …]."""
     trainer = SAETrainer(
         cfg=SAETrainerConfig(
             total_training_samples=effort.steps * effort.batch,
@@ -94,10 +124,9 @@ def train_sae(rows: Tensor, described: SAEMetadata, effort: Effort) -> BatchTopK
         data_provider=batches(rows, effort.batch, torch.Generator().manual_seed(SEED)),
     )
     trainer.fit()
-    return sae
 
 
-def build(out: Path, layers: tuple[int, ...], tokens: int, context: int, effort: Effort) -> None:
+def build(out: Path, tokens: int, context: int, effort: Effort) -> None:
     """Write the release under `out`, saying how far it is."""
     out.mkdir(parents=True, exist_ok=True)
     write_held_out(out / "held_out.jsonl")
@@ -106,13 +135,16 @@ def build(out: Path, layers: tuple[int, ...], tokens: int, context: int, effort:
     model, tokenizer = load_model(out / "model")
     clock.tell(f"model in {out / 'model'}")
     texts = training_tokens(tokenizer, tokens, context, SEED)  # [text, position]
-    rows = collect(model, tokenizer, layers, texts)
-    clock.tell(f"{len(rows[layers[0]]):,} activations at each of {len(layers)} hook points")
-    for layer in layers:
-        hook_name = f"blocks.{layer}.hook_resid_pre"
-        sae = train_sae(rows[layer], metadata(hook_name, context), effort)
-        sae.save_inference_model(out / "saes" / hook_name)
-        clock.tell(f"{hook_name}: {effort.features:,} features, {effort.steps:,} steps")
+    hook_points = [name for each in DICTIONARIES for name in each.hook_points]
+    rows = collect(model, tokenizer, hook_points, texts)
+    count = len(rows[hook_points[0]])
+    clock.tell(f"{count:,} activations at each of {len(hook_points)} hook points")
+    for each in DICTIONARIES:
+        torch.manual_seed(SEED)
+        train = train_transcoder if each.writes else train_sae
+        trained = train(*(rows[at] for at in each.hook_points), metadata(each, context), effort)
+        trained.save_inference_model(out / "saes" / each.name)
+        clock.tell(f"{each.name}: {effort.features:,} features, {effort.steps:,} steps")
 
 
 class Clock:
@@ -133,24 +165,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--out", type=Path, required=True, help="folder to write the release to")
-    add("--tokens", type=int, default=40_000, help="tokens to read activations at")
-    add(
-        "--layers",
-        type=int,
-        nargs="+",
-        default=LAYERS,
-        choices=range(30),
-        metavar="L",
-        help="the SAEs sit before these blocks",
-    )
-    add("--features", type=int, default=1024, help="features of an SAE")
+    add("--tokens", type=int, default=32_000, help="tokens to read activations at")
+    add("--features", type=int, default=1024, help="features of each")
     add("--active", type=int, default=64, help="features active per token, on the mean")
     add("--context", type=int, default=128, help="tokens of a training text")
-    add("--steps", type=int, default=250, help="training steps per SAE")
+    add("--steps", type=int, default=200, help="training steps of each")
     add("--batch", type=int, default=1024, help="activations per training step")
     args = parser.parse_args()
     effort = Effort(args.features, args.active, args.steps, args.batch)
-    build(args.out, tuple(args.layers), args.tokens, args.context, effort)
+    build(args.out, args.tokens, args.context, effort)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -67,17 +67,35 @@ def find(name: str | None) -> Listing:
 
 
 def choose(listing: Listing, globs: tuple[str, ...]) -> Listing:
-    """The SAEs of the listing whose id matches any of the globs (all of them without globs)."""
+    """The SAEs of the listing whose id matches any of the globs (all of them without globs).
+
+    Raises:
+        ReleaseError: a glob matches none.
+    """
+    chosen = matching([entry.sae_id for entry in listing.entries], globs, repr(listing.name))
+    return replace(listing, entries=tuple(e for e in listing.entries if e.sae_id in chosen))
+
+
+def matching(ids: Sequence[str], globs: tuple[str, ...], of: str) -> set[str]:
+    """Those of some SAE ids that match any of the globs; all of them without globs.
+
+    Args:
+        ids: of the SAEs that there are.
+        globs: as in `--sae-ids`.
+        of: what has these SAEs, in a message.
+
+    Raises:
+        ReleaseError: a glob matches none: it may be a slip, and less would be gated than was meant.
+    """
     if not globs:
-        return listing
-    chosen = tuple(e for e in listing.entries if any(fnmatchcase(e.sae_id, g) for g in globs))
-    if not chosen:
-        some = ", ".join(entry.sae_id for entry in listing.entries[:5])
-        more = f", … ({len(listing.entries)} in all)" if len(listing.entries) > 5 else ""
+        return set(ids)
+    idle = [glob for glob in globs if not any(fnmatchcase(each, glob) for each in ids)]
+    if idle:
+        more = f", … ({len(ids)} in all)" if len(ids) > 5 else ""
         raise ReleaseError(
-            f"--sae-ids {','.join(globs)} matches no SAE of {listing.name!r}; it has {some}{more}"
+            f"--sae-ids {','.join(idle)} matches no SAE of {of}; it has {', '.join(ids[:5])}{more}"
         )
-    return replace(listing, entries=chosen)
+    return {each for each in ids if any(fnmatchcase(each, glob) for glob in globs)}
 
 
 def _unknown(name: str) -> str:
@@ -112,14 +130,22 @@ def _find_in_directory(name: str) -> Listing:
 
 
 def _find_folder(name: str, folder: Path) -> Listing:
-    configs = list(folder.rglob(_CONFIG))
-    saes = [c.parent for c in configs if (c.parent / _WEIGHTS).is_file()]
-    saes.sort(key=lambda sae: natural_order(sae.relative_to(folder).as_posix()))
+    configs = {path.parent for path in folder.rglob(_CONFIG) if _is_regular(path)}
+    weights = {path.parent for path in folder.rglob(_WEIGHTS) if _is_regular(path)}
+    saes = sorted(
+        configs & weights, key=lambda sae: natural_order(sae.relative_to(folder).as_posix())
+    )
     if not saes:
         found = f"{len(configs)} {_CONFIG}" if configs else f"no {_CONFIG}"
         raise ReleaseError(
             f"folder {folder} holds no SAE: an SAE saved by sae_lens is a {_CONFIG} beside a "
             f"{_WEIGHTS}, and {found} is all that was found in it"
+        )
+    for place in sorted(configs ^ weights):
+        there, missing = (_CONFIG, _WEIGHTS) if place in configs else (_WEIGHTS, _CONFIG)
+        raise ReleaseError(
+            f"{place} holds a {there} and no {missing}, so that one SAE of the release would not "
+            "be gated; save it again, or take it out"
         )
     entries = tuple(
         Entry(
@@ -128,6 +154,17 @@ def _find_folder(name: str, folder: Path) -> Listing:
         for sae in saes
     )
     return Listing(name, "folder", entries, location=str(folder))
+
+
+def _is_regular(path: Path) -> bool:
+    """Whether a path is a file, and no folder.
+
+    Raises:
+        ReleaseError: it is neither, such as a pipe, whose end may never come.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise ReleaseError(f"{path} is no regular file; save the SAE again")
+    return path.is_file()
 
 
 def _find_repo(repo_id: str) -> Listing:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 
-from sae_checks.errors import ReleaseError, UserError
+from sae_checks.errors import UserError
 from sae_checks.evals.registry import tables
 from sae_checks.options import Options, given
 from sae_checks.records import Measurement
+from sae_checks.resolve.listing import matching
 from sae_checks.store import read_measurement
 
 
@@ -40,13 +40,8 @@ def _refuse_measuring_options(options: Options) -> None:
 
 
 def _choose_stored(measurement: Measurement, globs: tuple[str, ...]) -> Measurement:
-    if not globs:
-        return measurement
-    saes = measurement.release.saes
-    chosen = tuple(s for s in saes if any(fnmatchcase(s.sae_id, glob) for glob in globs))
-    if not chosen:
-        raise ReleaseError(
-            f"--sae-ids {','.join(globs)} matches no SAE of the stored measurement; it has "
-            f"{', '.join(s.sae_id for s in saes)}"
-        )
-    return replace(measurement, release=replace(measurement.release, saes=chosen))
+    release = measurement.release
+    ids = [sae.sae_id for sae in release.saes]
+    chosen = matching(ids, globs, "the stored measurement")
+    saes = tuple(sae for sae in release.saes if sae.sae_id in chosen)
+    return replace(measurement, release=replace(release, saes=saes))

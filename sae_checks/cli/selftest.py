@@ -7,15 +7,19 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sae_checks.errors import UserError
 from sae_checks.options import OPTIONS, Options, Stage, options_of
 
+if TYPE_CHECKING:
+    from sae_checks.faults import Fault
+    from sae_checks.faults.trial import Trials
+
 HELP = "plant faults into a release and gate it"
 
 # The command chooses the cells, and what it compares with what; it measures all that gates.
-_STAGES: tuple[Stage, ...] = ("resolve", "measure", "store", "judge")
+_STAGES: tuple[Stage, ...] = ("resolve", "measure", "shift", "store", "judge")
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -74,34 +78,26 @@ def selftest(
 
     That is the release on other samples, and releases that were trained again.
     """
-    from sae_checks.faults import CATALOGUE, report
+    from sae_checks.faults import CATALOGUE, OF_CHECKS, report
     from sae_checks.faults.injection import Injection
     from sae_checks.faults.seeds import retrained, unharmed
     from sae_checks.faults.trial import Trials
     from sae_checks.report.progress import ConsoleProgress
 
-    globs = [part.strip() for part in pattern.split(",")]
-    chosen = [f for f in CATALOGUE if any(fnmatchcase(f.name, glob) for glob in globs)]
-    if not chosen:
-        names = ", ".join(fault.name for fault in CATALOGUE)
+    listed, further = _chosen(CATALOGUE, pattern), _chosen(OF_CHECKS, pattern)
+    if not (listed or further):
+        names = ", ".join(fault.name for fault in (*CATALOGUE, *OF_CHECKS))
         raise UserError(f"--faults {pattern!r} matches no fault; there are {names}")
-    progress = ConsoleProgress()
-    injection = Injection(options, progress)
-    trials, whole = Trials(injection), []
-    print(
-        report.head(injection.measurement.release.name, command, version("sae-checks")), flush=True
-    )
-    for number, fault in enumerate(chosen):
-        for strength in fault.strengths:
-            try:
-                trial = trials.run(fault, strength, number)
-            except UserError as error:
-                print(report.not_planted(fault.name, strength.label, str(error)), flush=True)
-                continue
-            whole.append(trial)
-            print(report.row(trial), flush=True)
-    print(f"\n{report.verdict(whole)}", flush=True)
-    good = all(trial.caught and not trial.others for trial in whole if trial.strength.listed)
+    injection = Injection(options, ConsoleProgress())
+    trials, good = Trials(injection), True
+    release = injection.measurement.release.name
+    print(report.head(release, command, version("sae-checks")), flush=True)
+    if listed:
+        print(report.table_head(), flush=True)
+        good = _plant(trials, listed, "listed")
+    if further:
+        print(report.further_head(), flush=True)
+        good = _plant(trials, further, "further") and good
     if seeds:
         runs = list(unharmed(options, seeds, ConsoleProgress(quiet=True)))
         print(f"\n{report.on_seeds(runs)}")
@@ -111,3 +107,26 @@ def selftest(
         print(f"\n{report.on_retrained(found)}")
         good = good and not any(run.findings for run in found)
     return 0 if good else 1
+
+
+def _chosen(faults: Sequence[Fault], pattern: str) -> list[Fault]:
+    globs = [part.strip() for part in pattern.split(",")]
+    return [each for each in faults if any(fnmatchcase(each.name, glob) for glob in globs)]
+
+
+def _plant(trials: Trials, faults: Sequence[Fault], kind: str) -> bool:
+    """Print a row for every fault and strength; whether all that has to be caught was."""
+    from sae_checks.faults import report
+
+    whole = []
+    for number, fault in enumerate(faults):
+        for strength in fault.strengths:
+            try:
+                trial = trials.run(fault, strength, number)
+            except UserError as error:
+                print(report.not_planted(fault.name, strength.label, str(error)), flush=True)
+                continue
+            whole.append(trial)
+            print(report.row(trial), flush=True)
+    print(f"\n{report.verdict(whole, kind)}", flush=True)
+    return all(trial.caught and not trial.others for trial in whole if trial.strength.listed)

@@ -39,10 +39,27 @@ _COLUMNS = (
 )
 
 
+_FURTHER = """
+## Faults for single checks
+
+The faults above are what goes wrong most. These are there since none of them makes certain checks
+fail, or not on this release; each has to be caught as well.
+"""
+
+
 def head(release: str, command: str, version: str) -> str:
+    """What stands above the tables."""
+    return _INTRODUCTION.format(release=release, command=command, version=version)
+
+
+def table_head() -> str:
     """What stands above the rows."""
-    told = _INTRODUCTION.format(release=release, command=command, version=version)
-    return f"{told}\n| {' | '.join(_COLUMNS)} |\n{'|---' * len(_COLUMNS)}|"
+    return f"| {' | '.join(_COLUMNS)} |\n{'|---' * len(_COLUMNS)}|"
+
+
+def further_head() -> str:
+    """What stands above the rows of faults for single checks."""
+    return f"{_FURTHER}\n{table_head()}"
 
 
 def row(trial: Trial) -> str:
@@ -65,7 +82,7 @@ def not_planted(name: str, strength: str, why: str) -> str:
     return f"| {name} | {strength} | – | not planted: {why} | – | – | – | – |"
 
 
-def verdict(trials: Sequence[Trial]) -> str:
+def verdict(trials: Sequence[Trial], kind: str = "listed") -> str:
     """One sentence on the faults that have to be caught."""
     listed = [trial for trial in trials if trial.strength.listed]
     caught = ", ".join(
@@ -76,7 +93,7 @@ def verdict(trials: Sequence[Trial]) -> str:
     )
     missed = [f"{t.fault.name} ({t.strength.label})" for t in listed if not t.caught]
     blamed = [f"{t.fault.name} ({t.strength.label})" for t in trials if t.others]
-    told = f"of {counted(len(listed), 'listed fault')}, caught: {caught}"
+    told = f"of {counted(len(listed), f'{kind} fault')}, caught: {caught}"
     if missed:
         told += f"; missed: {', '.join(missed)}"
     if blamed:

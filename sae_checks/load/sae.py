@@ -115,7 +115,8 @@ class LoadedSae:
             return None
         if how == "constant_norm_rescale":
             length: Tensor = x.float().norm(dim=-1, keepdim=True)
-            return length / x.shape[-1] ** 0.5
+            scale: Tensor = length / x.shape[-1] ** 0.5
+            return scale
         return x.float().std(dim=-1, keepdim=True) if how == "layer_norm" else None
 
     def _decodes_sparsely(self, features: Tensor) -> bool:

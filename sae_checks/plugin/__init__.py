@@ -17,9 +17,10 @@ from sae_checks.errors import UserError
 from sae_checks.options import STRICT, Options
 from sae_checks.plugin import xdist
 from sae_checks.plugin.item import NEITHER, CheckFailedError, CheckItem
+from sae_checks.plugin.markdown import write_markdown
 from sae_checks.plugin.settings import add_options, flagged, parse_options
 from sae_checks.plugin.terminal import HIDING, Hiding, is_compact, screen_of, write_summary
-from sae_checks.wording import visible
+from sae_checks.wording import visible, visible_lines
 
 if TYPE_CHECKING:
     from sae_checks.session.result import RunResult
@@ -165,7 +166,7 @@ def pytest_runtest_makereport(
     # pytest asks an item's repr_failure of its own phase alone, and what is unmeasured is told in
     # setup.
     if call.excinfo is not None and isinstance(call.excinfo.value, UserError):
-        report.longrepr = str(call.excinfo.value)
+        report.longrepr = visible_lines(str(call.excinfo.value))
     if report.when == "call" or report.failed:
         outcome = "error" if report.when != "call" else report.outcome
         if hasattr(report, "wasxfail"):
@@ -247,6 +248,7 @@ def _write(session: Session, result: RunResult) -> tuple[list[str], bool]:
     for name, file in session.options.reports:
         file.write_text("\n".join(report(name, result)) + "\n", encoding="utf-8")
         lines.append(f"report {name} in {file}")
+    lines += write_markdown(session.options.markdown, result)
     if session.options.figures is not None:
         from sae_checks.report.figures.static import write_figures
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sae_checks.errors import UserError
+from sae_checks.wording import visible, visible_lines
 
 if TYPE_CHECKING:
     from sae_checks.judge.check import Check
@@ -74,7 +75,7 @@ class CheckItem(pytest.Item):
             named = properties(self.check, self.cell, self.verdict, self.gate_session.facts)
             self.user_properties.extend(named.items())
         if self.verdict is None:
-            raise NotMeasuredError(message)
+            raise NotMeasuredError(visible_lines(message))
 
     def runtest(self) -> None:
         """Fail if the verdict does not hold; what neither passed nor failed is no pass."""
@@ -84,7 +85,7 @@ class CheckItem(pytest.Item):
         assert self.verdict is not None, "setup raises where there is none"
         if self.verdict.holds:
             if self.verdict.status in NEITHER:
-                pytest.skip(sentence(self.verdict))
+                pytest.skip(visible(sentence(self.verdict)))
             return
         failing = self.gate_session.failing(self.check, self.cell, self.verdict)
         message = failure_message(failing)

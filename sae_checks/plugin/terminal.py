@@ -7,7 +7,7 @@ and are always in the JUnit report.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -40,7 +40,7 @@ def screen_of(config: pytest.Config) -> Screen:
 
 
 def write_summary(
-    terminalreporter: Any, result: RunResult, written: Sequence[str], options: Options
+    terminalreporter: Any, result: RunResult, written: list[str], options: Options
 ) -> None:
     """Write the summary of a run, and what the run wrote.
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from sae_checks.errors import UserError
 from sae_checks.report.accepting import accepting_lines
+from sae_checks.report.card import card_lines
+from sae_checks.report.markdown.summary import markdown_lines
 from sae_checks.report.page import page_lines
 from sae_checks.report.summary import summary_lines
 from sae_checks.session.result import RunResult
@@ -17,7 +19,9 @@ ReportFormat = Callable[[RunResult], list[str]]
 
 FORMATS: Mapping[str, ReportFormat] = {
     "summary": summary_lines,  # at the terminal, in the end
+    "markdown": markdown_lines,  # as for a pull request
     "page": page_lines,  # one HTML file
+    "card": card_lines,  # a section of the release's README on the hub
     "accepted-failures": accepting_lines,  # the file of --sae-accept, as TOML
 }
 

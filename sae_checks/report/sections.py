@@ -36,6 +36,7 @@ class GroupText:
         means: what it usually comes from; "" where that is not known.
         remedy: what to try, or what would decide it; "" where that is not known.
         command: the one that shows more.
+        topics: of its checks, each once.
     """
 
     title: str
@@ -45,6 +46,7 @@ class GroupText:
     means: str
     remedy: str
     command: str
+    topics: tuple[str, ...]
 
 
 def failure_texts(result: RunResult) -> list[GroupText]:
@@ -145,6 +147,7 @@ def _text(group: FailureGroup, result: RunResult, name: str, means: str, remedy:
         means=means,
         remedy=remedy,
         command=command_of(group, result),
+        topics=tuple(dict.fromkeys(outcome.check.about for outcome in group.outcomes)),
     )
 
 

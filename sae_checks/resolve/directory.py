@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -55,6 +56,46 @@ def read_release(name: str) -> dict[str, Any]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     description: dict[str, Any] = yaml.load(_text()[start:end], Loader=loader)[name]
     return description
+
+
+_LINE = re.compile(
+    r"^(?:  (?P<key>conversion_func|model|repo_id)|(?:  - |    )(?P<of_sae>id|path)): *"
+    r"(?P<quote>['\"]?)(?P<value>.*?)(?P=quote)[ \t]*$",
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class Skimmed:
+    """What the directory says of a release in lines of its own, read without parsing YAML.
+
+    Attributes:
+        model: as the directory names it.
+        conversion: the name of the conversion function, None for sae_lens's own layout.
+        entries: by their names.
+    """
+
+    model: str
+    conversion: str | None
+    entries: tuple[Named, ...]
+
+
+def skim(name: str) -> Skimmed:
+    """The names of one release, thirty times faster than by `read_release`."""
+    start, end = _sections()[name]
+    of_release: dict[str, str] = {}
+    ids, paths = list[str](), list[str]()
+    for match in _LINE.finditer(_text(), start, end):
+        if match["key"]:
+            of_release.setdefault(match["key"], match["value"])
+        else:
+            (ids if match["of_sae"] == "id" else paths).append(match["value"])
+    repo_id = of_release["repo_id"]
+    entries = (Named(each, repo_id, path) for each, path in zip(ids, paths, strict=True))
+    conversion = of_release.get("conversion_func")
+    return Skimmed(
+        of_release["model"], None if conversion == "null" else conversion, tuple(entries)
+    )
 
 
 def releases_of_repo(repo_id: str) -> list[str]:

@@ -130,14 +130,22 @@ def _find_in_directory(name: str) -> Listing:
 
 
 def _find_folder(name: str, folder: Path) -> Listing:
-    configs = list(folder.rglob(_CONFIG))
-    saes = [c.parent for c in configs if (c.parent / _WEIGHTS).is_file()]
-    saes.sort(key=lambda sae: natural_order(sae.relative_to(folder).as_posix()))
+    configs = {path.parent for path in folder.rglob(_CONFIG) if _is_regular(path)}
+    weights = {path.parent for path in folder.rglob(_WEIGHTS) if _is_regular(path)}
+    saes = sorted(
+        configs & weights, key=lambda sae: natural_order(sae.relative_to(folder).as_posix())
+    )
     if not saes:
         found = f"{len(configs)} {_CONFIG}" if configs else f"no {_CONFIG}"
         raise ReleaseError(
             f"folder {folder} holds no SAE: an SAE saved by sae_lens is a {_CONFIG} beside a "
             f"{_WEIGHTS}, and {found} is all that was found in it"
+        )
+    for place in sorted(configs ^ weights):
+        there, missing = (_CONFIG, _WEIGHTS) if place in configs else (_WEIGHTS, _CONFIG)
+        raise ReleaseError(
+            f"{place} holds a {there} and no {missing}, so that one SAE of the release would not "
+            "be gated; save it again, or take it out"
         )
     entries = tuple(
         Entry(
@@ -146,6 +154,17 @@ def _find_folder(name: str, folder: Path) -> Listing:
         for sae in saes
     )
     return Listing(name, "folder", entries, location=str(folder))
+
+
+def _is_regular(path: Path) -> bool:
+    """Whether a path is a file, and no folder.
+
+    Raises:
+        ReleaseError: it is neither, such as a pipe, whose end may never come.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise ReleaseError(f"{path} is no regular file; save the SAE again")
+    return path.is_file()
 
 
 def _find_repo(repo_id: str) -> Listing:

@@ -72,12 +72,12 @@ def test_its_claim_decides_and_its_ranges_say_where(tmp_path):
     table = stored.sae_table(1)
     table.columns["l1"][::2] *= 3
     run = judge(tmp_path, stored.write_measurement(tmp_path, tables={1: table}), PYTHON)
-    assert run.exit_code == 1
+    assert run.exit_code == 6
     claim = run.named(f"check_strength[{LAYER_1}-1:15]")
     assert (claim.outcome, claim.properties["verdict"]) == ("failed", "undecided")
     assert claim.message.startswith(
-        f"strength of {LAYER_1}, positions 1 to 15: insufficient evidence: 5 activation per "
-        "feature against at most 5 activation per feature and a margin of 0.5 (interval "
+        "strength insufficient evidence: 5 activation per feature against <= 5 at "
+        f"{LAYER_1}, positions 1 to 15: margin 0.5, interval "
     )
     assert {case.properties["family"] for case in run.with_outcome("skipped")} == {"range"}
     assert [case.name for case in run.with_outcome("failed")] == [claim.name]

@@ -135,7 +135,7 @@ def test_failures_and_the_entries_that_accept_them():
     cell = cells()[0]
     verdict = judge(Estimate(0.9, 0.89, 0.91, 0.005, 97, 3104), Limit("nats", max=0.5, margin=0.1))
     assert failure_message(Failing(made(), cell, verdict)).startswith(
-        f"delta_ce_of_pair of {IDS[0]}->{IDS[1]}: 0.9 nats is above the maximum of 0.5 nats ("
+        f"delta_ce_of_pair 0.9 > 0.5 nats at {IDS[0]}->{IDS[1]}: margin 0.1, interval "
     )
     entries = known_failure_entries([Outcome(made(), cell, "failed", verdict)], date(2026, 1, 1))
     assert f'pair = "{IDS[0]}->{IDS[1]}"\n' in entries

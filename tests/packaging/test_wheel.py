@@ -73,4 +73,4 @@ def test_a_check_of_the_users_own_runs_beside_it(installed, tmp_path):
     (tmp_path / "check_mine.py").write_text(check, encoding="utf-8")
     done = run(installed, tmp_path, "check_mine.py", f"--sae-measurements={folder}", "-q")
     assert done.returncode == 1
-    assert "mine of blocks.0.hook_resid_pre: 20 features is above the maximum of 10" in done.stdout
+    assert "mine 20 > 10 features at blocks.0.hook_resid_pre" in done.stdout

@@ -48,11 +48,11 @@ def test_saes_are_held_to_what_they_declare_and_to_nothing_else(run: GateRun):
 
 def test_the_message_says_what_was_declared_and_where(run: GateRun):
     case = run.named(f"check_declared_l0[{FIRST}-1:63]")
-    assert "is below the minimum of 0.67 times" in case.message
+    assert " < 0.67 times at " in case.message
     assert "declared = 27, declared_by = its cfg.json, corpus = tales, not the/pile" in case.message
     assert "asked: Up to the training context, as many features are active" in case.message
     case = run.named(f"check_declared_explained_variance[{SECOND}-1:63]")
-    assert "is below the minimum of -0.1 fraction" in case.message
+    assert " < -0.1 fraction at " in case.message
     assert (case.properties["declared"], case.properties["corpus"]) == ("1.1", "tales")
 
 

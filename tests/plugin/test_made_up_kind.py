@@ -59,9 +59,7 @@ def test_its_cells_are_tests_with_properties_and_a_summary(tmp_path, folder):
     )
     failed, passed = run.cases
     assert (failed.outcome, passed.outcome) == ("failed", "passed")
-    assert failed.message.startswith(
-        f"pair of {FIRST}: 2 nats is above the maximum of 0.35 nats (interval "
-    )
+    assert failed.message.startswith(f"pair 2 > 0.35 nats at {FIRST}: margin 0.05, interval ")
     assert (failed.properties["pair"], failed.properties["sae"]) == (FIRST, "")
     assert f"\n{FIRST}: 1 failed\n" in run.output
     assert f"\n{SECOND}: 1 passed\n" in run.output

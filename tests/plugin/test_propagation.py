@@ -56,9 +56,7 @@ def test_a_pair_is_overridden_and_accepted_by_its_name(tmp_path, folder):
     run = judge(tmp_path, folder, f"--sae-thresholds={limits}", "-k", "propagation_mse[")
     assert [case.outcome for case in run.cases] == ["failed", "xfailed", "passed"], run.output
     failed = run.cases[0]
-    assert failed.message.startswith(
-        f"propagation_mse of {PAIRS[0]}: 0.1 fraction is above the maximum of 0.01 fraction"
-    )
+    assert failed.message.startswith(f"propagation_mse 0.1 > 0.01 fraction at {PAIRS[0]}: margin ")
 
 
 def test_a_pair_of_an_sae_that_was_not_measured_is_an_error(tmp_path):

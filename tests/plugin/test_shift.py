@@ -90,7 +90,7 @@ def test_what_is_worse_there_fails_and_says_where(tmp_path, worse):
     assert message.startswith(
         f"shift_delta_ce of {LAYER_1}, positions 1 to 15 on shift other.jsonl: 0.3"
     )
-    assert "is above the maximum of 0.15 nats" in message
+    assert " > 0.15 nats at " in message
     assert "10 texts, 150 tokens" in message
     assert "also: first_corpus = 0.1" in message
     assert "  document 0 of other.jsonl\n" in message

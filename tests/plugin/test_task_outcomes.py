@@ -135,12 +135,12 @@ def test_a_failure_tells_all(tmp_path):
     clean = stored.task_table(1).columns["clean_rank"] == 1
     rows = np.flatnonzero(clean & (np.arange(40) % 3 > 0))[:5]
     lost = "".join(f"  item {row} (item {row})\n" for row in rows)
-    interval = re.search(r"\(interval (.*), 40 items, 560 prompt tokens\)", failed.message)
+    interval = re.search(r"interval (.*), 40 items, 560 prompt tokens\n", failed.message)
     assert interval is not None
     assert interval[1].endswith(" with all cells of the release in view")
     told = (
-        f"accuracy_drop of {LAYER_1} on task {TASK}: 40 points is above the maximum of 5 points "
-        f"(interval {interval[1]}, 40 items, 560 prompt tokens)\n"
+        f"accuracy_drop 40 > 5 points at {LAYER_1} on task {TASK}: margin 3, interval "
+        f"{interval[1]}, 40 items, 560 prompt tokens\n"
         "also: clean_accuracy = 60, sae_accuracy = 20, only_clean = 16, only_sae = 0, "
         "items_past_training_context = 0\n"
         "asked: The share of right answers, of all that the model could say, hardly falls.\n"
@@ -180,9 +180,9 @@ def test_a_cell_is_judged_alone_as_among_many(tmp_path):
     among_many = judge(tmp_path / "many", table).named(name)
     alone = judge(tmp_path / "alone", table, arguments=("-k", "check_accuracy_drop and blocks.1"))
     assert (among_many.outcome, among_many.properties["verdict"]) == ("failed", "undecided")
-    assert alone.exit_code == 1
+    assert alone.exit_code == 6
     assert alone.cases == (among_many,)
-    assert ": insufficient evidence: " in among_many.message
+    assert " insufficient evidence: " in among_many.message
 
 
 def test_harmful_features_are_named_with_their_dashboards(tmp_path):
@@ -297,7 +297,7 @@ def test_one_answer_that_is_no_number_fails_its_sae_alone(tmp_path):
         f"check_{name}[{LAYER_1}-{TASK}]" for name in MEASURED_ON_ITEMS - untouched
     }
     sentence = (
-        f"delta_ln_p of {LAYER_1} on task {TASK}: undefined: sae_ln_p is not finite on 1 item\n"
+        f"delta_ln_p undefined at {LAYER_1} on task {TASK}: sae_ln_p is not finite on 1 item\n"
     )
     assert sentence in run.named(f"check_delta_ln_p[{LAYER_1}-{TASK}]").message
     assert f"best features on {TASK}: " in run.output  # of the others
@@ -322,7 +322,7 @@ def test_no_feature_is_active(tmp_path):
             "ablated_worst": "no second feature is active on an item: none was ablated",
         }
         why = whys.get(name, "no feature is active on an item")
-        assert f"{name} of {LAYER_1} on task {TASK}: undefined: {why}\n" in case.message
+        assert f"{name} undefined at {LAYER_1} on task {TASK}: {why}\n" in case.message
         assert case.properties["verdict"] == "undefined"
 
 

@@ -59,9 +59,9 @@ def test_rows_are_in_the_order_of_layers_and_several_stand_behind():
     assert found.rows[3].squares.keys() == {"propagation"}
 
 
-def test_saes_of_one_layer_and_site_are_told_apart():
+def test_saes_of_one_layer_and_site_are_told_apart_and_stay_in_the_releases_order():
     refs = [replace(sae_ref(0), sae_id=f"l0_{width}") for width in (10, 9)]
-    assert [row.label for row in matrix(release_result(refs=refs)).rows[:2]] == ["l0_9", "l0_10"]
+    assert [row.label for row in matrix(release_result(refs=refs)).rows[:2]] == ["l0_10", "l0_9"]
 
 
 def test_a_square_counts_all_its_tests_once():

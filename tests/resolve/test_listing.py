@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,30 @@ def test_a_folder_of_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert [(e.sae_id, e.location) for e in listing.entries] == [
         (name, str(tmp_path / "mine" / name)) for name in ("a/deep", "a/deeper", "b")
     ]
+
+
+@pytest.mark.parametrize(
+    ("missing", "there"),
+    [("cfg.json", "sae_weights.safetensors"), ("sae_weights.safetensors", "cfg.json")],
+)
+def test_half_an_sae_beside_whole_ones_is_not_passed_over(tmp_path: Path, missing, there):
+    write_sae(tmp_path / "mine" / "a")
+    half = write_sae(tmp_path / "mine" / "b")
+    (half / missing).unlink()
+    assert refusal(lambda: find(str(tmp_path / "mine"))) == (
+        f"{half} holds a {there} and no {missing}, so that one SAE of the release would not be "
+        "gated; save it again, or take it out"
+    )
+
+
+@pytest.mark.parametrize("name", ["cfg.json", "sae_weights.safetensors"])
+def test_a_pipe_is_not_waited_for(tmp_path: Path, name: str):
+    folder = write_sae(tmp_path / "mine")
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    assert refusal(lambda: find(str(tmp_path))) == (
+        f"{folder / name} is no regular file; save the SAE again"
+    )
 
 
 @pytest.mark.parametrize(("configs", "found"), [(0, "no cfg.json"), (2, "2 cfg.json")])

@@ -22,7 +22,7 @@ from sae_checks.report.sections import (
 )
 from sae_checks.report.summary import improvement_line
 from sae_checks.report.terminal.screen import Screen
-from sae_checks.report.terminal.table import legend, table_lines
+from sae_checks.report.terminal.table import legend_lines, table_lines
 from sae_checks.report.words import baseline_lines
 from sae_checks.session.result import Outcome, RunResult
 from sae_checks.wording import counted
@@ -39,7 +39,7 @@ def compact_lines(result: RunResult, screen: Screen) -> list[str]:
         *verdict_lines(result, screen),
         "",
         *table_lines(found, screen),
-        legend(found, screen),
+        *legend_lines(found, screen),
         *_failures(result, screen),
         *_rest(result, screen),
     ]

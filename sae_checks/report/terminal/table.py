@@ -27,11 +27,17 @@ def table_lines(matrix: Matrix, screen: Screen) -> list[str]:
     return lines + [_row_line(row, screen) for row in matrix.rows if row.kind != "sae"]
 
 
-def legend(matrix: Matrix, screen: Screen) -> str:
+def legend_lines(matrix: Matrix, screen: Screen) -> list[str]:
     """What the signs mean that the matrix has."""
     found = {square.level for row in matrix.rows for square in row.squares.values()}
-    told = [f"{screen.painted(screen.mark(each), each)} {each}" for each in LEVELS if each in found]
-    return "  ".join(told)
+    lines, width = [""], 0
+    for each in (each for each in LEVELS if each in found):
+        sign, apart = screen.mark(each), "  " if width else ""
+        if width + len(f"{apart}{sign} {each}") > screen.width:
+            lines, width, apart = [*lines, ""], 0, ""
+        lines[-1] += f"{apart}{screen.painted(sign, each)} {each}"
+        width += len(f"{apart}{sign} {each}")
+    return lines
 
 
 def _asked(topics: Sequence[str], rows: Sequence[Row]) -> list[str]:

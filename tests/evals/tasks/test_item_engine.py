@@ -26,11 +26,11 @@ from tests.exhaustive import every_other
 from tests.measuring import ITEM_COLUMNS, ITEM_NEEDS, bind
 
 HOOK_POINT = "blocks.1.hook_resid_pre"
-COUNT = 50
+COUNT = 30
 
 
 def random_items(answers: int = 1, seed: int = 0) -> Items:
-    """Fifty items, some of them with a special token inside."""
+    """Thirty items, some of them with a special token inside."""
     generator = np.random.default_rng(seed)
     items = []
     for row in range(COUNT):

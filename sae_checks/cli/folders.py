@@ -1,0 +1,54 @@
+"""Folders of stored measurements, as a person names them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sae_checks.cli.suggestion import did_you_mean
+from sae_checks.errors import UserError
+
+_MANIFEST = "manifest.json"
+
+
+def measurement_folder(name: str) -> Path:
+    """The folder of one measurement; a store that holds a single one stands for it.
+
+    Raises:
+        UserError: there is none, or there are several.
+    """
+    folder = Path(name).expanduser().resolve()
+    if not folder.is_dir():
+        beside = [each.name for each in folder.parent.iterdir()] if folder.parent.is_dir() else []
+        raise UserError(
+            f"there is no folder {name}{did_you_mean(folder.name, beside)}; name the folder that a "
+            "run tells as its measurements"
+        )
+    if (folder / _MANIFEST).is_file():
+        return folder
+    found = sorted(each.parent for each in folder.glob(f"measurements/*/{_MANIFEST}"))
+    found = found or sorted(each.parent for each in folder.glob(f"*/{_MANIFEST}"))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = "\n  ".join(map(str, found))
+        raise UserError(f"{name} holds {len(found)} measurements; name one of them:\n  {names}")
+    raise UserError(
+        f"{name} holds no stored measurement (a folder with a {_MANIFEST}); a run tells the folder "
+        "of its measurements, and `sae-checks measure` makes one"
+    )
+
+
+def written(text: str, file: Path | None) -> None:
+    """Write a text to a file, and say so; without one, to the terminal.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    if file is None:
+        print(text)
+        return
+    try:
+        file.write_text(f"{text}\n", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{file} cannot be written: {error}; name another file") from error
+    print(f"written to {file}")

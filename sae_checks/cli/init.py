@@ -1,0 +1,100 @@
+"""`sae-checks init`: the three files with which a repository gates a release of its own."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from sae_checks.errors import UserError
+from sae_checks.options.parsing import path
+
+HELP = "write starter files: thresholds of yours, a check of yours, a CI job"
+EPILOG = """\
+Nothing is overwritten: where one of the files exists, none is written.
+
+examples:
+  sae-checks init
+  sae-checks init path/to/repository --release saes/ --ci gitlab
+"""
+_CI = {"github": ".github/workflows/sae-checks.yml", "gitlab": ".gitlab-ci.yml"}
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Where the files are written, and what they gate."""
+    command.add_argument(
+        "directory", nargs="?", type=path, metavar="DIR", help="this folder without it"
+    )
+    command.add_argument(
+        "--release",
+        default="tales",
+        metavar="NAME",
+        help="what the CI job gates: a folder, a release of sae_lens's directory, a hub repo (the "
+        "bundled demo, tales, without it)",
+    )
+    command.add_argument(
+        "--ci", choices=(*_CI, "none"), default="github", help="whose CI file (github without it)"
+    )
+
+
+def run(given: Mapping[str, Any], command: str) -> int:
+    """Write the files, and tell of each.
+
+    Args:
+        given: its arguments by name.
+        command: as it was called.
+
+    Raises:
+        UserError: one of the files exists, or the folder cannot be written into.
+    """
+    folder = given["directory"] or Path.cwd()
+    made = starter_files(given["release"], given["ci"])
+    there = [name for name in made if (folder / name).exists()]
+    if there:
+        raise UserError(
+            f"{folder} already has {', '.join(there)}, and nothing is overwritten: move what is "
+            "there, or name another folder"
+        )
+    for name, text in made.items():
+        _write(folder / name, text)
+        print(f"written: {name}")
+    print(
+        f"gate with them: sae-checks gate {given['release']} check_mine.py "
+        "--sae-thresholds thresholds.toml"
+    )
+    return 0
+
+
+def starter_files(release: str, ci: str) -> dict[str, str]:
+    """The texts of the files, by their names below the folder.
+
+    Raises:
+        UserError: the release's name cannot stand in a CI file.
+    """
+    if not release or not release.isprintable() or set(release) & set("'\"\\$`"):
+        raise UserError(
+            f"--release {release!r} cannot stand in a CI file; name a folder or a release without "
+            "quotes, backslashes, dollar signs and control characters"
+        )
+    made = {name: _template(name) for name in ("thresholds.toml", "check_mine.py")}
+    if ci in _CI:
+        text = _template(f"{ci}.yml")
+        text = text.replace("RELEASE", release).replace("VERSION", version("sae-checks"))
+        made[_CI[ci]] = text
+    return made
+
+
+def _template(name: str) -> str:
+    return (files("sae_checks.cli") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("x", encoding="utf-8") as opened:
+            opened.write(text)
+    except OSError as error:
+        raise UserError(f"{file} cannot be written: {error}; name another folder") from error

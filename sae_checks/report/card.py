@@ -1,0 +1,139 @@
+"""The section of a model card: what was measured of a release, with intervals and limits.
+
+Only claims stand in it: each is about the whole training context of an SAE, or about one task.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.metadata import version
+
+from sae_checks.judge.estimate import Estimate
+from sae_checks.records import Manifest
+from sae_checks.report.overview.levels import Level, level
+from sae_checks.report.overview.matrix import in_layer_order
+from sae_checks.report.sentence import number
+from sae_checks.report.words import limit
+from sae_checks.session.result import Outcome, RunResult
+from sae_checks.wording import counted, printable
+
+# What readers of a card look for, by check, and how its column is called.
+_COLUMNS = {
+    "l0": "L0",
+    "explained_variance": "explained variance",
+    "delta_ce": "ΔCE",
+    "kl": "KL",
+    "ce_recovered": "CE recovered (zero ablation)",
+    "cosine_similarity": "cosine similarity",
+    "alive_features": "alive features",
+    "usable_context": "usable context",
+    "accuracy_drop": "accuracy drop",
+    "delta_ln_p": "Δ ln p(answer)",
+}
+_SAID: dict[Level, str] = {
+    "not measurable": "not measured",
+    "failed": "**beyond limit**",
+    "accepted": "**beyond limit**, known",
+    "insufficient evidence": "not shown",
+    "undecided": "not shown",
+}
+
+
+def card_lines(result: RunResult) -> list[str]:
+    """The lines of the section, in Markdown."""
+    claims = [o for o in result.outcomes if o.cell.family == "claim" and o.check.compared is None]
+    saes = in_layer_order(result.facts.release.saes)
+    lines = ["## Measured by sae-checks", "", *_measured(result), ""]
+    on_texts = [o for o in claims if o.cell.task is None and o.cell.sae is not None]
+    lines += _table([sae.sae_id for sae in saes], on_texts)
+    for task in dict.fromkeys(o.cell.task for o in claims if o.cell.task and o.cell.sae):
+        of_task = [o for o in claims if o.cell.task == task and o.cell.sae is not None]
+        made = _table([sae.sae_id for sae in saes], of_task)
+        lines += ["", f"On the task {_text(str(task))}:", "", *made] if made else []
+    return [*lines, "", *_beyond(claims)]
+
+
+def _measured(result: RunResult) -> Iterator[str]:
+    """What measured it, on what, and how figures are to be read."""
+    facts, measurement = result.facts, result.measurement
+    manifest = Manifest() if measurement is None else measurement.manifest
+    setting = manifest.provenance
+    texts = manifest.texts
+    drawn = f"{counted(int(texts['texts']), 'text')} of " if texts.get("texts") else ""
+    documents = f", {counted(int(texts['documents']), 'document')}" if "documents" in texts else ""
+    yield (
+        f"[sae-checks](https://github.com/sae-checks/sae-checks) {version('sae-checks')} on "
+        f"{_text(facts.corpus)}: {drawn}{facts.context:,} tokens{documents}"
+        f"; budget {setting.get('tokens', 0):,} tokens, seed {setting.get('seed', 0)}, "
+        f"{setting.get('dtype', 'float32')}; model {_text(facts.release.loading.model_name)}."
+    )
+    yield (
+        "Figures are means over the positions of the training context, in brackets their 95% "
+        "intervals over documents. Limits are those of the sae-checks gate"
+        + ("." if result.thresholds.changes is None else ", as this release's file changes them.")
+    )
+
+
+def _table(saes: Sequence[str], outcomes: Sequence[Outcome]) -> list[str]:
+    """A row for each SAE and the limits above them; nothing where no column was measured."""
+    by_cell = {}
+    for outcome in outcomes:
+        if outcome.cell.sae is not None:
+            by_cell[outcome.cell.sae.sae_id, outcome.check.name] = outcome
+    checks = [name for name in _COLUMNS if any(check == name for _, check in by_cell)]
+    if not checks:
+        return []
+    first = {name: next(o for (_, check), o in by_cell.items() if check == name) for name in checks}
+    head = [f"{_COLUMNS[name]} ({first[name].check.unit})" for name in checks]
+    lines = [_line(["SAE", *head]), _line(["---"] * (len(head) + 1))]
+    lines.append(_line(["*limit*", *(_limit(first[name]) for name in checks)]))
+    for sae in saes:
+        cells = [_cell(by_cell.get((sae, name))) for name in checks]
+        lines.append(_line([_text(sae), *cells]))
+    return lines
+
+
+def _limit(outcome: Outcome) -> str:
+    return _text(limit(outcome.verdict) if outcome.verdict else "") or "–"
+
+
+def _cell(outcome: Outcome | None) -> str:
+    if outcome is None:
+        return "–"
+    if outcome.verdict is None:
+        return _SAID["not measurable"]
+    said = _SAID.get(level(outcome), "")
+    return f"{_with_interval(outcome.verdict.estimate)}{f' {said}' if said else ''}"
+
+
+def _with_interval(estimate: Estimate) -> str:
+    if math.isnan(estimate.value):
+        return "not defined"
+    if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
+        return number(estimate.value)
+    return f"{number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}]"
+
+
+def _beyond(claims: Iterable[Outcome]) -> list[str]:
+    """Every claim that does not hold, be it accepted or not."""
+    found = [outcome for outcome in claims if level(outcome) in _SAID]
+    if not found:
+        return ["Every claim of the gate is shown to hold."]
+    lines = [f"Not shown to hold: {counted(len(found), 'claim')} of the gate.", ""]
+    for outcome in found:
+        verdict = outcome.verdict
+        value = "not measured" if verdict is None else _with_interval(verdict.estimate)
+        asked = "" if verdict is None else f", limit {_text(limit(verdict))}"
+        lines.append(f"- `{outcome.check.title}` of {_text(str(outcome.cell))}: {value}{asked}")
+    return lines
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _text(text: str) -> str:
+    """A text from outside as Markdown shows it, whatever it holds."""
+    flat = printable(text)
+    return "".join(f"\\{sign}" if sign in "\\`*_{}[]<>#|!&~" else sign for sign in flat)

@@ -39,13 +39,15 @@ def quoted(printed: str) -> str:
     begin = re.search(r"^=+ sae-checks: .*\n", printed, re.MULTILINE)
     if begin is None:
         raise ValueError(f"no closing summary in what was printed: {printed[-2000:]}")
-    said = [line for line in printed[: begin.start()].splitlines() if line.startswith(_SAYS)]
-    summary = _LISTED.sub("\0", printed[begin.start() :])
-    summary = re.sub("\0+", "…\n", summary).replace(str(Path.home()), "~")
-    return "".join(f"{_short(line)}\n" for line in [*said, "…", *summary.splitlines()])
+    before, summary = printed[: begin.start()], printed[begin.start() :]
+    said = [line for line in before.splitlines() if line.startswith(_SAYS)]
+    summary = re.sub("\0+", "…\n", _LISTED.sub("\0", summary))
+    lines = (_short(line) for line in [*said, "…", *summary.splitlines()])
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _short(line: str) -> str:
+    line = line.replace(f"{TOP}/", "").replace(str(Path.home()), "~")
     return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
 
 

@@ -12,7 +12,7 @@ WORKERS ?= 2
 # What the tests of a file share is made once; heavy files come first (tests/conftest.py).
 TESTS := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: gate check quick test exhaustive coverage simulations lint benchmark selftest
+.PHONY: gate check quick test exhaustive coverage simulations lint benchmark selftest pictures
 
 gate: $(VENV)/.gate
 	$(BIN)/pytest checks/ $(ARGS)
@@ -53,7 +53,14 @@ selftest: $(VENV)/.gate
 	mkdir -p build
 	$(BIN)/python -m sae_checks.demo.retrain --out build/retrained --seeds 3 4 > build/retrain.log 2>&1
 	$(BIN)/python -m sae_checks selftest \
+		--sae-shift small_talk \
 		--retrained build/retrained/seed-3 build/retrained/seed-4 > docs/selftest.md
+
+# Rewrites the pictures in the docs, of the demo's page: look at what changed. Needs Chromium.
+pictures: $(VENV)/.dev
+	mkdir -p build
+	$(BIN)/pytest checks/ -q --sae-report build/report.html
+	$(BIN)/python -m tests.report.page.pictures build/report.html docs/pictures
 
 benchmark: $(VENV)/.dev
 	$(BIN)/pytest benchmarks/ -s $(ARGS)

@@ -26,7 +26,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("filterwarnings", warning)
 
 
-# What a module of tests imports to load the demo's model, or to run the gate or another process.
+# What a module of tests imports to load the demo's model, or to run the gate or another process, a
+# browser among them.
 _HOMES = {
     "sae_checks.demo",
     "sae_checks.faults.injection",
@@ -34,6 +35,7 @@ _HOMES = {
     "tests.kills.moments",
     "tests.kills.runs",
     "tests.plugin.gate_run",
+    "tests.report.page.browser",
 }
 _NAMES = {"MODEL_FOLDER", "SAES_FOLDER"}
 

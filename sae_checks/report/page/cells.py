@@ -10,6 +10,7 @@ from sae_checks.judge.verdict import Verdict
 from sae_checks.records.selectors import POSITIONS
 from sae_checks.report.overview.causes import CAUSES, Cause, Failed
 from sae_checks.report.overview.levels import excess, level
+from sae_checks.report.page.safe import shown
 from sae_checks.report.page.units import UnitLosses, heavy_entries
 from sae_checks.report.sentence import sentence
 from sae_checks.report.summary import name_of, told_of
@@ -17,8 +18,8 @@ from sae_checks.session.result import Outcome, RunResult
 
 
 def cell_id(outcome: Outcome) -> str:
-    """What links lead to: the id of the test."""
-    return f"check_{outcome.check.name}[{outcome.cell}]"
+    """What links lead to: the id of the test, as it is shown."""
+    return shown(f"check_{outcome.check.name}[{outcome.cell}]")
 
 
 def cell_entries(result: RunResult, losses: UnitLosses) -> list[dict[str, Any]]:

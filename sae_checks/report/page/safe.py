@@ -51,6 +51,8 @@ def _short(value: float) -> float | int | None:
     if not math.isfinite(value):
         return None
     rounded = float(f"{value:.{DIGITS}g}")
+    if not math.isfinite(rounded):  # rounded up beyond the largest number
+        return value
     return int(rounded) if rounded.is_integer() and abs(rounded) < 1e15 else rounded
 
 

@@ -42,7 +42,7 @@ def _effect(effect: FeatureEffect) -> dict[str, Any]:
         "feature": effect.feature,
         "link": effect.link,
         "score": f"{effect.score:+,}",
-        "items": f"{effect.items:,}",
+        "active_on": f"{effect.items:,}",
         "delta_ln_p": f"{effect.delta_ln_p:+.3f}",
         "ablated": "" if ablated is None else f"{ablated.value:+.3f}",
     }

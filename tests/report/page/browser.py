@@ -70,12 +70,13 @@ class Browser:
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
 
     def draw_all(self) -> None:
-        """Scroll through the page until every figure is drawn."""
-        self.run(
-            "document.querySelectorAll('figure[data-figure]').forEach((each, at) =>"
-            "  setTimeout(() => each.scrollIntoView({behavior: 'instant'}), 60 * at))"
+        """Every figure, whether it is in view or not."""
+        said = self.driver.execute_async_script(
+            "const done = arguments[0], all = [...document.querySelectorAll('[data-figure]')];"
+            "withPlotly().then((P) => Promise.all(all.map((each) => drawFigure(P, each))))"
+            ".then(() => done(''), (error) => done(String(error)))"
         )
-        self.wait("return !document.querySelector('figure[data-figure]:not([data-drawn])')")
+        assert said == ""
 
 
 @contextmanager
@@ -87,6 +88,7 @@ def chromium() -> Iterator[Browser]:
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(found("chromedriver")))
+    driver.set_script_timeout(240)
     try:
         yield Browser(driver)
     finally:

@@ -33,7 +33,7 @@ INERT = r"\u202egnp.exe\u2066 \x1b[31m\x00\u2028{{ 7 * 7 }} & <!-- ' " + '" `'
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def session() -> Iterator[Browser]:
     with chromium() as one:
         one.size(1280, 1000)
         yield one
@@ -51,10 +51,26 @@ def page(result, tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def drawn(session, page) -> tuple[list[str], list[str]]:
+    """What the page said, and what it asked for, until every figure was drawn."""
+    session.open(page)
+    session.draw_all()
+    return session.console(), session.requests()
+
+
 @pytest.fixture
-def opened(browser, page) -> Browser:
-    browser.open(page)
-    return browser
+def opened(session, page, drawn) -> Browser:
+    """The page with all its figures; as the test before left it."""
+    if not session.driver.current_url.startswith(page.as_uri()):
+        session.open(page)
+        session.draw_all()
+    return session
+
+
+def follow(browser: Browser, fragment: str) -> None:
+    """A link within the page."""
+    browser.run("location.hash = arguments[0]; openFromHash(); testsFromHash()", fragment)
 
 
 def text_of(browser: Browser, selector: str) -> str:
@@ -62,18 +78,18 @@ def text_of(browser: Browser, selector: str) -> str:
     return text
 
 
-def test_all_figures_are_drawn_and_nothing_is_asked_for_or_complained_of(opened, page, result):
-    opened.draw_all()
-    drawn = opened.run("return document.querySelectorAll('figure[data-drawn]').length")
-    assert drawn == len(figures_of(result)) > 10
-    assert opened.console() == []
-    elsewhere = [a for a in opened.requests() if not a.startswith(("data:", "blob:"))]
-    assert elsewhere == [page.as_uri()]
+def test_all_figures_are_drawn_and_nothing_is_asked_for_or_complained_of(
+    opened, drawn, page, result
+):
+    count = opened.run("return document.querySelectorAll('figure[data-drawn]').length")
+    assert count == len(figures_of(result)) > 10
+    console, requests = drawn
+    assert console == []
+    assert [a for a in requests if not a.startswith(("data:", "blob:"))] == [page.as_uri()]
 
 
 def traces(browser: Browser, figure: Figure, panel: int) -> list[dict[str, Any]]:
     """The lines and points that are drawn, without the edges of bands and without marginals."""
-    browser.draw_all()
     found: list[dict[str, Any]] = browser.run(
         "return [...document.getElementById(arguments[0]).querySelectorAll('.panel')]"
         "[arguments[1]].data.filter((t) => t.name && t.type !== 'histogram')"
@@ -127,20 +143,20 @@ def test_a_click_on_the_map_opens_the_worst_test_of_the_field(opened, result):
     assert "Weighing most in it" in said
     assert opened.run("return document.querySelectorAll('#cell .losses rect').length") > 40
     label = opened.run("return document.querySelector('#cell .axis').getAttribute('aria-label')")
-    assert label.endswith("at most 2, margin 0.5")
+    assert label.endswith("at most 2, margin 0.2")
 
 
-def test_a_deep_link_opens_its_test(browser, page, result):
+def test_a_deep_link_opens_its_test(opened, result):
     one = next(o for o in result.outcomes if o.cell.task == TASK and o.cell.sae)
-    browser.open(page, f"#cell={quote(cell_id(one))}")
-    assert browser.run("return document.getElementById('cell').open")
-    assert text_of(browser, "#cell-title") == one.check.name
+    follow(opened, f"#cell={quote(cell_id(one))}")
+    assert opened.run("return document.getElementById('cell').open")
+    assert text_of(opened, "#cell-title") == one.check.name
 
 
-def test_a_link_to_no_test_opens_nothing(browser, page):
-    browser.open(page, "#cell=%E0%A4%A")
-    assert not browser.run("return document.getElementById('cell').open")
-    assert browser.console() == []
+def test_a_link_to_no_test_opens_nothing(opened):
+    follow(opened, "#cell=%E0%A4%A")
+    assert not opened.run("return document.getElementById('cell').open")
+    assert opened.console() == []
 
 
 def type_into(browser: Browser, selector: str, text: str) -> None:
@@ -168,9 +184,10 @@ def test_the_map_is_filtered_and_ordered(opened):
     assert opened.run("return document.querySelector('#map tbody tr').dataset.sae") == SAE
 
 
-def test_all_tests_are_filtered_and_sorted(browser, page, result):
+def test_all_tests_are_filtered_and_sorted(opened, result):
+    browser = opened
     failed = [o for o in result.outcomes if level(o) == "failed"]
-    browser.open(page, "#tests=failed")
+    follow(browser, "#tests=failed")
     assert text_of(browser, "#tests-said") == f"{len(failed)} of {len(result.outcomes):,} tests"
     shown = "return [...document.querySelectorAll('#tests-table tbody tr')]"
     values = f"{shown}.map((row) => Number(row.cells[4].textContent.replace(/,/g, '')))"
@@ -195,8 +212,7 @@ def test_a_choice_draws_another_sae(opened, result):
     figure = next(each for each in figures_of(result) if each.name.startswith("norms"))
     before = traces(opened, figure, 0)
     type_into(opened, f"#choice-{figure.name}", figure.choices[1])
-    opened.wait("return true")
-    opened.run(
+    opened.run(  # until it is drawn
         "return withPlotly().then((P) => drawFigure(P, document.getElementById(arguments[0])))",
         f"figure-{figure.name}",
     )
@@ -210,9 +226,14 @@ def test_a_choice_draws_another_sae(opened, result):
 def test_all_is_reached_by_keyboard(opened):
     from selenium.webdriver import ActionChains
 
+    opened.run("document.activeElement.blur(); document.querySelector('.skip').focus()")
     ActionChains(opened.driver).send_keys(Keys.TAB).perform()
+    assert opened.run("return document.activeElement.closest('nav') !== null")
+    ActionChains(opened.driver).key_down(Keys.SHIFT).send_keys(Keys.TAB).key_up(
+        Keys.SHIFT
+    ).perform()
     assert opened.run("return document.activeElement.className") == "skip"
-    opened.run("document.querySelector('#map .field').focus()")
+    opened.run("document.querySelector('#map td:not([hidden]) .field').focus()")
     ActionChains(opened.driver).send_keys(Keys.ENTER).perform()
     opened.wait("return document.getElementById('cell').open")
     assert opened.run("return document.activeElement.id") == "cell-title"
@@ -222,7 +243,6 @@ def test_all_is_reached_by_keyboard(opened):
 
 
 def test_a_screen_reader_is_told_what_is_drawn(opened):
-    opened.draw_all()
     unnamed = opened.run(
         "return [...document.querySelectorAll('a, button, select, input, section, figure')]"
         ".filter((each) => !(each.textContent.trim() || each.getAttribute('aria-label') ||"
@@ -234,18 +254,18 @@ def test_a_screen_reader_is_told_what_is_drawn(opened):
     assert heads
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_sticks_out_at_400_pixels(browser, page, scheme):
+def test_nothing_sticks_out_at_400_pixels_in_the_dark(opened):
     try:
-        browser.size(400, 800)
-        browser.scheme(scheme)
-        browser.open(page)
-        browser.draw_all()
-        assert browser.run("return document.documentElement.scrollWidth") <= 400
-        assert browser.console() == []
+        opened.size(400, 800)
+        opened.scheme("dark")
+        opened.draw_all()
+        assert opened.run("return document.documentElement.scrollWidth") <= 400
+        assert opened.console() == []
+        paper = opened.run("return getComputedStyle(document.body).backgroundColor")
+        assert paper == "rgb(18, 22, 29)"
     finally:
-        browser.size(1280, 1000)
-        browser.scheme("light")
+        opened.size(1280, 1000)
+        opened.scheme("light")
 
 
 def with_hostile_texts(result: RunResult) -> RunResult:
@@ -268,28 +288,27 @@ def with_hostile_texts(result: RunResult) -> RunResult:
     )
 
 
-def test_hostile_texts_are_shown_and_do_nothing(browser, result, tmp_path):
+def test_hostile_texts_are_shown_and_do_nothing(session, result, tmp_path):
     path = tmp_path / "hostile.html"
     write_page(with_hostile_texts(result), path)
     one = next(o for o in result.outcomes if o.check.name == "delta_ce_growth")
-    browser.open(path, f"#cell={quote(cell_id(one))}")
-    assert INERT in text_of(browser, "#cell .heavy q")
-    assert INERT in text_of(browser, "h1")
-    browser.draw_all()
-    assert_unharmed(browser)
+    session.open(path, f"#cell={quote(cell_id(one))}")
+    assert INERT in text_of(session, "#cell .heavy q")
+    assert INERT in text_of(session, "h1")
+    assert_unharmed(session)
 
 
-def test_hostile_ids_of_saes_are_shown_and_do_nothing(browser, tmp_path):
+def test_hostile_ids_of_saes_are_shown_and_do_nothing(session, tmp_path):
     refs = [replace(stored.sae_ref(layer, 128), sae_id=f"{HOSTILE}{layer}") for layer in range(2)]
     hostile = release_result(refs=refs, name=HOSTILE, broken={("delta_ce_growth", 0): 90.0})
     path = tmp_path / "hostile.html"
     write_page(hostile, path)
-    browser.open(path)
-    assert INERT in text_of(browser, "#map tbody th")
-    browser.run("document.querySelector('#map .field').click()")
-    browser.wait("return document.getElementById('cell').open")
-    browser.draw_all()
-    assert_unharmed(browser)
+    session.open(path)
+    assert INERT in text_of(session, "#map tbody th")
+    session.run("document.querySelector('#map .field').click()")
+    session.wait("return document.getElementById('cell').open")
+    session.draw_all()
+    assert_unharmed(session)
 
 
 def assert_unharmed(browser: Browser) -> None:
@@ -299,20 +318,20 @@ def assert_unharmed(browser: Browser) -> None:
     assert browser.console() == []
     unseen = browser.run(
         "return /[\\u0000-\\u0008\\u001b\\u202a-\\u202e\\u2066-\\u2069]/.test("
-        "document.documentElement.textContent)"
+        "document.querySelector('main').textContent + document.querySelector('#cell').textContent)"
     )
     assert not unseen
 
 
-def test_a_comparison_draws_every_release(browser, result, tmp_path):
+def test_a_comparison_draws_every_release(session, result, tmp_path):
     assert result.measurement is not None
     path = tmp_path / "compared.html"
     write_comparison([result.measurement, result.measurement], path)
-    browser.open(path)
-    browser.draw_all()
-    names = browser.run(
+    session.open(path)
+    session.draw_all()
+    names = session.run(
         "return document.querySelector('#figure-compared-layers .panel').data"
         ".filter((t) => t.name).map((t) => t.name)"
     )
     assert names == ["made-up", "made-up (2)"]
-    assert browser.console() == []
+    assert session.console() == []

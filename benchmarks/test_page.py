@@ -1,0 +1,66 @@
+"""What the page of a whole release takes to write, and how large it is.
+
+    pytest benchmarks/test_page.py -s
+
+Thirteen SAEs of the shape of gpt2-small-res-jb: texts of 1,024 tokens, a training context of 128,
+two tasks of 1,000 items each, judged by the bundled suite from stored made-up tables. The page is
+held to 10 seconds and 12 MB by who looks at what is printed; nothing is asserted of either.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+SAES, CONTEXT, TEXTS, ITEMS = 13, 1024, 97, 1000
+
+
+def main() -> None:
+    from sae_checks.report.page import write_page
+    from tests import stored
+    from tests.report.judged import judged
+
+    stored.CONTEXT, stored.TRAINING_CONTEXT, stored.TEXTS = CONTEXT, 128, TEXTS
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        tables = {
+            layer: stored.sae_table(layer, stored.broken_past_context, TEXTS, CONTEXT)
+            for layer in range(SAES)
+        }
+        tasks = [
+            stored.task_table(layer, task, ITEMS)
+            for layer in range(SAES)
+            for task in ("lambada", "cbt_cn")
+        ]
+        kept = stored.write_measurement(root / "store", layers=SAES, tables=tables, tasks=tasks)
+        started = time.perf_counter()
+        result = judged(kept)
+        read = time.perf_counter()
+        write_page(result, root / "report.html")
+        told = {
+            "tests": len(result.outcomes),
+            "judging": read - started,
+            "page": time.perf_counter() - read,
+            "megabytes": (root / "report.html").stat().st_size / 1e6,
+        }
+    print(json.dumps(told))
+
+
+def test_page():
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.test_page"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    print(
+        f"\n{SAES} SAEs, {told['tests']:,} tests: read and judged in {told['judging']:.1f} s, page "
+        f"written in {told['page']:.1f} s, {told['megabytes']:.1f} MB"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""Pictures of a page for the docs: `make pictures` writes the demo's again.
+
+python -m tests.report.page.pictures report.html docs/pictures
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+from tests.report.page.browser import Browser, chromium
+
+COLOURS = 128  # of a palette: a third of the bytes, and nobody sees it
+CELL = "#cell=check_delta_ce_growth%5Bblocks.0.hook_resid_pre-64%3A254%5D"
+# Name, width and height, light or dark, and what is looked at.
+PICTURES = (
+    ("page", 1280, 1180, "light", ""),
+    ("page-figures", 1280, 860, "light", "#figure-context"),
+    ("page-cell", 1280, 900, "dark", CELL),
+    ("page-400", 400, 900, "light", ""),
+)
+
+
+def main(page: Path, folder: Path) -> None:
+    """Take the pictures of a page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with chromium() as browser:
+        for name, width, height, scheme, fragment in PICTURES:
+            browser.size(width, height)
+            browser.scheme(scheme)
+            browser.open(page.resolve(), fragment)
+            if fragment.startswith("#figure"):
+                browser.draw_all()
+                browser.run("document.querySelector(arguments[0]).scrollIntoView()", fragment)
+            take(browser, folder / f"{name}.png")
+
+
+def take(browser: Browser, file: Path) -> None:
+    """What is in the window, with few colours."""
+    shot = Image.open(io.BytesIO(browser.driver.get_screenshot_as_png())).convert("RGB")
+    shot.quantize(COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

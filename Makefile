@@ -53,6 +53,7 @@ selftest: $(VENV)/.gate
 	mkdir -p build
 	$(BIN)/python -m sae_checks.demo.retrain --out build/retrained --seeds 3 4 > build/retrain.log 2>&1
 	$(BIN)/python -m sae_checks selftest \
+		--sae-shift small_talk \
 		--retrained build/retrained/seed-3 build/retrained/seed-4 > docs/selftest.md
 
 # Rewrites the pictures in the docs, of the demo's page: look at what changed. Needs Chromium.

@@ -92,7 +92,7 @@ def _run(words: list[str]) -> int:
 
 def program() -> list[str]:
     """What the user has called this program: the first words of a command to repeat."""
-    by_module = Path(sys.argv[0]).name == "__main__.py"
+    by_module = Path(sys.argv[0]).parts[-2:] == ("sae_checks", "__main__.py")
     return ["python", "-m", "sae_checks"] if by_module else ["sae-checks"]
 
 

@@ -14,8 +14,8 @@ from sae_checks.options import Stage
 HELP = "gate a release: measure what is not stored yet, judge it, and pass or fail"
 EPILOG = """\
 Every other option is pytest's: -k delta_ce, -q, -x, -n 2, --junitxml=report.xml. A folder or file
-of checks of your own is gated beside the suite. Exit codes are pytest's: 0 passed, 1 failed, 2
-interrupted, 3 internal error, 4 a mistake in the command, 5 nothing was tested.
+of checks of your own is gated beside the suite. Exit codes: 0 passed, 1 failed, 2 interrupted, 3
+internal error, 4 a mistake in the command, 5 nothing was tested, 6 insufficient evidence.
 
 examples:
   sae-checks gate                                     the bundled demo

@@ -18,6 +18,12 @@ from sae_checks.resolve.conversions import CONVERSIONS, REFUSED, Kind, conversio
 from sae_checks.resolve.model_families import model_family
 
 HELP = "list sae_lens's directory: which releases can be gated, and why not"
+EPILOG = """\
+The page is Markdown; docs/releases.md is made of it.
+
+examples:
+  sae-checks releases
+"""
 
 # How the columns of the last table call what a conversion function assumes.
 _METADATA = {

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from sae_checks.faults.trial import Trials
 
 HELP = "plant faults into a release and gate it"
+EPILOG = """\
+It ends with 0 where every fault was caught and nothing else was told, else with 1.
+
+examples:
+  sae-checks selftest --sae path/to/saes
+  sae-checks selftest --faults 'decoder*' --seeds 5
+"""
 
 # The command chooses the cells, and what it compares with what; it measures all that gates.
 _STAGES: tuple[Stage, ...] = ("resolve", "measure", "shift", "store", "judge")

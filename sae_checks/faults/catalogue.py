@@ -37,6 +37,8 @@ class Fault:
     strengths: tuple[Strength, ...]
     target: Target = "weights"
     damage: Plant | None = None  # of weights
+    # Which SAE of the release gets it; None: they take turns.
+    at: int | None = None
 
     @property
     def summary(self) -> str:
@@ -159,22 +161,31 @@ CATALOGUE: tuple[Fault, ...] = (
 # What the listed faults do not show: one or more for each check that none of them makes fail.
 OF_CHECKS: tuple[Fault, ...] = (
     Fault("scale folded in twice", (Strength(1.3, "1.3"),), damage=plant.scale_decoder),
-    Fault("activations not scaled back", (Strength(0.5, "0.5"),), damage=plant.lose_scale),
+    Fault("activations not scaled back", (Strength(0.5, "0.5"),), damage=plant.lose_scale, at=2),
     Fault("a shard of the weights read twice", (Strength(0.5, "half"),), damage=plant.repeat_shard),
     Fault(
         "features active in one position range",
-        (Strength(0.1, "10%"),),
+        (Strength(0.5, "half"),),
         damage=plant.fire_for_positions,
+        at=0,  # where positions are learned, no activation tells them as plainly
+    ),
+    Fault(
+        "one position range lost",
+        (Strength(1.0, "1 of mean norm"),),
+        damage=plant.damage_range,
+        at=0,
     ),
     Fault(
         "features of the second corpus removed",
         (Strength(1.5, "1.5 times as frequent there"),),
         damage=plant.remove_foreign,
+        at=0,
     ),
     Fault(
         "features of the second corpus let loose",
         (Strength(1.5, "1.5 times as frequent there"),),
         damage=plant.loosen_foreign,
+        at=0,
     ),
     Fault("skip term lost", (Strength(1.0, "all"),), damage=plant.drop_skip),
 )

@@ -14,11 +14,12 @@ from sae_checks.baseline.identity import Baseline
 from sae_checks.baseline.source import FileBaseline
 from sae_checks.errors import BaselineError, UserError
 from sae_checks.judge.check import Check
-from sae_checks.judge.thresholds import Question
+from sae_checks.judge.thresholds import Question, Thresholds
 from sae_checks.records import Measurement
 from sae_checks.records.place import CellRef
 from sae_checks.report.sentence import sentence
 from sae_checks.session.decision import DecisionRule
+from sae_checks.session.suite import bundled_checks
 
 Cells = Sequence[tuple[Check, CellRef]]
 LIMITS = "limits"  # what is asked where no baseline is
@@ -46,6 +47,16 @@ class Finding:
     def saes(self) -> frozenset[str]:
         """Ids of those that it is about; none of the whole release."""
         return frozenset(self.several or ([self.sae] if self.sae else []))
+
+
+def that_can_fail(thresholds: Thresholds) -> tuple[Check, ...]:
+    """The suite's checks that a limit or a comparison may make fail; others are only reported."""
+    return tuple(
+        check
+        for check in bundled_checks().values()
+        for limits in [thresholds.checks.get(check.name)]
+        if limits is not None and (limits.gates or limits.compared)
+    )
 
 
 def failures(rule: DecisionRule, measurement: Measurement, cells: Cells) -> list[Finding]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sae_checks.evals.context.table import ContextTable
 from sae_checks.faults import Sample, sample_of
+from sae_checks.faults.findings import that_can_fail
 from sae_checks.judge.check import Check
 from sae_checks.judge.thresholds import Thresholds
 from sae_checks.load.language_model import LanguageModel
@@ -29,7 +30,6 @@ from sae_checks.options import Options
 from sae_checks.records import SHIFT, TEXTS, Intervention, Measurement, SaeRef, Table
 from sae_checks.records.place import CellRef
 from sae_checks.session.gate import Gate
-from sae_checks.session.suite import bundled_checks
 
 SAMPLE_TEXTS = 16  # whose activations tell what planting a fault has to know
 
@@ -48,8 +48,8 @@ class Injection:
     def __init__(self, options: Options, progress: Progress) -> None:
         self._progress = progress
         self.gate = Gate(replace(options, fixed=True))
-        self.checks = tuple(bundled_checks().values())
         self.thresholds: Thresholds = self.gate.read_thresholds(())
+        self.checks = that_can_fail(self.thresholds)
         cells = [(check, ref) for check in self.checks for ref in self.gate.cells(check)]
         self.cells: list[tuple[Check, CellRef]] = cells
         self.gate.measure(cells, self.thresholds, progress)

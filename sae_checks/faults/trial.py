@@ -73,7 +73,8 @@ class Trials:
         self, fault: Fault, strength: Strength, number: int
     ) -> tuple[Sequence[SaeRef], Measurement, Cells]:
         injection = self.injection
-        ref = injection.saes[(number + 1) % len(injection.saes)]
+        turn = number + 1 if fault.at is None else fault.at
+        ref = injection.saes[turn % len(injection.saes)]
         if fault.target == "training_context":
             return self._shortened(ref, strength.value)
         if fault.target == "processing":

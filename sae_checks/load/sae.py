@@ -115,9 +115,11 @@ class LoadedSae:
             return None
         if how == "constant_norm_rescale":
             length: Tensor = x.float().norm(dim=-1, keepdim=True)
-            scale: Tensor = length / x.shape[-1] ** 0.5
-            return scale
-        return x.float().std(dim=-1, keepdim=True) if how == "layer_norm" else None
+            return length / x.shape[-1] ** 0.5
+        if how == "layer_norm":
+            deviation: Tensor = x.float().std(dim=-1, keepdim=True)
+            return deviation
+        return None
 
     def _decodes_sparsely(self, features: Tensor) -> bool:
         """Whether so few features are active, by every 16th token, that decoding can skip most."""

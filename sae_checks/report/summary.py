@@ -61,6 +61,7 @@ def _sae_lines(result: RunResult) -> list[str]:
     """A block for each SAE, with its features; then for what is about several, and about all."""
     lines = []
     failures = {} if result.measurement is None else result.measurement.failures
+    tasks = _tasks(result.outcomes)
     by_sae: dict[str, list[Outcome]] = {}
     for outcome in result.outcomes:
         by_sae.setdefault(outcome.cell.place.of_saes, []).append(outcome)
@@ -68,7 +69,7 @@ def _sae_lines(result: RunResult) -> list[str]:
     for sae in result.facts.release.saes:
         if sae.sae_id in by_sae:
             lines += _block(sae.sae_id, by_sae.pop(sae.sae_id), failures.get(sae.sae_id))
-            for task in _tasks(result.outcomes):
+            for task in tasks:
                 lines += feature_lines(result.features.get((sae.sae_id, task)))
     for title, of_several in _of_several(by_sae).items():
         lines += _block(title, of_several, None)

@@ -59,11 +59,13 @@ class StaleSearch:
         pass, only if all of them ran.
         """
         stale = []
+        by_outcome = [(o, self._covering(o.check, o.cell)) for o in outcomes]
+        by_cell = [self._covering(check, cell) for check, cell in self.cells]
         for entry in self.thresholds.known_failures:
             if entry.expired(self.today):
                 continue
-            matched = [o for o in outcomes if self._covering(o.check, o.cell) is entry]
-            covered = [cell for check, cell in self.cells if self._covering(check, cell) is entry]
+            matched = [outcome for outcome, covering in by_outcome if covering is entry]
+            covered = [covering for covering in by_cell if covering is entry]
             passed = all(o.outcome in ("passed", "unexpectedly passed") for o in matched)
             if matched and passed and len(matched) == len(covered):
                 stale.append(StaleFailure(entry, len(matched)))

@@ -19,7 +19,7 @@ it could know of it; its cells are held to the same error, which comes on top.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sae_checks.evals.kind import kind_of
 from sae_checks.judge.check import Check
@@ -43,9 +43,20 @@ class Family:
     checks: Mapping[str, Check]
     saes: int
     ranges: Mapping[str, PositionRanges]
+    _errors: dict[tuple[object, ...], float] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def error(self, check: Check, ref: CellRef) -> float:
         """With which probability the cell may fail if it lies exactly at its limit."""
+        asked = "" if check.compared is None else check.name
+        of = ref["sae"] if ref.family == "range" else ref.kind.whole_release
+        key = (asked, ref.family, of)
+        if key not in self._errors:
+            self._errors[key] = self._error(check, ref)
+        return self._errors[key]
+
+    def _error(self, check: Check, ref: CellRef) -> float:
         gate = self.thresholds.gate
         counted = list(self._counted(check))
         if ref.family == "range":

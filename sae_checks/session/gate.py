@@ -54,6 +54,8 @@ class Gate:
         self.stored = self._run.stored
         self.measurement: Measurement | None = None
         self._collected: dict[str, Check] = {}  # whose limits were read, beside the suite's own
+        # The rule that cells are judged by, and the thresholds and the measurement it is for.
+        self._rule: tuple[Thresholds, Measurement, DecisionRule] | None = None
 
     @property
     def corpus(self) -> str:
@@ -167,6 +169,7 @@ class Gate:
     def read_thresholds(self, collected: Iterable[Check]) -> Thresholds:
         """The limits for the suite's checks and for those collected beside it."""
         self._collected = {check.name: check for check in collected}
+        self._rule = None
         return run_thresholds(self.options.thresholds, self._collected)
 
     def refuse_many_tasks(self, thresholds: Thresholds, asked: Collection[str]) -> None:
@@ -214,7 +217,10 @@ class Gate:
         """
         if self.measurement is None:
             raise UnmeasuredError("nothing has been measured yet")
-        return self.rule(thresholds).verdict(self.measurement, check, ref)
+        known = self._rule
+        if known is None or known[0] is not thresholds or known[1] is not self.measurement:
+            known = self._rule = (thresholds, self.measurement, self.rule(thresholds))
+        return known[2].verdict(self.measurement, check, ref)
 
     def rule(self, thresholds: Thresholds) -> DecisionRule:
         """By which the run's cells are judged."""

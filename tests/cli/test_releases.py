@@ -36,7 +36,7 @@ def test_the_page_is_what_the_command_prints():
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == PAGE.read_text(encoding="utf-8"), (
-        "make it again: python -m sae_checks releases > docs/releases.md"
+        "make it again: sae-checks releases > docs/releases.md"
     )
 
 

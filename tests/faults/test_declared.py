@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sae_checks.faults import CATALOGUE, injection
+from sae_checks.faults import CATALOGUE, findings
 from sae_checks.faults.injection import Injection
 from sae_checks.faults.trial import Trials
 from sae_checks.options import Options
@@ -27,7 +27,7 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> Trials:
     store: Path = tmp_path_factory.mktemp("store")
     with pytest.MonkeyPatch.context() as patch:
         only = {"declared_l0": bundled_checks()["declared_l0"]}
-        patch.setattr(injection, "bundled_checks", lambda: only)
+        patch.setattr(findings, "bundled_checks", lambda: only)
         options = Options(store=store, tokens=25_600, task=())
         return Trials(Injection(options, ConsoleProgress(quiet=True)))
 

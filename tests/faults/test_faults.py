@@ -194,7 +194,8 @@ def test_features_that_are_active_in_one_range_of_positions(good, sample):
     damaged = planted("features active in one position range", good, sample)
     more = (damaged.encode(sample.x) != 0).sum(-1) - (good.encode(sample.x) != 0).sum(-1)
     inside = (sample.position >= 4) & (sample.position <= 7)
-    assert float(more[inside].float().mean()) > 4  # of six, less what they were active on
+    # Of the 32 least frequent ones, less what they were active on.
+    assert float(more[inside].float().mean()) > 10
     assert float(more[~inside].float().mean()) < 0.5
 
 

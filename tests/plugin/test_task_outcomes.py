@@ -139,7 +139,7 @@ def test_a_failure_tells_all(tmp_path):
     assert interval is not None
     assert interval[1].endswith(" with all cells of the release in view")
     told = (
-        f"accuracy_drop 40 > 5 points at {LAYER_1} on task {TASK}: margin 3, interval "
+        f"accuracy_drop 40 > 5 points at {LAYER_1} on task {TASK}: margin 10, interval "
         f"{interval[1]}, 40 items, 560 prompt tokens\n"
         "also: clean_accuracy = 60, sae_accuracy = 20, only_clean = 16, only_sae = 0, "
         "items_past_training_context = 0\n"

@@ -13,7 +13,7 @@ from typing import Any
 from sae_checks.evals.propagation.pairs import PAIR, Pair
 from sae_checks.evals.stack.choice import STACK, StackName
 from sae_checks.judge.check import Check
-from sae_checks.judge.statistics import Estimate
+from sae_checks.judge.estimate import Estimate
 from sae_checks.judge.thresholds import Limit, Thresholds
 from sae_checks.judge.verdict import Verdict, judge
 from sae_checks.records import PositionRange, Release, SaeRef

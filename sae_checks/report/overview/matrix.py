@@ -13,6 +13,7 @@ from typing import Literal
 from sae_checks.judge.topics import headline, in_order
 from sae_checks.records import Release, SaeRef
 from sae_checks.report.overview.levels import Level, counts, level, worst
+from sae_checks.resolve.model_order import depth
 from sae_checks.session.result import Outcome, RunResult
 
 RowKind = Literal["sae", "several", "release"]
@@ -108,8 +109,8 @@ def matrix(result: RunResult) -> Matrix:
 
 
 def in_layer_order(saes: Iterable[SaeRef]) -> list[SaeRef]:
-    """SAEs from the first layer to the last; those of one layer stay as the release has them."""
-    return sorted(saes, key=lambda sae: sae.layer)
+    """SAEs as the model comes to where they write; those of one place as the release has them."""
+    return sorted(saes, key=lambda sae: depth(sae.writes))
 
 
 def labels(release: Release) -> dict[str, str]:

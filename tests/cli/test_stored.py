@@ -1,0 +1,118 @@
+"""Commands on stored tables: report, accept, card, compare; and how a folder is named."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from sae_checks.cli import main
+from sae_checks.cli.folders import measurement_folder
+from sae_checks.errors import UserError
+from tests import stored
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two measurements: one in which nothing fails, one whose first layer breaks past context."""
+    root = tmp_path_factory.mktemp("stored")
+    stored.write_measurement(root / "good")
+    stored.write_measurement(root / "broken", delta_ce=stored.broken_past_context)
+    return root
+
+
+def test_a_report_by_the_ending_of_its_file(store, tmp_path, capsys):
+    for name, begins in (
+        ("run.html", "<!DOCTYPE html>"),
+        ("run.txt", "blocks.0.hook_resid_pre"),
+        ("run.toml", "[[known_failure]]"),
+    ):
+        file = tmp_path / name
+        assert main(["report", str(store / "broken"), "-o", str(file)]) == 0
+        assert capsys.readouterr().out == f"written to {file}\n"
+        assert begins.lower() in file.read_text(encoding="utf-8")[:400].lower()
+
+
+def test_a_report_at_the_terminal(store, capsys):
+    assert main(["report", str(store / "good")]) == 0
+    assert "blocks.1.hook_resid_pre" in capsys.readouterr().out
+
+
+def test_a_format_that_does_not_exist(store, tmp_path, capsys):
+    assert main(["report", str(store / "good"), "--format", "sumary"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(
+        "sae-checks: there is no format 'sumary' (did you mean summary?); a file ends with .html"
+    )
+    assert main(["report", str(store / "good"), "-o", str(tmp_path / "run.pdf")]) == 2
+    assert "there is no format for" in capsys.readouterr().err
+
+
+def test_failures_become_accepted_ones(store, tmp_path, capsys):
+    file = tmp_path / "accepted.toml"
+    assert main(["accept", str(store / "broken"), "-o", str(file)]) == 0
+    entries = tomllib.loads(file.read_text(encoding="utf-8"))["known_failure"]
+    assert {entry["check"] for entry in entries} == {"delta_ce_growth", "usable_context"}
+    told = capsys.readouterr().out
+    assert told.endswith(f"{len(entries)} failures for review: give each a reason of yours\n")
+    # With them, nothing fails any more.
+    words = ["accept", str(store / "broken"), "--sae-thresholds", str(file)]
+    assert main(words) == 0
+    assert capsys.readouterr().out == "nothing fails that is not accepted already\n"
+
+
+def test_releases_side_by_side(store, capsys):
+    assert main(["compare", str(store / "good"), str(store / "broken")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"made-up (1): {measurement_folder(str(store / 'good'))}"
+    assert "different settings" not in "".join(lines)
+    (row,) = [line.split() for line in lines if line.startswith("delta_ce_growth ")]
+    assert (row[3], row[6]) == ("passed", "failed")
+
+
+def test_comparing_needs_two(store, capsys):
+    assert main(["compare", str(store / "good")]) == 2
+    assert "compare needs two folders or more" in capsys.readouterr().err
+
+
+def test_the_section_of_a_model_card(store, capsys):
+    assert main(["card", str(store / "broken")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "## Measured by sae-checks"
+    assert "on tales: 12 texts of 64 tokens" in lines[2]
+    head, rule, limits, first, second = lines[5:10]
+    assert head.startswith("| SAE | L0 (features) | explained variance (fraction) | ΔCE (nats) |")
+    assert rule.count("---") == head.count(" | ") + 1
+    assert limits.startswith("| *limit* | 1 to 100 | \\>= 0.7 | \\<= 0.35 |")
+    assert first.startswith("| blocks.0.hook\\_resid\\_pre | 20 [20, 20] |")
+    assert first.endswith("1 [1, 1] **beyond limit** |")
+    assert "beyond" not in second
+    assert lines[11:] == [
+        "Not shown to hold: 2 claims of the gate.",
+        "",
+        *[line for line in lines[13:] if line.startswith("- `")],
+    ]
+
+
+def test_a_folder_of_one_measurement_stands_for_it(store, tmp_path):
+    found = measurement_folder(str(store / "good"))
+    assert (found / "manifest.json").is_file()
+    assert measurement_folder(str(found)) == found
+    for name, message in (
+        (store / "goood", f"there is no folder {store / 'goood'} (did you mean good?)"),
+        (tmp_path, f"{tmp_path} holds no stored measurement"),
+    ):
+        with pytest.raises(UserError) as error:
+            measurement_folder(str(name))
+        assert str(error.value).startswith(message)
+
+
+def test_a_folder_of_several_measurements_names_them(tmp_path):
+    for name in ("one", "other"):
+        stored.write_measurement(tmp_path, name=name)
+    with pytest.raises(UserError) as error:
+        measurement_folder(str(tmp_path))
+    first, *folders = str(error.value).splitlines()
+    assert first == f"{tmp_path} holds 2 measurements; name one of them:"
+    assert [Path(each.strip()).name.partition("-")[0] for each in folders] == ["one", "other"]

@@ -72,6 +72,7 @@ MEASURING = (
     "recorder",
     "scores",
     "tally",
+    "written",
 )  # modules of evaluations
 HEAVY = ("torch", "sae_lens", "transformer_lens", "transformers", "datasets")
 LIGHT_PACKAGES = (

@@ -79,7 +79,10 @@ def starter_files(release: str, ci: str) -> dict[str, str]:
             f"--release {release!r} cannot stand in a CI file; name a folder or a release without "
             "quotes, backslashes, dollar signs and control characters"
         )
-    made = {name: _template(name) for name in ("thresholds.toml", "check_mine.py")}
+    made = {
+        "thresholds.toml": _template("thresholds.toml"),
+        "check_mine.py": _template("check_mine.py.txt"),  # no module of this package
+    }
     if ci in _CI:
         text = _template(f"{ci}.yml")
         text = text.replace("RELEASE", release).replace("VERSION", version("sae-checks"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import redirect_stdout
 from functools import cached_property
 from typing import Any
@@ -115,7 +116,7 @@ class LoadedSae:
             return None
         if how == "constant_norm_rescale":
             length: Tensor = x.float().norm(dim=-1, keepdim=True)
-            return length / x.shape[-1] ** 0.5
+            return length / math.sqrt(x.shape[-1])
         if how == "layer_norm":
             deviation: Tensor = x.float().std(dim=-1, keepdim=True)
             return deviation

@@ -37,12 +37,6 @@ class Job:
         """All that is there."""
         return [table for work in self.works for table in work.tables]
 
-    @property
-    def looked_at(self) -> list[Table]:
-        """What the stopping rule may look at before anything is measured."""
-        looks = schedule(self.wanted.budget, self.wanted.first)
-        return [table for work in self.works for table in work.as_looked_at(looks)]
-
     def judged(self, failures: Mapping[str, str]) -> list[Table]:
         """The tables that a run may judge: none of which it wanted more and could not have it."""
         return [
@@ -72,21 +66,37 @@ def _saes(ref: TableRef) -> set[str]:
     return {sae.sae_id for sae in (*ref.intervention.saes, *observed)}
 
 
-def plan_job(
-    request: Request, wanted: WantedDataset, before: Sequence[Job], progress: Progress
-) -> Job:
-    """What is stored of a data set, and what that does not do for; the damaged is set aside."""
-    others = [table for job in before for table in job.looked_at]
-    looks = schedule(wanted.budget, wanted.first)
-    works: list[Work] = []
-    for evaluation in wanted.evaluations:
-        works.append(_plan_evaluation(request, wanted, evaluation, others, progress))
-        others += works[-1].as_looked_at(looks)
-    to_follow = []
-    for work in works:
-        follow_up = follow_up_of(request, work)
-        to_follow.append(tuple(i for i in work.growing if follow_up and _lacks(follow_up, work, i)))
-    return Job(wanted, tuple(works), tuple(to_follow))
+def plan_jobs(request: Request, progress: Progress) -> list[Job]:
+    """What is stored of each data set, and what that does not do for; the damaged is set aside.
+
+    Whether verdicts need more of a table is asked once all that is stored has been found: a cell
+    may rest on tables of several data sets.
+    """
+    found = [
+        (wanted, [_find(request, wanted, each, progress) for each in wanted.evaluations])
+        for wanted in request.datasets
+    ]
+    looked_at = {
+        id(work): work.as_looked_at(schedule(wanted.budget, wanted.first))
+        for wanted, works in found
+        for work in works
+    }
+    jobs = []
+    for wanted, works in found:
+        settled = []
+        for work in works:
+            others = [t for key, tables in looked_at.items() if key != id(work) for t in tables]
+            missing = work.missing | _unsettled(request, wanted, work, others)
+            settled.append(replace(work, missing=missing))
+        jobs.append(Job(wanted, tuple(settled), tuple(_to_follow(request, w) for w in settled)))
+    return jobs
+
+
+def _to_follow(request: Request, work: Work) -> tuple[Intervention, ...]:
+    follow_up = follow_up_of(request, work)
+    if follow_up is None:
+        return ()
+    return tuple(each for each in work.growing if _lacks(follow_up, work, each))
 
 
 def _lacks(follow_up: FollowUp, work: Work, intervention: Intervention) -> bool:
@@ -104,16 +114,12 @@ def follow_up_of(request: Request, work: Work) -> FollowUp | None:
     return work.evaluation.follow_up(request.options.ablate)
 
 
-def _plan_evaluation(
-    request: Request,
-    wanted: WantedDataset,
-    evaluation: Evaluation,
-    others: Sequence[Table],
-    progress: Progress,
+def _find(
+    request: Request, wanted: WantedDataset, evaluation: Evaluation, progress: Progress
 ) -> Work:
+    """The tables of an evaluation that are stored; those that are not are missing."""
     needed = Plan.of(evaluation.columns, request.needs, wanted.offered)
     growing: dict[Intervention, list[Growing]] = {}
-    partial: set[Intervention] = set()
     names = needed.names
     for intervention, refs in _asked_tables(request.release, wanted, evaluation).items():
         growing[intervention] = []
@@ -124,12 +130,8 @@ def _plan_evaluation(
             if stored is not None and not (covers and stored.table.complete):
                 # What is measured on, or again, keeps the columns that it has.
                 names |= stored.table.measured
-            if covers and stored is not None and not stored.table.complete:
-                partial.add(intervention)
-    work = Work(evaluation, Plan.of(evaluation.columns, names, names), growing, frozenset())
-    missing = {i for i in growing if any(one.table is None for one in growing[i])}
-    missing |= _unsettled(request, wanted, work, partial, others)
-    return replace(work, missing=frozenset(missing))
+    missing = frozenset(i for i in growing if any(one.table is None for one in growing[i]))
+    return Work(evaluation, Plan.of(evaluation.columns, names, names), growing, missing)
 
 
 def _asked_tables(
@@ -149,17 +151,18 @@ def _asked_tables(
 
 
 def _unsettled(
-    request: Request,
-    wanted: WantedDataset,
-    work: Work,
-    partial: set[Intervention],
-    others: Sequence[Table],
+    request: Request, wanted: WantedDataset, work: Work, others: Sequence[Table]
 ) -> set[Intervention]:
     """The interventions whose stored tables do not decide enough.
 
     One that was stopped within a block is not looked at there: it goes on to the block's end.
     """
     looks = schedule(wanted.budget, wanted.first)
+    partial = {
+        i
+        for i, tables in work.growing.items()
+        if any(one.table is not None and not one.table.complete for one in tables)
+    }
     within = {i for i in partial if work.within(i, looks)}
     if not partial - within:
         return within

@@ -8,7 +8,7 @@ from contextlib import closing
 from sae_checks.errors import SaeError, TaskError
 from sae_checks.measure.dataset import Dataset
 from sae_checks.measure.evaluation import Measuring
-from sae_checks.measure.jobs import Job, follow_up_of, plan_job
+from sae_checks.measure.jobs import Job, follow_up_of, plan_jobs
 from sae_checks.measure.loaded import LoadedModels, load_models
 from sae_checks.measure.progress import Progress
 from sae_checks.measure.request import Request
@@ -29,9 +29,7 @@ def measure_release(request: Request, progress: Progress) -> Measurement:
         UserError: the model, the device or the corpus is not available.
     """
     request.store.find_manifest(progress.note)  # a damaged one gives way to this run's
-    jobs: list[Job] = []
-    for wanted in request.datasets:
-        jobs.append(plan_job(request, wanted, jobs, progress))
+    jobs = plan_jobs(request, progress)
     missing = dict.fromkeys(sae for job in jobs for sae in job.saes)
     failures: dict[str, str] = {}
     measured = [job.as_measured({}) for job in jobs]

@@ -18,6 +18,7 @@ from sae_checks.report.page.cells import cell_entries, cell_id, check_entries
 from sae_checks.report.page.embedded import embedded_data, embedded_figure
 from sae_checks.report.page.glossary import WORDS, anchor
 from sae_checks.report.page.map import MARKS, check_map
+from sae_checks.report.page.safe import without_folders
 from sae_checks.report.page.sections import SECTIONS
 from sae_checks.report.page.tables import (
     changed_features,
@@ -59,7 +60,10 @@ def page_content(result: RunResult) -> PageContent:
     shown = {
         "title": result.facts.release.name,
         "verdict": verdict,
-        "facts": [line.removeprefix("sae-checks: ") for line in header_lines(result.facts)],
+        "facts": [
+            without_folders(line.removeprefix("sae-checks: "))
+            for line in header_lines(result.facts)
+        ],
         "budget": budget_lines(result),
         "rule": _rule(result),
         "groups": _groups(result),
@@ -69,7 +73,7 @@ def page_content(result: RunResult) -> PageContent:
         "features": feature_rows(result),
         "comparisons": comparison_rows(result),
         "changed": changed_features(result),
-        "provenance": provenance_rows(result),
+        "provenance": [(n, without_folders(v)) for n, v in provenance_rows(result)],
         "saes": sae_rows(result),
         "tables": sorted({figure.data.name for figure in figures}),
         "words": words(),
@@ -151,7 +155,7 @@ def _group(group: FailureGroup, result: RunResult) -> dict[str, Any]:
         "means": cause.means if cause else "",
         "remedy": cause.remedy if cause else "",
         "reason": known.reason if known and group.level == "accepted" else "",
-        "command": command_of(group, result),
+        "command": without_folders(command_of(group, result)),
     }
 
 

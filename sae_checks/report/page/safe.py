@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,15 @@ DIGITS = 5  # significant ones of a figure on the page; the CSV files have six
 def shown(text: object) -> str:
     """The text with control characters and the like written out. Line ends stay."""
     return "".join(sign if _seen(sign) else _written_out(sign) for sign in str(text))
+
+
+def without_folders(text: str) -> str:
+    """A text without where on this machine files lie: "~" is the home, "." the folder at work.
+
+    A page is sent to others, whom neither concerns.
+    """
+    here, home = str(Path.cwd()), str(Path.home())
+    return text.replace(f"{here}{os.sep}", "").replace(here, ".").replace(home, "~")
 
 
 def json_for_script(content: object) -> str:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.report.page.browser import Browser, chromium
 
-COLOURS = 128  # of a palette: a third of the bytes, and nobody sees it
+COLOURS = 256  # of a palette: a third of the bytes, and nobody sees it
 CELL = "#cell=check_delta_ce_growth%5Bblocks.0.hook_resid_pre-64%3A254%5D"
 # Name, width and height, light or dark, and what is looked at.
 PICTURES = (
@@ -45,7 +45,9 @@ def main(page: Path, folder: Path, only: str = "") -> None:
 def take(browser: Browser, file: Path) -> None:
     """What is in the window, with few colours."""
     shot = Image.open(io.BytesIO(browser.driver.get_screenshot_as_png())).convert("RGB")
-    shot.quantize(COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)
+    shot.quantize(COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(
+        file, optimize=True
+    )
 
 
 if __name__ == "__main__":

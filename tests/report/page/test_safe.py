@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sae_checks.report.page.safe import json_for_script, jsonable, shown
+from sae_checks.report.page.safe import json_for_script, jsonable, shown, without_folders
 
 
 def test_what_is_not_seen_is_written_out():
@@ -46,3 +46,10 @@ def test_a_short_number_is_near(value):
 def test_what_is_no_data_is_refused():
     with pytest.raises(TypeError, match="a page cannot hold object"):
         jsonable(object())
+
+
+def test_a_page_does_not_tell_where_files_lie(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path.parent))
+    said = f"limits {tmp_path}/thresholds.toml, tables {tmp_path.parent}/.cache/x, in {tmp_path}"
+    assert without_folders(said) == "limits thresholds.toml, tables ~/.cache/x, in ."

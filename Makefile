@@ -73,7 +73,7 @@ pictures: $(VENV)/.dev
 		--sae-report build/report.html --sae-figures build/figures
 	$(BIN)/python -m tests.report.page.pictures build/report.html docs/pictures
 	$(BIN)/python -m docs.generate.terminal build/pictures/good/measurements/tales-* \
-		docs/pictures/terminal.svg 17
+		docs/pictures/terminal.svg 15
 	cp build/figures/context.svg docs/pictures/demo-context.svg
 	cp build/figures/layers.svg docs/pictures/demo-layers.svg
 	cp build/figures/accuracy-1-tales-long.svg docs/pictures/demo-accuracy.svg

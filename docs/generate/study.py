@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import textwrap
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,7 @@ _GROWTH = {
 }
 _EVENNESS = {"delta_ce_evenness": "delta_ce", "l0_evenness": "l0", "mse_evenness": "mse"}
 _MEANS = ("delta_ce", "l0")
+_OF_TASKS = ("accuracy_drop", "delta_ln_p", "norm_correlation_delta_ln_p")
 # The ranges in which a default run judges this release.
 RANGES_INSIDE = tuple(PositionRange(a, 2 * a - 1) for a in (1, 2, 4, 8, 16, 32, 64))
 RANGES_PAST = tuple(
@@ -109,16 +111,15 @@ def on_task(check: str, layer: int, task: str) -> Judged:
 
 def every_claim() -> list[tuple[str, str, list[Judged]]]:
     """Check, where it is asked, and a verdict for each layer."""
-    asked: list[tuple[str, str, Callable[[int], Judged]]] = []
-    for check in (*_MEANS, *_EVENNESS):
-        asked.append((check, f"positions {INSIDE}", lambda n, c=check: on_texts(c, n, INSIDE)))
-    for check in _GROWTH:
-        asked.append((check, f"positions {PAST}", lambda n, c=check: on_texts(c, n, PAST)))
-    asked.append(("usable_context", "the SAE", usable_context))
-    for task in TASKS:
-        for check in ("accuracy_drop", "delta_ln_p", "norm_correlation_delta_ln_p"):
-            asked.append((check, task, lambda n, c=check, t=task: on_task(c, n, t)))
-    return [(check, where, [make(n) for n in range(LAYERS)]) for check, where, make in asked]
+    texts = [(check, INSIDE) for check in (*_MEANS, *_EVENNESS)]
+    texts += [(check, PAST) for check in _GROWTH]
+    tasks = [(check, task) for task in TASKS for check in _OF_TASKS]
+    every = range(LAYERS)
+    return [
+        *((c, f"positions {at}", [on_texts(c, n, at) for n in every]) for c, at in texts),
+        ("usable_context", "the SAE", [usable_context(n) for n in every]),
+        *((check, task, [on_task(check, n, task) for n in every]) for check, task in tasks),
+    ]
 
 
 def _place(layer: int) -> Place:
@@ -238,6 +239,4 @@ def _unjudged() -> str:
 
 
 def _wrap(text: str) -> str:
-    import textwrap
-
     return textwrap.fill(text, 99, break_long_words=False, break_on_hyphens=False)

@@ -23,7 +23,7 @@ PICTURES = (
     ("page-400", 400, 900, "light", ""),
 )
 # Of other pages than the demo's: taken where they are named.
-OTHERS = (("fault-page", 1280, 330, "light", "#map-filters"),)
+OTHERS = (("fault-page", 1280, 400, "light", "#map-filters"),)
 
 
 def main(page: Path, folder: Path, only: str = "") -> None:

@@ -395,6 +395,29 @@ def test_nothing_collected_is_not_success(tmp_path):
         (["--sae-tokens=none"], "argument --sae-tokens: must be a whole number, not 'none'"),
         (["--sae-packing=zip"], "must be one of documents, concatenate, not 'zip'"),
         (["--sae-corpus=missing.txt"], "--sae-corpus 'missing.txt': there is no such file"),
+        (["--sae="], "argument --sae: must be a name or a path, not ''"),
+        (
+            ["--sae-accept=/proc/nowhere/known.toml"],
+            "--sae-accept /proc/nowhere/known.toml cannot be written (No such file or directory); "
+            "name another file",
+        ),
+        (
+            ["--sae-report=checks"],
+            "argument --sae-report: must be FORMAT=FILE, or FILE.html, not 'checks'",
+        ),
+        (
+            ["--sae-report=summary=checks"],
+            "checks cannot be written (Is a directory); name another file",
+        ),
+        (
+            ["--sae-baseline=/proc/nowhere/b.json", "--sae-baseline-update", "--sae-fixed"],
+            "--sae-baseline /proc/nowhere/b.json cannot be written (No such file or directory)",
+        ),
+        (
+            ["-p", "no:skipping"],
+            "-p no:skipping leaves no way to tell accepted and undecided cells from passed ones; "
+            "leave it out",
+        ),
     ],
 )
 def test_mistakes_end_with_exit_code_4_and_one_sentence(tmp_path, arguments, sentence):

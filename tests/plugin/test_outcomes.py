@@ -259,7 +259,8 @@ def test_an_accepted_failure_does_not_cover_what_is_undefined(tmp_path):
 def test_a_check_of_the_suite_that_the_limits_leave_out_is_refused(tmp_path):
     folder = stored.write_measurement(tmp_path)
     limits = tmp_path / "limits.toml"
-    limits.write_text('[checks.kl]\nmax = 1\nmargin = 0.1\nunit = "nats"\n', encoding="utf-8")
+    alone = 'extends = false\n[checks.kl]\nmax = 1\nmargin = 0.1\nunit = "nats"\n'
+    limits.write_text(alone, encoding="utf-8")
     arguments = (f"--sae-measurements={folder}", f"--sae-thresholds={limits}")
     run = run_gate(tmp_path, *arguments)
     assert run.exit_code == 4

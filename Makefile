@@ -12,7 +12,7 @@ WORKERS ?= 2
 # What the tests of a file share is made once; heavy files come first (tests/conftest.py).
 TESTS := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: gate check quick test exhaustive coverage simulations lint benchmark selftest pictures
+.PHONY: gate check quick test exhaustive coverage simulations lint benchmark selftest docs pages pictures
 
 gate: $(VENV)/.gate
 	$(BIN)/pytest checks/ $(ARGS)
@@ -56,11 +56,35 @@ selftest: $(VENV)/.gate
 		--sae-shift small_talk \
 		--retrained build/retrained/seed-3 build/retrained/seed-4 > docs/selftest.md
 
-# Rewrites the pictures in the docs, of the demo's page: look at what changed. Needs Chromium.
+# The docs as a site, in build/site. What MkDocs warns of is an error: a broken link, a page that is
+# in no menu. The variable leaves out an advertisement for its successor.
+docs: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# Rewrites what the docs take from docstrings, options and thresholds.toml, and redraws the study.
+pages: $(VENV)/.dev
+	$(BIN)/python -m docs.generate
+
+# Rewrites the pictures in the docs, of the demo and of a fault: look at what changed. Needs Chromium.
 pictures: $(VENV)/.dev
-	mkdir -p build
-	$(BIN)/pytest checks/ -q --sae-report build/report.html
+	rm -rf build/pictures
+	mkdir -p build/pictures
+	$(BIN)/pytest checks/ -q --sae-store build/pictures/good \
+		--sae-report build/report.html --sae-figures build/figures
 	$(BIN)/python -m tests.report.page.pictures build/report.html docs/pictures
+	$(BIN)/python -m docs.generate.terminal build/pictures/good/measurements/tales-* \
+		docs/pictures/terminal.svg 17
+	cp build/figures/context.svg docs/pictures/demo-context.svg
+	cp build/figures/layers.svg docs/pictures/demo-layers.svg
+	cp build/figures/accuracy-1-tales-long.svg docs/pictures/demo-accuracy.svg
+	cp -r sae_checks/demo/tales/saes build/pictures/broken
+	cp sae_checks/demo/tales/saes/blocks.1.hook_resid_pre/sae_weights.safetensors \
+		build/pictures/broken/blocks.2.hook_resid_pre/
+	-$(BIN)/pytest checks/ -q --sae build/pictures/broken --sae-ids 'blocks.[12].*' \
+		--sae-store build/pictures/bad --sae-report build/broken.html
+	$(BIN)/python -m docs.generate.terminal build/pictures/bad/measurements/broken-* \
+		docs/pictures/fault.svg 22
+	$(BIN)/python -m tests.report.page.pictures build/broken.html docs/pictures fault-page
 
 benchmark: $(VENV)/.dev
 	$(BIN)/pytest benchmarks/ -s $(ARGS)

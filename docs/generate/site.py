@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from os.path import normpath
 from pathlib import Path
 from typing import Any
 
@@ -35,20 +36,14 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
 
 
 def _seen_from_docs(text: str, path: str, config: Any) -> str:
-    """A page's text with links as they work in the site.
-
-    Args:
-        path: of the page in the repository; "" for one at its top.
-    """
+    """A page's text with links as they work in the site; `path`: in the repository, or ""."""
 
     def replaced(found: re.Match[str]) -> str:
         target = found[2]
         if "://" in target or target.startswith("mailto:"):
             return found[0]
-        place = ((_TOP / path).parent if path else _TOP) / target
-        place = Path(re.sub(r"[^/]+/\.\./", "", str(place)))
-        while "/../" in str(place):
-            place = Path(re.sub(r"[^/]+/\.\./", "", str(place), count=1))
+        home = (_TOP / path).parent if path else _TOP
+        place = Path(normpath(home / target))
         return f"{found[1]}{_link(place, target, path, config)}{found[3] or ''}{found[4]}"
 
     return _LINK.sub(replaced, text)

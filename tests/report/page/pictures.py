@@ -1,6 +1,6 @@
 """Pictures of a page for the docs: `make pictures` writes the demo's again.
 
-python -m tests.report.page.pictures report.html docs/pictures
+python -m tests.report.page.pictures report.html docs/pictures [NAME]
 """
 
 from __future__ import annotations
@@ -22,18 +22,22 @@ PICTURES = (
     ("page-cell", 1280, 900, "dark", CELL),
     ("page-400", 400, 900, "light", ""),
 )
+# Of other pages than the demo's: taken where they are named.
+OTHERS = (("fault-page", 1280, 330, "light", "#map-filters"),)
 
 
-def main(page: Path, folder: Path) -> None:
-    """Take the pictures of a page."""
+def main(page: Path, folder: Path, only: str = "") -> None:
+    """Take the pictures of a page, or the one of this name."""
     folder.mkdir(parents=True, exist_ok=True)
     with chromium() as browser:
-        for name, width, height, scheme, fragment in PICTURES:
+        wanted = [each for each in (*PICTURES, *OTHERS) if each[0] == only] or PICTURES
+        for name, width, height, scheme, fragment in wanted:
             browser.size(width, height)
             browser.scheme(scheme)
             browser.open(page.resolve(), fragment)
             if fragment.startswith("#figure"):
                 browser.draw_all()
+            if fragment.startswith(("#figure", "#map")):
                 browser.run("document.querySelector(arguments[0]).scrollIntoView()", fragment)
             take(browser, folder / f"{name}.png")
 
@@ -47,4 +51,4 @@ def take(browser: Browser, file: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])

@@ -7,6 +7,7 @@ nothing heavy is imported before a check is collected.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +18,9 @@ from sae_checks.errors import UserError
 from sae_checks.options import STRICT, Options
 from sae_checks.plugin import xdist
 from sae_checks.plugin.item import NEITHER, CheckFailedError, CheckItem
-from sae_checks.plugin.markdown import write_markdown
 from sae_checks.plugin.settings import add_options, flagged, parse_options
 from sae_checks.plugin.terminal import HIDING, Hiding, is_compact, screen_of, write_summary
+from sae_checks.plugin.writing import refuse_unwritable, write_files
 from sae_checks.wording import visible, visible_lines
 
 if TYPE_CHECKING:
@@ -98,7 +99,9 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
     ):  # a check file with a bug stops the run by itself
         return
     try:
-        _refuse_unknown_reports(gate_session)
+        _refuse_without_skipping(session.config)
+        if not (session.config.option.collectonly or xdist.is_worker(session.config)):
+            refuse_unwritable(gate_session.options)
         checks = _check_items(items)
         gate_session.prepare([(item.check, item.cell) for item in checks])
     except UserError as error:
@@ -141,9 +144,9 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     items = _check_items(session.items)
     if not items:
         return None
-    capture = session.config.pluginmanager.getplugin("capturemanager")
+    capture = session.config.pluginmanager.getplugin("capturemanager")  # None under -p no:capture
     try:
-        with capture.global_and_fixture_disabled():
+        with capture.global_and_fixture_disabled() if capture else nullcontext():
             wanted = [(item.check, item.cell) for item in items]
             if gate_session.options.plan:
                 gate_session.plan(wanted)
@@ -205,7 +208,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         junit=getattr(session.config.option, "xmlpath", None),
         invocation=tuple(map(str, session.config.invocation_params.args)),
     )
-    written, fails = _write(gate_session, result)
+    written, fails = write_files(gate_session, result)
     session.config.stash[_RESULT], session.config.stash[_WRITTEN] = result, written
     if exitstatus == pytest.ExitCode.TESTS_FAILED and _only_undecided(session, result):
         session.exitstatus = INSUFFICIENT_EVIDENCE
@@ -236,35 +239,17 @@ def _only_undecided(session: pytest.Session, result: RunResult) -> bool:
     return not session.shouldfail and session.testsfailed == levels.count("insufficient evidence")
 
 
-def _write(session: Session, result: RunResult) -> tuple[list[str], bool]:
-    """Write the files that were asked for: a line on each, and whether the run fails for one."""
-    from sae_checks.report.notes import accepting_line, baseline_line
-    from sae_checks.report.registry import report
+def _refuse_without_skipping(config: pytest.Config) -> None:
+    """Refuse to judge where pytest has nothing by which a test neither passes nor fails.
 
-    lines, file = [], session.options.accept
-    if file is not None:
-        file.write_text("\n".join(report("accepted-failures", result)), encoding="utf-8")
-        lines.append(accepting_line(result.outcomes, file))
-    for name, file in session.options.reports:
-        file.write_text("\n".join(report(name, result)) + "\n", encoding="utf-8")
-        lines.append(f"report {name} in {file}")
-    lines += write_markdown(session.options.markdown, result)
-    if session.options.figures is not None:
-        from sae_checks.report.figures.static import write_figures
-
-        count = len(write_figures(result, session.options.figures))
-        lines.append(f"{count} files of figures in {session.options.figures}")
-    writing = session.update_baseline()
-    if writing is None:
-        return lines, False
-    return [*lines, baseline_line(writing)], writing.fails
-
-
-def _refuse_unknown_reports(session: Session) -> None:
-    if session.options.reports:
-        from sae_checks.report.registry import refuse_unknown
-
-        refuse_unknown(name for name, _ in session.options.reports)
+    Raises:
+        UserError: says what to leave out.
+    """
+    if not config.pluginmanager.hasplugin("skipping"):
+        raise UserError(
+            "-p no:skipping leaves no way to tell accepted and undecided cells from passed ones; "
+            "leave it out"
+        )
 
 
 def _write_plan(config: pytest.Config, result: RunResult) -> None:

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
+def markdown_files(file: Path | None) -> list[Path]:
+    """Where it is wanted."""
+    step = os.environ.get(STEP_SUMMARY)
+    return [*([] if file is None else [file]), *([Path(step)] if step else [])]
+
+
 def write_markdown(file: Path | None, result: RunResult) -> list[str]:
     """Write it wherever it is wanted: a line on each place."""
     step = os.environ.get(STEP_SUMMARY)

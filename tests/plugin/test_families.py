@@ -118,8 +118,8 @@ OF_0_3_0 = (
             "undecided claim is no longer a pass: give each of them fail or pass",
         ),
         (
-            OF_0_3_0.replace('undecided = "pass"\n', ""),
-            "line 4: [checks.l0] lacks margin: every limit says, in its own unit, the smallest "
+            "extends = false\n" + OF_0_3_0.replace('undecided = "pass"\n', ""),
+            "line 5: [checks.l0] lacks margin: every limit says, in its own unit, the smallest "
             "excess over it that would matter; a cell passes when it is shown to lie within limit "
             "and margin",
         ),

@@ -259,7 +259,8 @@ def test_an_accepted_failure_does_not_cover_what_is_undefined(tmp_path):
 def test_a_check_of_the_suite_that_the_limits_leave_out_is_refused(tmp_path):
     folder = stored.write_measurement(tmp_path)
     limits = tmp_path / "limits.toml"
-    limits.write_text('[checks.kl]\nmax = 1\nmargin = 0.1\nunit = "nats"\n', encoding="utf-8")
+    alone = 'extends = false\n[checks.kl]\nmax = 1\nmargin = 0.1\nunit = "nats"\n'
+    limits.write_text(alone, encoding="utf-8")
     arguments = (f"--sae-measurements={folder}", f"--sae-thresholds={limits}")
     run = run_gate(tmp_path, *arguments)
     assert run.exit_code == 4
@@ -395,6 +396,29 @@ def test_nothing_collected_is_not_success(tmp_path):
         (["--sae-tokens=none"], "argument --sae-tokens: must be a whole number, not 'none'"),
         (["--sae-packing=zip"], "must be one of documents, concatenate, not 'zip'"),
         (["--sae-corpus=missing.txt"], "--sae-corpus 'missing.txt': there is no such file"),
+        (["--sae="], "argument --sae: must be a name or a path, not ''"),
+        (
+            ["--sae-accept=/proc/nowhere/known.toml"],
+            "--sae-accept /proc/nowhere/known.toml cannot be written (No such file or directory); "
+            "name another file",
+        ),
+        (
+            ["--sae-report=checks"],
+            "argument --sae-report: must be FORMAT=FILE, or FILE.html, not 'checks'",
+        ),
+        (
+            ["--sae-report=summary=checks"],
+            "checks cannot be written (Is a directory); name another file",
+        ),
+        (
+            ["--sae-baseline=/proc/nowhere/b.json", "--sae-baseline-update", "--sae-fixed"],
+            "--sae-baseline /proc/nowhere/b.json cannot be written (No such file or directory)",
+        ),
+        (
+            ["-p", "no:skipping"],
+            "-p no:skipping leaves no way to tell accepted and undecided cells from passed ones; "
+            "leave it out",
+        ),
     ],
 )
 def test_mistakes_end_with_exit_code_4_and_one_sentence(tmp_path, arguments, sentence):

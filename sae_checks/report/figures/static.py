@@ -80,7 +80,8 @@ def _save(figure: Figure, choice: str, files: Iterable[Path]) -> None:
             axes = drawing.add_subplot(rows, columns, index + 1)
             _draw(axes, panel, figure.data, choice)
         _legend(drawing)
-        drawing.canvas.draw()
+        for _ in range(2):  # labels find their place at the first drawing, panels at the second
+            drawing.draw_without_rendering()
         drawing.set_layout_engine("none")  # laid out once, saved twice
         for path in files:
             drawing.savefig(path, dpi=150, metadata=_METADATA[path.suffix[1:]])

@@ -83,7 +83,7 @@ pictures: $(VENV)/.dev
 	-$(BIN)/pytest checks/ -q --sae build/pictures/broken --sae-ids 'blocks.[12].*' \
 		--sae-store build/pictures/bad --sae-report build/broken.html
 	$(BIN)/python -m docs.generate.terminal build/pictures/bad/measurements/broken-* \
-		docs/pictures/fault.svg 22
+		docs/pictures/fault.svg 11
 	$(BIN)/python -m tests.report.page.pictures build/broken.html docs/pictures fault-page
 
 benchmark: $(VENV)/.dev

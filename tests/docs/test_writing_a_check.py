@@ -86,7 +86,7 @@ def test_its_claim_decides_and_its_ranges_say_where(tmp_path):
 @pytest.mark.parametrize(
     ("function", "outcome", "told"),
     [
-        ("undefined", "failed", "undefined: why"),
+        ("undefined", "failed", ": why"),
         ("inapplicable", "skipped", "not applicable: why"),
     ],
 )

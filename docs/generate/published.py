@@ -1,8 +1,8 @@
 """What the study published of gpt2-small-res-jb: means over ranges of positions, and over items.
 
 Source: the tables that belong to Anders & Bloom (2024), *Examining Language Model Performance with
-Reconstructed Activations using Sparse Autoencoders*: 100 texts of OpenWebText at each position,
-1,000 items of LAMBADA and of CBT's common nouns. Position 0 is BOS, as everywhere here (the study
+Reconstructed Activations using Sparse Autoencoders*: 100 texts at each position, 1,000
+items of LAMBADA and of CBT's common nouns. Position 0 is BOS, as everywhere here (the study
 counts from 1). docs/study holds them as CSV, averaged over ranges of positions.
 """
 
@@ -19,7 +19,6 @@ from sae_checks.records import PositionRange
 FOLDER = Path(__file__).resolve().parent.parent / "study"
 RELEASE, TRAINING, CONTEXT, LAYERS = "gpt2-small-res-jb", 128, 1024, 12
 INSIDE, PAST = PositionRange(1, TRAINING - 1), PositionRange(TRAINING, CONTEXT - 2)
-# Layers 0 to 2 have one answer more or less than the others' items at most; all share these items.
 TASKS = {"lambada": "LAMBADA", "cbt_cn": "CBT, common nouns"}
 
 

@@ -57,6 +57,7 @@ OF_TABLES = (
 )
 OF_REPORTS = (
     *("session.heaviest", "session.result"),
+    "resolve.model_order",  # in which order rows stand
     *("records", "judge", "errors", "wording", "report", *OF_TABLES),
 )
 # The names that an author of checks needs: `sae_checks` itself looks them up where they are.

@@ -156,6 +156,23 @@ def test_every_failure_is_in_one_group():
     assert sorted(grouped) == sorted(id(o) for o in run.outcomes if o.outcome == "failed")
 
 
+@pytest.mark.parametrize(
+    ("broken", "cause"),
+    [
+        # Of a neighbouring layer's weights: its reconstructions still serve the model.
+        ({"explained_variance": -1.4, "best_scale": 0.33, "delta_ce": 0.8}, "not an SAE of these"),
+        ({"explained_variance": 0.1, "ce_recovered": 0.2, "mse_growth": 9}, "not an SAE of these"),
+        ({"best_scale": 0.33, "l2_ratio": 0.5}, "reconstructions are too long"),
+        ({"l2_ratio": 0.5, "rescaling_gain": 0.2}, "reconstructions are too short"),
+        ({"decoder_scale": 0.9, "best_scale": 0.9}, "the decoder is scaled"),
+    ],
+)
+def test_one_cause_explains_what_it_makes_fail_together(broken, cause):
+    run = release_result(2, broken={(check, 0): value for check, value in broken.items()})
+    (group,) = failure_groups(run)
+    assert group.name.startswith(cause)
+
+
 def test_what_no_cause_explains_stands_under_its_check():
     @check(cells="in_context", needs=("l0",), unit="features", max=5, margin=1, topic="mine")
     def check_mine(cell):

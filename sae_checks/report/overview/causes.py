@@ -73,12 +73,28 @@ def _longer_than_trained(outcome: Outcome, longest: dict[str, int]) -> bool:
 
 
 def _wrong_place(failed: Failed) -> Collection[Outcome]:
-    """Reconstruction and loss are both far off, in context: it is not this activation's SAE."""
-    lossy = [o for o in failed.of_checks("explained_variance") if _value(o) < 0.2]
+    """In context reconstructions are worse than the mean activation, or nearly, and cost the loss.
+
+    Then nothing else that fails needs a cause of its own. The loss alone may hide it: what the SAE
+    of a neighbouring layer makes of an activation can still serve the model.
+    """
+    explained = [_value(o) for o in failed.of_checks("explained_variance")]
     costly = [o for o in failed.of_checks("ce_recovered", "kl_recovered") if _value(o) < 0.5]
-    if not lossy or not costly:
-        return ()
-    return failed.of_topics("loss in context", "reconstruction", "sparsity", "task answers")
+    if min(explained, default=1.0) < 0 or (costly and min(explained, default=1.0) < 0.2):
+        return [o for o in failed.outcomes if o.check.compared is None]
+    return ()
+
+
+def _scaled(failed: Failed) -> Collection[Outcome]:
+    """Whatever the length of reconstructions, where the decoder's own scale is off."""
+    scaled = failed.of_checks("decoder_scale")
+    return [*scaled, *failed.of_checks(*_SHRINKAGE)] if scaled else ()
+
+
+def _too_long(failed: Failed) -> Collection[Outcome]:
+    """Where the best rescaling makes reconstructions shorter."""
+    scales = [_value(o) for o in failed.of_checks("best_scale", "shrinkage")]
+    return failed.of_checks(*_SHRINKAGE) if min(scales, default=1.0) < 1 else ()
 
 
 def _value(outcome: Outcome) -> float:
@@ -125,6 +141,20 @@ CAUSES = (
         "answers stand at positions that the SAE never saw",
         "gate tasks whose prompts fit (--sae-task), or train on longer texts",
         _long_prompts,
+    ),
+    Cause(
+        "the decoder is scaled",
+        "a norm or a scale of activations was folded in twice or not at all, or the weights were "
+        "converted for other activations",
+        "multiply the decoder by decoder_scale and see what is left; compare folding and "
+        "normalize_activations with the training run",
+        _scaled,
+    ),
+    Cause(
+        "reconstructions are too long",
+        "a scale of activations is applied twice, or more features are active than in training",
+        "compare normalize_activations, threshold and k with the training run",
+        _too_long,
     ),
     Cause(
         "reconstructions are too short",

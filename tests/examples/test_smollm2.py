@@ -33,7 +33,7 @@ CONTEXT = 160  # tokens: some past the SAEs' training context of 128
 # Of 4 texts, where ablation may cost nothing; and no SAE is at the first layer.
 NOT_APPLICABLE = ("ce_recovered", "kl_recovered", "position_share", "mean_position_share")
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.exhaustive]  # it trains four dictionaries
 
 
 def run(*command: str | Path) -> subprocess.CompletedProcess[str]:

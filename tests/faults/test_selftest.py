@@ -51,7 +51,8 @@ def test_a_fault_that_does_not_exist(tmp_path):
     done = selftest(tmp_path, "--faults", "gremlins")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(
-        "sae-checks: --faults 'gremlins' matches no fault; there are decoder scaled, decoder rows permuted, "
+        "sae-checks: --faults 'gremlins' matches no fault; there are decoder scaled, decoder rows "
+        "permuted, "
     )
 
 

@@ -9,14 +9,15 @@ list of failures, ends of long lines. Measurements are stored, so that a second 
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
 README = Path(__file__).with_name("README.md")
 TOP = Path(__file__).resolve().parents[2]
-_BLOCK = re.compile(r"```console\n(\$ (?:.*\\\n)*.*\n)(.*?)```\n", re.DOTALL)
+_BLOCK = re.compile(r"```console\n(\$ (?:.*\\\n)*.*\n)((?:(?!```).*\n)*)```\n")
 # pytest's list of failures, which the summary has just told.
-_LISTED = re.compile(r"^(?:FAILED|ERROR|XFAIL|and [\d,]+ tests more).*\n", re.MULTILINE)
+_LISTED = re.compile(r"^(?:(?:FAILED|ERROR|XFAIL) |and [\d,]+ tests more).*\n", re.MULTILINE)
 WIDTH = 100
 _SAYS = "sae-checks: "
 
@@ -54,7 +55,9 @@ def _short(line: str) -> str:
 def _run_anew(block: re.Match[str]) -> str:
     command = _on_one_line(block[1])
     print(command, flush=True)
-    done = subprocess.run(command, shell=True, cwd=TOP, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        shlex.split(command), cwd=TOP, capture_output=True, text=True, check=False
+    )
     return f"```console\n{block[1]}{quoted(done.stdout)}```\n"
 
 

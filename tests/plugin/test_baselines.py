@@ -141,9 +141,9 @@ def test_an_sae_without_counterpart_or_measurement_fails(tmp_path, baseline):
     assert {case.properties["verdict"] for case in failed} == {"undefined"}
     assert len(run.cases) == len(failed) * 3 / 2
     message = run.named(f"check_regression[delta_ce-{LAYER_1}-2:3]").message
-    assert "undefined: of the candidate: no weights" in message
+    assert "positions 2 to 3: of the candidate: no weights" in message
     message = run.named(f"check_regression[delta_ce-{LAYER_2}-2:3]").message
-    assert "undefined: the baseline has no such cell, so that nothing can be com" in message
+    assert "positions 2 to 3: the baseline has no such cell, so that nothing" in message
 
 
 def test_an_sae_that_only_the_baseline_has_fails(tmp_path, baseline):
@@ -157,7 +157,8 @@ def test_an_sae_that_only_the_baseline_has_fails(tmp_path, baseline):
     }
     assert all(LAYER_1 in name for name in failed)
     message = run.named(f"check_regression[missing-delta_ce-{LAYER_1}-2:3]").message
-    assert f"regression of delta_ce of {LAYER_1} 2:3: undefined: the candidate has no " in message
+    told = f"regression of delta_ce undefined at {LAYER_1} 2:3: the candidate has no such cell"
+    assert told in message
 
 
 def test_a_baseline_measured_otherwise_is_refused_naming_the_keys(tmp_path, baseline):

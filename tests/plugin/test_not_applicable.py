@@ -57,7 +57,7 @@ def test_a_broken_sae_is_broken_where_ablation_costs_nothing_too(tmp_path):
         f"check_ce_recovered[{LAYER_1}-{positions}]" for positions in ("1:15", "4:7")
     }
     for case in run.with_outcome("failed"):
-        assert "undefined: ce_sae is not finite on 1 token of 1 text" in case.message
+        assert "ce_sae is not finite on 1 token of 1 text" in case.message
         assert case.properties["verdict"] == "undefined"
     assert len(run.with_outcome("skipped")) == 3
 

@@ -15,7 +15,8 @@ def header_lines(facts: RunFacts) -> list[str]:
 
 def short_header_lines(facts: RunFacts) -> list[str]:
     """Three lines: the release, on what it is gated, with which limits; and what is unusual."""
-    unusual = [*_undeclared(facts), *baseline_lines(facts), *facts.notes, *_second_corpus(facts)]
+    unusual = [*_undeclared(facts), *baseline_lines(facts), *facts.notes, *_changed(facts)]
+    unusual += _second_corpus(facts)
     if facts.stored is not None:
         measured = f"judging stored measurements of {facts.stored[0]}"
         data, kept = measured, ""
@@ -31,7 +32,7 @@ def _data(facts: RunFacts) -> str:
     if facts.tasks:
         scored = ", whole answers" if facts.whole_answers else ""
         line += f", {counted(facts.items, 'item')} of {', '.join(facts.tasks)}{scored}"
-    return f"{line}; seed {facts.seed}"
+    return f"{line}; seed {facts.seed}" + (f"; on {facts.device}" if facts.device else "")
 
 
 def _second_corpus(facts: RunFacts) -> list[str]:

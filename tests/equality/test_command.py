@@ -187,6 +187,7 @@ def test_unknown_runs(capsys, runs, told):
     assert f"argument --runs: {told}" in capsys.readouterr().err
 
 
+@pytest.mark.exhaustive  # in minutes, not seconds
 def test_this_checkout_equals_itself(tmp_path):
     """In a process: each side measures the demo, on few texts and items."""
     command = [sys.executable, "-m", "tests.equality", str(CHECKOUT), str(CHECKOUT)]

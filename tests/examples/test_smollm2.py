@@ -43,7 +43,7 @@ NOT_APPLICABLE = (
     "logit_difference_kept",
 )
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.exhaustive]  # it trains four dictionaries
 
 
 def run(*command: str | Path) -> subprocess.CompletedProcess[str]:

@@ -41,6 +41,7 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> Trials:
         return Trials(Injection(options, ConsoleProgress(quiet=True)))
 
 
+@pytest.mark.exhaustive  # in minutes, not seconds
 @pytest.mark.parametrize("name", FAILS)
 def test_it_fails_the_checks_that_it_is_there_for(trials: Trials, name: str):
     fault = next(each for each in OF_CHECKS if each.name == name)

@@ -31,6 +31,7 @@ def selftest(tmp_path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.exhaustive  # in minutes, not seconds
 @pytest.mark.timeout(600)
 def test_planted_faults_are_found_where_they_are(tmp_path):
     done = selftest(tmp_path, *SMALL, "--faults", "k of TopK*,training*", "--seeds", "1")
@@ -50,7 +51,8 @@ def test_a_fault_that_does_not_exist(tmp_path):
     done = selftest(tmp_path, "--faults", "gremlins")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(
-        "--faults 'gremlins' matches no fault; there are decoder scaled, decoder rows permuted, "
+        "sae-checks: --faults 'gremlins' matches no fault; there are decoder scaled, decoder rows "
+        "permuted, "
     )
 
 

@@ -73,6 +73,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return folders
 
 
+@pytest.mark.exhaustive  # in minutes, not seconds
 @pytest.mark.timeout(280)
 def test_two_hundred_saes_take_no_more_memory_than_twenty(tmp_path: Path, made: list[Path]):
     """All of them together are 800 MiB; few stay loaded (`KEPT_BYTES`), in either run."""

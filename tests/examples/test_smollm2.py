@@ -30,8 +30,8 @@ TRANSCODER = "blocks.13.mlp_transcoder"
 BLOCKS = 14
 CONTEXT = 160  # tokens: some past the SAEs' training context of 128
 
-# Of 4 texts, where ablation and splicing may cost nothing; no SAE is at the first layer; a model cut
-# short may answer nothing right.
+# Of 4 texts, where ablation and splicing may cost nothing; no SAE is at the first layer; a model
+# cut short may answer nothing right.
 NOT_APPLICABLE = (
     "ce_recovered",
     "kl_recovered",

@@ -30,8 +30,18 @@ TRANSCODER = "blocks.13.mlp_transcoder"
 BLOCKS = 14
 CONTEXT = 160  # tokens: some past the SAEs' training context of 128
 
-# Of 4 texts, where ablation may cost nothing; and no SAE is at the first layer.
-NOT_APPLICABLE = ("ce_recovered", "kl_recovered", "position_share", "mean_position_share")
+# Of 4 texts, where ablation and splicing may cost nothing; no SAE is at the first layer; a model
+# cut short may answer nothing right.
+NOT_APPLICABLE = (
+    "ce_recovered",
+    "kl_recovered",
+    "position_share",
+    "mean_position_share",
+    "stack_superadditivity",
+    "accuracy_drop",
+    "candidate_accuracy_drop",
+    "logit_difference_kept",
+)
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.exhaustive]  # it trains four dictionaries
 
@@ -122,7 +132,7 @@ def test_every_cell_is_judged(gated) -> None:
 
 def test_saes_of_a_few_steps_do_not_come_through(gated) -> None:
     assert gated.with_outcome("failed")
-    assert gated.exit_code == 1
+    assert gated.exit_code in (1, 6)  # 6: of 4 texts, all that fails may be insufficient evidence
 
 
 def test_bos_is_in_no_figure(gated) -> None:

@@ -210,7 +210,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     )
     written, fails = write_files(gate_session, result)
     session.config.stash[_RESULT], session.config.stash[_WRITTEN] = result, written
-    if exitstatus == pytest.ExitCode.TESTS_FAILED and _only_undecided(session, result):
+    undecided = exitstatus == pytest.ExitCode.TESTS_FAILED and _only_undecided(session, result)
+    if undecided and not fails:
         session.exitstatus = INSUFFICIENT_EVIDENCE
     if exitstatus != pytest.ExitCode.OK:
         return

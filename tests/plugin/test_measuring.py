@@ -53,7 +53,7 @@ def test_a_folder_is_measured_once_and_again_only_where_its_weights_change(
 ):
     first = gate(tmp_path, release, store)
     assert measured(first) == ["sae-checks: measuring 5 SAEs on at most 16 texts"]
-    assert first.exit_code in (0, 1)
+    assert first.exit_code in (0, 1, 6)
     assert {case.outcome for case in first.cases} <= {"passed", "failed", "skipped"}
 
     again = gate(tmp_path, release, store)

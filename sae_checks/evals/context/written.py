@@ -77,6 +77,7 @@ class WrittenRecorder:
         )
         rest = (0, x.shape[1] - self._inside)
         return {
-            name: torch.nn.functional.pad(values, rest, value=torch.nan)
+            # As tables keep them, so that what is read again is judged alike.
+            name: torch.nn.functional.pad(values.float(), rest, value=torch.nan)
             for name, values in zip(WRITTEN, figures, strict=True)
         }

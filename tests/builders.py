@@ -148,7 +148,8 @@ class IdentitySae:
     """Features and reconstruction are the activation itself."""
 
     dtype = torch.float32
-    cfg = SimpleNamespace(architecture=lambda: "identity")
+    cfg = SimpleNamespace(architecture=lambda: "identity", normalize_activations="none")
+    W_dec = torch.eye(D_MODEL)
 
     def encode(self, x: Tensor) -> Tensor:
         return x

@@ -13,6 +13,7 @@ from sae_checks.cli.report import judged
 from sae_checks.errors import UserError
 from sae_checks.options import Stage
 from sae_checks.session.result import Outcome, RunResult
+from sae_checks.wording import visible
 
 HELP = "put several stored releases side by side: the worst figure of each check"
 EPILOG = """\
@@ -49,7 +50,7 @@ def run(given: Mapping[str, Any], command: str) -> int:
         raise UserError(f"compare needs two folders or more, not {folders[0]} alone")
     results = [judged({**values, "ids": None, "folder": str(folder)}) for folder in folders]
     for line in comparison_lines(results):
-        print(line)
+        print(visible(line))
     return 0
 
 

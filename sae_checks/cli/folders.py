@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sae_checks.cli.suggestion import did_you_mean
 from sae_checks.errors import UserError
+from sae_checks.wording import visible_lines
 
 _MANIFEST = "manifest.json"
 
@@ -45,7 +46,7 @@ def written(text: str, file: Path | None) -> None:
         UserError: the file cannot be written.
     """
     if file is None:
-        print(text)
+        print(visible_lines(text))
         return
     try:
         file.write_text(f"{text}\n", encoding="utf-8")

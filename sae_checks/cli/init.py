@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Mapping
 from importlib.metadata import version
 from importlib.resources import files
@@ -62,8 +63,8 @@ def run(given: Mapping[str, Any], command: str) -> int:
         _write(folder / name, text)
         print(f"written: {name}")
     print(
-        f"gate with them: sae-checks gate {given['release']} check_mine.py "
-        "--sae-thresholds thresholds.toml"
+        f"gate with them: sae-checks gate {shlex.quote(given['release'])} "
+        "check_mine.py --sae-thresholds thresholds.toml"
     )
     return 0
 
@@ -85,7 +86,7 @@ def starter_files(release: str, ci: str) -> dict[str, str]:
     }
     if ci in _CI:
         text = _template(f"{ci}.yml")
-        text = text.replace("RELEASE", release).replace("VERSION", version("sae-checks"))
+        text = text.replace("VERSION", version("sae-checks")).replace("RELEASE", release)
         made[_CI[ci]] = text
     return made
 

@@ -63,6 +63,8 @@ def shipped_overrides(table: TomlTable, shipped: TomlTable) -> Iterator[TomlTabl
         lost = gone & each.values.keys()
         if lost & {*_ENDS, "report_only"}:  # its reason is that of numbers that no longer count
             values.pop("reason", None)
+        if lost & {*_ENDS} and not values.keys() & {*_ENDS}:
+            values.pop("margin", None)  # it was of the numbers that no longer count
         yield replace(each, values=values)
 
 

@@ -236,6 +236,14 @@ def _refuse_not_working(loaded: LoadedSae) -> None:
         with ignored_warnings(), torch.inference_mode():
             loaded.reconstruct(token)
     except Exception as error:  # sae_lens's own code on what its files say: not a bug of the gate
+        if isinstance(error, AttributeError | NameError):
+            raise
+        if is_out_of_memory(error):
+            raise SaeError(
+                f"SAE {ref.sae_id!r} does not fit into the memory of {sae.device} "
+                f"({_reason(error).rstrip('.')}); free some of it, or choose another --sae-device "
+                "or a smaller --sae-dtype"
+            ) from error
         raise SaeError(
             f"SAE {ref.sae_id!r} cannot encode an activation of width {ref.d_in:,}: "
             f"{_reason(error)}; its cfg.json does not go with its weights, save it again"

@@ -118,6 +118,8 @@ class Work:
         What else is observed with the same SAEs spliced in is measured all the same.
         """
         for intervention, growing in self.growing.items():
+            if intervention not in self.missing:
+                continue  # what is stored whole stays, whatever can be measured now
             self.growing[intervention] = [
                 one for one in growing if one.ref.observed is None or one.ref.observed in saes
             ]

@@ -6,6 +6,8 @@ nothing heavy is imported before a check is collected.
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Generator, Iterable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -206,18 +208,22 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     result = replace(
         gate_session.result(),
         junit=getattr(session.config.option, "xmlpath", None),
-        invocation=tuple(map(str, session.config.invocation_params.args)),
+        invocation=(
+            *shlex.split(os.environ.get("PYTEST_ADDOPTS", "")),
+            *map(str, session.config.invocation_params.args),
+        ),
     )
     written, fails = write_files(gate_session, result)
     session.config.stash[_RESULT], session.config.stash[_WRITTEN] = result, written
     undecided = exitstatus == pytest.ExitCode.TESTS_FAILED and _only_undecided(session, result)
-    if undecided and not fails:
+    stale = bool(result.stale) and result.thresholds.gate.known_failures_strict
+    if undecided and not fails and not stale:
         session.exitstatus = INSUFFICIENT_EVIDENCE
     if exitstatus != pytest.ExitCode.OK:
         return
     if fails:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-    if result.stale and result.thresholds.gate.known_failures_strict:
+    if stale:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if session.config.option.verbose < 0:  # there is no summary to tell them
             from sae_checks.report.notes import stale_line
@@ -237,7 +243,10 @@ def _only_undecided(session: pytest.Session, result: RunResult) -> bool:
     from sae_checks.report.overview.levels import level
 
     levels = [level(outcome) for outcome in result.outcomes]
-    return not session.shouldfail and session.testsfailed == levels.count("insufficient evidence")
+    # Outcomes of tests that other plugins run again count each time: none may be worse.
+    worse = {"failed", "not measurable"} & set(levels)
+    undecided = levels.count("insufficient evidence")
+    return not session.shouldfail and not worse and session.testsfailed == undecided
 
 
 def _refuse_without_skipping(config: pytest.Config) -> None:

@@ -15,7 +15,7 @@ def header_lines(facts: RunFacts) -> list[str]:
 
 def short_header_lines(facts: RunFacts) -> list[str]:
     """Three lines: the release, on what it is gated, with which limits; and what is unusual."""
-    unusual = [*_undeclared(facts), *baseline_lines(facts), *facts.notes, *_changed(facts)]
+    unusual = [*_undeclared(facts), *baseline_lines(facts), *facts.notes, *changed_lines(facts)]
     unusual += _second_corpus(facts)
     if facts.stored is not None:
         measured = f"judging stored measurements of {facts.stored[0]}"
@@ -54,7 +54,7 @@ def _release(facts: RunFacts) -> str:
 
 def _rest(facts: RunFacts) -> list[str]:
     lines = [*_undeclared(facts), *baseline_lines(facts), *facts.notes]
-    lines += _changed(facts)
+    lines += changed_lines(facts)
     if facts.stored is not None:
         folder, manifest = facts.stored
         drawn = "".join(f": {line}" for line in text_lines(manifest))
@@ -82,7 +82,7 @@ def _rest(facts: RunFacts) -> list[str]:
     return lines
 
 
-def _changed(facts: RunFacts) -> list[str]:
+def changed_lines(facts: RunFacts) -> list[str]:
     """Which of the shipped limits the run's file changes."""
     changes = facts.changes
     if changes is None:

@@ -141,6 +141,13 @@ def _find_folder(name: str, folder: Path) -> Listing:
             f"folder {folder} holds no SAE: an SAE saved by sae_lens is a {_CONFIG} beside a "
             f"{_WEIGHTS}, and {found} is all that was found in it"
         )
+    for path in folder.rglob("*"):
+        dangling = path.name in (_CONFIG, _WEIGHTS) and not path.exists()
+        if path.is_symlink() and (dangling or (path.is_dir() and any(path.rglob(_CONFIG)))):
+            raise ReleaseError(
+                f"{path} is a link that is not followed, so that an SAE of the release would not "
+                "be gated; put the files there, or take it out"
+            )
     for place in sorted(configs ^ weights):
         there, missing = (_CONFIG, _WEIGHTS) if place in configs else (_WEIGHTS, _CONFIG)
         raise ReleaseError(

@@ -115,7 +115,8 @@ class Gate:
     @property
     def judged_part(self) -> frozenset[str] | None:
         """The interventions that are stored, where only some of the SAEs measured are judged."""
-        if self.stored is None or not self.options.ids:
+        whole = len(self.release.saes) == self.release.size
+        if self.stored is None or not self.options.ids or whole:
             return None
         return frozenset(key.intervention for key in self.stored.tables)
 

@@ -20,7 +20,7 @@ def test_what_is_written(tmp_path: Path, capsys):
         "written: thresholds.toml",
         "written: check_mine.py",
         f"written: {GITHUB}",
-        "gate with them: sae-checks gate my saes check_mine.py --sae-thresholds thresholds.toml",
+        "gate with them: sae-checks gate 'my saes' check_mine.py --sae-thresholds thresholds.toml",
     ]
     workflow = (tmp_path / GITHUB).read_text(encoding="utf-8")
     assert "gate 'my saes' check_mine.py" in workflow
@@ -60,10 +60,16 @@ def test_a_name_that_a_shell_would_read_otherwise(tmp_path, capsys, name):
 def test_the_demo_is_gated_with_what_is_written(tmp_path: Path):
     """A real run: the limits that it changes are named, and the check of one's own is asked."""
     assert main(["init", str(tmp_path), "--ci", "none"]) == 0
+    limits = tmp_path / "thresholds.toml"
+    text = limits.read_text(encoding="utf-8")
+    # As written it changes nothing: its examples are comments.
+    assert all(line.startswith("#") for line in text.splitlines() if line)
+    example = r"(?m)^# (?=\[+checks|min =|max =|report_only =|layer =|reason = .the first)"
+    limits.write_text(re.sub(example, "", text), encoding="utf-8")
     run = run_gate(
         tmp_path,
         str(tmp_path / "check_mine.py"),
-        f"--sae-thresholds={tmp_path / 'thresholds.toml'}",
+        f"--sae-thresholds={limits}",
         f"--sae-store={tmp_path / 'store'}",
         "--sae-ids=blocks.1.*",
         "--sae-task=none",
@@ -73,7 +79,7 @@ def test_the_demo_is_gated_with_what_is_written(tmp_path: Path):
     assert run.exit_code == 0, run.output
     changed = "changes of the shipped limits: explained_variance, declared_l0, l0"
     assert changed in " ".join(run.output.split())
-    limits = {case.properties["metric"]: case.properties["limit"] for case in run.cases}
-    assert limits["strength"] == "<= 50"
-    assert limits["explained_variance"] == ">= 0.75"
-    assert limits["declared_l0"] == ""
+    held = {case.properties["metric"]: case.properties["limit"] for case in run.cases}
+    assert held["strength"] == "<= 50"
+    assert held["explained_variance"] == ">= 0.75"
+    assert held["declared_l0"] == ""

@@ -10,7 +10,7 @@ import torch
 
 from sae_checks.evals.context.columns import context_plan
 from sae_checks.evals.context.measuring import ContextMeasurer, measure_texts
-from sae_checks.evals.context.table import POSITION_SUMS
+from sae_checks.evals.context.table import POSITION_SUMS, WRITTEN
 from sae_checks.load.sae import LoadedSae
 from sae_checks.load.sites import SITES
 from sae_checks.measure.engine import listen
@@ -32,6 +32,7 @@ from tests.builders import (
 )
 from tests.measuring import LOSS_COLUMNS, TEXT_COLUMNS, bind
 
+TRAINED = sae_ref("blocks.0.hook_resid_pre").training_context
 EVERYTHING = context_plan(frozenset({*TEXT_COLUMNS, POSITION_SUMS}))
 HOOK_POINTS = (
     "blocks.0.hook_resid_pre",
@@ -148,6 +149,8 @@ def test_where_nothing_is_measured():
         undefined[:, 0] = True
         if name in LOSS_COLUMNS:
             undefined[:, -1] = True
+        if name in WRITTEN:
+            undefined[:, TRAINED:] = True
         np.testing.assert_array_equal(np.isnan(column), undefined, err_msg=name)
 
 
@@ -159,9 +162,10 @@ def test_position_0_is_not_measured_even_where_no_bos_stands():
         special=np.zeros_like(texts.special),
     )
     table = measured([loaded_sae("blocks.1.hook_resid_pre")], texts)["blocks.1.hook_resid_pre"]
-    for column in table.columns.values():
+    for name, column in table.columns.items():
         assert np.isnan(column[:, 0]).all()
-        assert not np.isnan(column[:, 1:-1]).any()
+        inside = TRAINED if name in WRITTEN else -1
+        assert not np.isnan(column[:, 1:inside]).any()
     assert table.position_sums.ordinary_counts[0] == 0
 
 

@@ -61,7 +61,9 @@ def test_a_folder_is_measured_once_and_again_only_where_its_weights_change(
     assert [c.properties for c in again.cases] == [c.properties for c in first.cases]
 
     limits = tmp_path / "limits.toml"
-    limits.write_text('[checks.l0]\nmax = 0.5\nmargin = 0.1\nunit = "features"\n', encoding="utf-8")
+    limits.write_text(
+        '[checks.l0]\nmin = 0.1\nmax = 0.5\nmargin = 0.1\nunit = "features"\n', encoding="utf-8"
+    )
     stricter = gate(tmp_path, release, store, f"--sae-thresholds={limits}", "-k", "check_l0[")
     assert measured(stricter) == []
     assert stricter.exit_code == 1

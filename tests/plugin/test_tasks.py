@@ -69,7 +69,7 @@ def gate(tmp_path: Path, store: Path, *arguments: str, **options: Path) -> GateR
 
 
 def test_the_demos_tasks_are_run_unasked(first, store):
-    assert first.exit_code in (0, 1)
+    assert first.exit_code in (0, 1, 6)
     assert not first.with_outcome("error")
     assert (
         "sae-checks: tasks tales, tales_long: 40 items of each at most, its first token scored\n"

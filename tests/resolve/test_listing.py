@@ -60,6 +60,17 @@ def test_half_an_sae_beside_whole_ones_is_not_passed_over(tmp_path: Path, missin
     )
 
 
+def test_an_sae_behind_a_link_is_not_passed_over(tmp_path: Path):
+    write_sae(tmp_path / "mine" / "a")
+    elsewhere = write_sae(tmp_path / "elsewhere")
+    (tmp_path / "mine" / "b").symlink_to(elsewhere)
+    told = (
+        f"{tmp_path}/mine/b is a link that is not followed, so that an SAE of the release would "
+        "not be gated; put the files there, or take it out"
+    )
+    assert refusal(lambda: find(str(tmp_path / "mine"))) == told
+
+
 @pytest.mark.parametrize("name", ["cfg.json", "sae_weights.safetensors"])
 def test_a_pipe_is_not_waited_for(tmp_path: Path, name: str):
     folder = write_sae(tmp_path / "mine")

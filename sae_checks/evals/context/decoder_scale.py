@@ -60,6 +60,9 @@ class DecoderScaled:
         error, varying = r - strength * p, t - strength * q
         whole = float(varying.sum())
         if whole <= _ROUNDING * float(t.sum()):
+            if whole < 0 or not float(t.sum()):  # a fault of the SAE's, and no ground to pass it
+                reason = "what features write does not grow with their strength"
+                return undefined(reason, measured.texts, measured.total)
             reason = "active features are all of one strength"
             return inapplicable(reason, measured.texts, measured.total)
         excess = float(error.sum()) / whole

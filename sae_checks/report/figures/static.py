@@ -7,6 +7,7 @@ matplotlib needs none, so that files can be made wherever the gate runs.
 from __future__ import annotations
 
 import colorsys
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 from sae_checks.report.figures.figure import Axis, Column, Data, Figure, Mark, Panel, Trace
 from sae_checks.report.figures.registry import figures_of
 from sae_checks.session.result import RunResult
+from sae_checks.wording import visible_lines
 
 _DASHES = ("-", "--", ":", "-.", (0, (8, 3)))
 _MARKERS = ("o", "s", "D", "^", "P", "X")
@@ -63,6 +65,7 @@ def write(figures: Iterable[Figure], folder: Path) -> list[Path]:
 def _save(figure: Figure, choice: str, files: Iterable[Path]) -> None:
     import matplotlib
     from matplotlib.figure import Figure as Drawing
+    from matplotlib.text import Text
 
     settings = {
         "svg.hashsalt": "sae-checks",  # the same ids in the same drawing
@@ -70,7 +73,9 @@ def _save(figure: Figure, choice: str, files: Iterable[Path]) -> None:
         "text.parse_math": False,  # names are shown as they are: $ begins no formula
         "font.size": 9,
     }
-    with matplotlib.rc_context(settings):
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
+        # A name may hold characters that the font lacks; boxes stand for them.
+        warnings.filterwarnings("ignore", message=r"Glyph \d+")
         panels = len(figure.panels)
         columns = min(panels, 3)
         rows = -(-panels // columns)
@@ -80,6 +85,8 @@ def _save(figure: Figure, choice: str, files: Iterable[Path]) -> None:
             axes = drawing.add_subplot(rows, columns, index + 1)
             _draw(axes, panel, figure.data, choice)
         _legend(drawing)
+        for each in drawing.findobj(Text):
+            each.set_text(visible_lines(each.get_text()))
         for _ in range(2):  # labels find their place at the first drawing, panels at the second
             drawing.draw_without_rendering()
         drawing.set_layout_engine("none")  # laid out once, saved twice

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from sae_checks.judge.topics import VS_BASELINE
 from sae_checks.report.budget import budget_lines
+from sae_checks.report.header import changed_lines
 from sae_checks.report.markdown.escape import block, code, escaped
 from sae_checks.report.notes import stale_line
 from sae_checks.report.overview.levels import LEVELS
@@ -173,6 +174,7 @@ def _repeat(result: RunResult) -> list[str]:
         f"- corpus {code(facts.corpus)}: at most {counted(texts, 'text')} of {facts.context:,} "
         f"tokens, seed {facts.seed}",
         f"- limits {code(str(facts.limits.name))}",
+        *(f"- {escaped(line)}" for line in changed_lines(facts)),
     ]
     if facts.tasks:
         said.append(f"- tasks {code(', '.join(facts.tasks))}: {counted(facts.items, 'item')} each")

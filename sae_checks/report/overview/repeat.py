@@ -10,11 +10,14 @@ from sae_checks.report.overview.groups import FailureGroup
 from sae_checks.session.result import RunResult
 
 # What a run writes, or how it is told: left out of a command that shows some of its tests. Those
-# in the second row take a value that may stand by itself.
-_FLAGS = ("-q", "--quiet", "--sae-baseline-update", "--sae-baseline-force", "--lf", "--ff", "-x")
+# below take a value that may stand by itself.
+_FLAGS = (
+    *("-q", "--quiet", "--sae-baseline-update", "--sae-baseline-force"),
+    *("--lf", "--last-failed", "--ff", "--failed-first", "-x", "--exitfirst"),
+)
 _WITH_VALUE = (
     *("--junitxml", "--junit-xml", "--sae-report", "--sae-markdown", "--sae-accept"),
-    *("-k", "-n", "--numprocesses"),
+    *("--sae-figures", "-k", "-n", "--numprocesses", "--maxfail"),
 )
 # What pytest -k takes as one word.
 _WORD = re.compile(r"[\w:+.\[\]\\/-]+")
@@ -36,7 +39,14 @@ def command_of(group: FailureGroup, result: RunResult) -> str:
 
 
 def _arguments(result: RunResult) -> tuple[str, ...]:
-    return result.invocation or ("checks/", "--sae", result.facts.release.name)
+    """The run's own; of stored tables that were judged without pytest, what judges them."""
+    facts = result.facts
+    if result.invocation:
+        return result.invocation
+    if facts.stored is None:
+        return ("checks/", "--sae", facts.release.name)
+    limits = () if facts.changes is None else ("--sae-thresholds", str(facts.limits))
+    return ("--pyargs", "sae_checks.checks", "--sae-measurements", str(facts.stored[0]), *limits)
 
 
 def _without_writing(arguments: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,14 @@ def without_folders(text: str) -> str:
 
     A page is sent to others, whom neither concerns.
     """
-    here, home = str(Path.cwd()), str(Path.home())
-    return text.replace(f"{here}{os.sep}", "").replace(here, ".").replace(home, "~")
+    for folder, sign in ((Path.cwd(), "."), (Path.home(), "~")):
+        if folder == folder.parent:  # the root, which every path begins with
+            continue
+        whole = rf"(?<![\w/.-]){re.escape(str(folder))}"
+        if sign == ".":
+            text = re.sub(rf"{whole}/", "", text)
+        text = re.sub(rf"{whole}(?![\w.-])", sign, text)
+    return text
 
 
 def json_for_script(content: object) -> str:

@@ -353,7 +353,7 @@ function startFigures() {
   }, { rootMargin: "400px" });
   holders.forEach((holder) => seen.observe(holder));
   if (location.hash.startsWith("#figure-")) {
-    const wanted = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const wanted = document.getElementById(decoded(location.hash.slice(1)));
     if (wanted?.dataset.figure) withPlotly().then((Plotly) => drawFigure(Plotly, wanted));
   }
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from sae_checks.cli.arguments import add_options
@@ -12,6 +13,7 @@ from sae_checks.cli.list_releases import table
 from sae_checks.cli.report import judged
 from sae_checks.errors import UserError
 from sae_checks.options import Stage
+from sae_checks.options.parsing import path
 from sae_checks.session.result import Outcome, RunResult
 from sae_checks.wording import visible
 
@@ -24,6 +26,7 @@ ones. Whether a release is worse than its last one is another question: sae-chec
 examples:
   sae-checks compare tables/v1 tables/v2
   sae-checks compare tables/v1 tables/v2 tables/v3 --sae-thresholds thresholds.toml
+  sae-checks compare tables/v1 tables/v2 -o compared.html
 """
 _STAGES: tuple[Stage, ...] = ("judge",)
 
@@ -31,6 +34,13 @@ _STAGES: tuple[Stage, ...] = ("judge",)
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The folders, and the limits."""
     command.add_argument("folders", nargs="+", metavar="FOLDER", help="two or more measurements")
+    command.add_argument(
+        "-o",
+        "--output",
+        type=path,
+        metavar="FILE.html",
+        help="a page that draws their figures together; the table is printed all the same",
+    )
     add_options(command, _STAGES)
 
 
@@ -45,13 +55,29 @@ def run(given: Mapping[str, Any], command: str) -> int:
         UserError: fewer than two folders, or tables that cannot be read.
     """
     values = dict(given)
+    file = values.pop("output")
     folders = [measurement_folder(name) for name in values.pop("folders")]
     if len(folders) < 2:
         raise UserError(f"compare needs two folders or more, not {folders[0]} alone")
     results = [judged({**values, "ids": None, "folder": str(folder)}) for folder in folders]
     for line in comparison_lines(results):
         print(visible(line))
+    if file is not None:
+        _write_page(results, file)
     return 0
+
+
+def _write_page(results: Sequence[RunResult], file: Path) -> None:
+    from sae_checks.report.page import write_comparison
+
+    measurements = [each.measurement for each in results if each.measurement is not None]
+    try:
+        write_comparison(measurements, file)
+    except OSError as error:
+        raise UserError(
+            f"{file} cannot be written ({error.strerror}); name another file"
+        ) from error
+    print(f"page: {file}")
 
 
 def comparison_lines(results: Sequence[RunResult]) -> Iterator[str]:

@@ -71,7 +71,16 @@ def test_releases_side_by_side(store, capsys):
     assert (row[3], row[6]) == ("passed", "failed")
 
 
-def test_comparing_needs_two(store, capsys):
+def test_comparing_draws_a_page_and_needs_two(store, tmp_path, capsys):
+    page = tmp_path / "both.html"
+    folders = [str(store / "good"), str(store / "broken")]
+    assert main(["compare", *folders, "-o", str(page)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"page: {page}"
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("<!doctype html>")
+    assert main(["compare", *folders, "-o", str(tmp_path)]) == 2
+    told = f"{tmp_path} cannot be written (Is a directory); name another file"
+    assert told in capsys.readouterr().err
     assert main(["compare", str(store / "good")]) == 2
     assert "compare needs two folders or more" in capsys.readouterr().err
 

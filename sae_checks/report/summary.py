@@ -13,6 +13,7 @@ from sae_checks.records.selectors import POSITIONS
 from sae_checks.report.budget import budget_lines
 from sae_checks.report.features import density_lines, feature_lines
 from sae_checks.report.notes import stale_line
+from sae_checks.report.overview.levels import excess
 from sae_checks.report.tasks import task_lines
 from sae_checks.report.texts import text_lines
 from sae_checks.report.words import baseline_lines, known_failure, limit
@@ -105,21 +106,6 @@ def _block(title: str, outcomes: list[Outcome], not_measured: str | None) -> lis
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
     """The outcome that most needs looking at: by kind, then by how far it is beyond its limit."""
     return min(outcomes, key=lambda o: (_RANK[o.outcome], -excess(o)))
-
-
-def excess(outcome: Outcome) -> float:
-    """How far the value lies beyond its nearest limit, as a share of it; negative within."""
-    if outcome.verdict is None:
-        return math.inf
-    value, limit = outcome.verdict.estimate.value, outcome.verdict.limit
-    if math.isnan(value):
-        return math.inf
-    distances = []
-    if limit.max is not None:
-        distances.append((value - limit.max) / (abs(limit.max) or 1.0))
-    if limit.min is not None:
-        distances.append((limit.min - value) / (abs(limit.min) or 1.0))
-    return max(distances, default=value)
 
 
 def name_of(check: Check) -> str:

@@ -14,7 +14,7 @@ from sae_checks.options import OPTIONS, Options, Stage, options_of
 
 if TYPE_CHECKING:
     from sae_checks.faults import Fault
-    from sae_checks.faults.trial import Trials
+    from sae_checks.faults.trial import Trial, Trials
 
 HELP = "plant faults into a release and gate it"
 EPILOG = """\
@@ -99,20 +99,25 @@ def selftest(
     trials, good = Trials(injection), True
     release = injection.measurement.release.name
     print(report.head(release, command, version("sae-checks")), flush=True)
-    if listed:
-        print(report.table_head(), flush=True)
-        good = _plant(trials, listed, "listed")
-    if further:
-        print(report.further_head(), flush=True)
-        good = _plant(trials, further, "further") and good
+    planted: list[Trial] = []
+    for faults, kind, above in (
+        (listed, "listed", report.table_head()),
+        (further, "further", report.further_head()),
+    ):
+        if faults:
+            print(above, flush=True)
+            found = _plant(trials, faults, kind)
+            planted += found
+            good = good and all(t.caught and not t.others for t in found if t.strength.listed)
+    print(report.by_check(planted, [check.name for check in injection.checks]), flush=True)
     if seeds:
         runs = list(unharmed(options, seeds, ConsoleProgress(quiet=True)))
         print(f"\n{report.on_seeds(runs)}")
         good = good and not any(run.by_limits or run.against_itself for run in runs)
     if again:
-        found = list(retrained(injection, again, ConsoleProgress(quiet=True)))
-        print(f"\n{report.on_retrained(found)}")
-        good = good and not any(run.findings for run in found)
+        trained = list(retrained(injection, again, ConsoleProgress(quiet=True)))
+        print(f"\n{report.on_retrained(trained)}")
+        good = good and not any(run.findings for run in trained)
     return 0 if good else 1
 
 
@@ -121,11 +126,11 @@ def _chosen(faults: Sequence[Fault], pattern: str) -> list[Fault]:
     return [each for each in faults if any(fnmatchcase(each.name, glob) for glob in globs)]
 
 
-def _plant(trials: Trials, faults: Sequence[Fault], kind: str) -> bool:
-    """Print a row for every fault and strength; whether all that has to be caught was."""
+def _plant(trials: Trials, faults: Sequence[Fault], kind: str) -> list[Trial]:
+    """Print a row for every fault and strength, and what became of them all."""
     from sae_checks.faults import report
 
-    whole = []
+    whole: list[Trial] = []
     for number, fault in enumerate(faults):
         for strength in fault.strengths:
             try:
@@ -136,4 +141,4 @@ def _plant(trials: Trials, faults: Sequence[Fault], kind: str) -> bool:
             whole.append(trial)
             print(report.row(trial), flush=True)
     print(f"\n{report.verdict(whole, kind)}", flush=True)
-    return all(trial.caught and not trial.others for trial in whole if trial.strength.listed)
+    return whole

@@ -14,9 +14,10 @@ from sae_checks.faults import plant
 from sae_checks.faults.plant import Sample
 from sae_checks.load.sae import LoadedSae
 
-# What a fault is planted into: the weights of one SAE, of two that change places, what an SAE says
-# of itself, or how the model is loaded.
-Target = Literal["weights", "swap", "training_context", "processing"]
+# What a fault is planted into: the weights of one SAE, of two that change places, of one that
+# stands in all places, what an SAE says of itself, how the model is loaded, or its positional
+# vectors.
+Target = Literal["weights", "swap", "copy", "training_context", "processing", "positions"]
 Plant = Callable[[Any, float, Sample, torch.Generator], Any]
 
 
@@ -77,10 +78,10 @@ def sample_of(
     x, position = x[inside], position[inside]
     frequency = _frequency(sae, x)
     written = None if written is None else written[inside]
-    there = None
-    if elsewhere is not None:
-        there = _frequency(sae, elsewhere[0][elsewhere[1] < training_context])
-    return Sample(x, position, frequency, training_context, written, there)
+    if elsewhere is None:
+        return Sample(x, position, frequency, training_context, written)
+    there = elsewhere[0][elsewhere[1] < training_context]
+    return Sample(x, position, frequency, training_context, written, _frequency(sae, there), there)
 
 
 def _frequency(sae: LoadedSae, x: Tensor) -> Tensor:
@@ -186,6 +187,22 @@ OF_CHECKS: tuple[Fault, ...] = (
         (Strength(1.5, "1.5 times as frequent there"),),
         damage=plant.loosen_foreign,
         at=0,
+    ),
+    Fault(
+        "features of another text",
+        (Strength(0.2, "20% of features"),),
+        damage=plant.fire_elsewhere,
+    ),
+    Fault(
+        "features that follow the norm",
+        (Strength(0.1, "10% of features"),),
+        damage=plant.follow_norm,
+    ),
+    Fault("one SAE in the place of all", (Strength(1.0, "whole"),), target="copy"),
+    Fault(
+        "positional vectors past the context scaled",
+        (Strength(3.0, "3"),),
+        target="positions",
     ),
     Fault("skip term lost", (Strength(1.0, "all"),), damage=plant.drop_skip),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from functools import cached_property
@@ -9,6 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from sae_checks.errors import UserError
 from sae_checks.evals.context.table import ContextTable
 from sae_checks.faults import Sample, sample_of
 from sae_checks.faults.findings import that_can_fail
@@ -93,14 +95,35 @@ class Injection:
         assert self._loaded.model is not None, "an SAE was measured with it"
         return self._loaded.model
 
-    def otherwise_processed(self, saes: Sequence[LoadedSae]) -> LanguageModel | None:
-        """The model with centred weights where they were not, or the reverse; None if the same."""
+    def otherwise_processed(self, saes: Sequence[LoadedSae]) -> LanguageModel:
+        """The model with centred weights where they were not, or the reverse.
+
+        Raises:
+            UserError: nothing of this model is centred.
+        """
         model = LanguageModel(
             self.model.hf, self.model.tokenizer, center_writing_weights=not self.model.centered
         )
-        if model.centered == self.model.centered:
-            return None
-        return model if not bind_saes(model, [sae.ref for sae in saes]) else None
+        if model.centered == self.model.centered or bind_saes(model, [sae.ref for sae in saes]):
+            raise UserError("the model has no LayerNorm, so that nothing is centred")
+        return model
+
+    def otherwise_placed(self, factor: float, saes: Sequence[LoadedSae]) -> LanguageModel:
+        """The model with learned positional vectors past the SAEs' context times a factor.
+
+        Raises:
+            UserError: it has none, or no SAE says where its training context ends.
+        """
+        contexts = [sae.ref.training_context or 0 for sae in saes]
+        table = getattr(self.model.hf.base_model, "wpe", None)
+        if table is None or not max(contexts):
+            raise UserError("the model has no learned positional vectors past a training context")
+        hf = copy.deepcopy(self.model.hf)
+        with torch.no_grad():
+            hf.base_model.wpe.weight[max(contexts) :] *= factor
+        model = LanguageModel(hf, self.model.tokenizer, center_writing_weights=self.model.centered)
+        bind_saes(model, [sae.ref for sae in saes])
+        return model
 
     def remeasure(
         self, saes: Sequence[LoadedSae], model: LanguageModel | None = None

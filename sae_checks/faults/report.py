@@ -47,6 +47,13 @@ fail, or not on this release; each has to be caught as well.
 """
 
 
+_BY_CHECK = """
+## Each check
+
+Which of these faults make a check fail by its limits, of all strengths, and how many do so compared
+with the unharmed release. A check without a limit of its own has none in the first column."""
+
+
 def head(release: str, command: str, version: str) -> str:
     """What stands above the tables."""
     return _INTRODUCTION.format(release=release, command=command, version=version)
@@ -75,6 +82,26 @@ def row(trial: Trial) -> str:
         f"{trial.seconds:.0f}",
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def by_check(trials: Sequence[Trial], checks: Sequence[str]) -> str:
+    """Which faults make each check fail: by its limits, and in how many trials as a comparison."""
+    lines = [_BY_CHECK, "", f"| check | {' | '.join(ASKED)} |", f"|---{'|---' * len(ASKED)}|"]
+    for check in checks:
+        told = []
+        for question in ASKED:
+            found = [t for t in trials if any(f.check == check for f in t.of(question))]
+            told.append(_faults(found) if question == LIMITS else str(len(found) or "–"))
+        lines.append(f"| {check} | {' | '.join(told)} |")
+    return "\n".join(lines)
+
+
+def _faults(trials: Sequence[Trial]) -> str:
+    """The first few, and how many there are."""
+    named = [f"{trial.fault.name} ({trial.strength.label})" for trial in trials[:2]]
+    if len(trials) > 2:
+        named.append(f"{len(trials) - 2} more")
+    return ", ".join(named) or "–"
 
 
 def not_planted(name: str, strength: str, why: str) -> str:

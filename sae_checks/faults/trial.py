@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from sae_checks.baseline.comparison import make_baseline
 from sae_checks.errors import UserError
@@ -13,6 +14,7 @@ from sae_checks.faults.default_run import as_default_run
 from sae_checks.faults.findings import Cells, Finding, differences, failures, through_a_file
 from sae_checks.faults.injection import Injection
 from sae_checks.judge.thresholds import QUESTIONS
+from sae_checks.load.language_model import LanguageModel
 from sae_checks.load.sae import LoadedSae
 from sae_checks.records import Intervention, Measurement, SaeRef, Table, by_key
 
@@ -34,8 +36,11 @@ class Trial:
 
     def caught_by(self, question: str) -> bool:
         """Whether it would have been caught by this question alone."""
-        some = [f for f in self.findings if f.question == question]
-        return set(self.planted_in) <= _named(some)
+        return set(self.planted_in) <= _named(self.of(question))
+
+    def of(self, question: str) -> list[Finding]:
+        """What was found by one question."""
+        return [f for f in self.findings if f.question == question]
 
     @property
     def others(self) -> tuple[str, ...]:
@@ -78,19 +83,33 @@ class Trials:
         if fault.target == "training_context":
             return self._shortened(ref, strength.value)
         if fault.target == "processing":
-            good = [injection.loaded(each) for each in injection.saes]
-            model = injection.otherwise_processed(good)
-            if model is None:
-                raise UserError("the model has no LayerNorm, so that nothing is centred")
-            measurement = injection.with_tables(injection.remeasure(good, model))
+            measurement = self._with_model(injection.otherwise_processed)
             return injection.saes, _otherwise_loaded(measurement), injection.cells
+        if fault.target == "positions":
+            measurement = self._with_model(partial(injection.otherwise_placed, strength.value))
+            return injection.saes, measurement, injection.cells
         if fault.target == "swap":
             damaged = self._swapped(ref)
+        elif fault.target == "copy":
+            damaged = self._copied(injection.saes[0])
         else:
             sae = injection.loaded(ref)
             damaged = [fault.into(sae, strength.value, injection.sample(sae))]
         measurement = injection.with_tables(injection.remeasure(damaged))
         return [sae.ref for sae in damaged], measurement, injection.cells
+
+    def _with_model(self, make: Callable[[Sequence[LoadedSae]], LanguageModel]) -> Measurement:
+        """The good SAEs, measured with another model."""
+        good = [self.injection.loaded(each) for each in self.injection.saes]
+        return self.injection.with_tables(self.injection.remeasure(good, make(good)))
+
+    def _copied(self, ref: SaeRef) -> list[LoadedSae]:
+        """All other SAEs of an SAE's widths, each with its weights."""
+        widths = ref.d_in, ref.d_out
+        others = [s for s in self.injection.saes if (s.d_in, s.d_out) == widths and s != ref]
+        if not others:
+            raise UserError("the release has no two SAEs of the same widths")
+        return [LoadedSae(each, self.injection.loaded(ref).sae) for each in others]
 
     def _swapped(self, ref: SaeRef) -> list[LoadedSae]:
         """An SAE and another of its widths, each with the other's weights."""

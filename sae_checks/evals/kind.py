@@ -51,6 +51,8 @@ class CellKind:
             whole release) a check takes: as many as it may have cells there; given the gate, and
             how many SAEs the release has.
         ranges: those of an SAE's position ranges that stand beside a claim.
+        of_tables: whether its cells see nothing of a measurement but release, context, tables and
+            failures; others see the manifest, which is not there before all is measured.
     """
 
     name: str
@@ -64,6 +66,7 @@ class CellKind:
     ranges: Callable[[PositionRanges], Sequence[PositionRange]] = field(
         default=_no_ranges, repr=False
     )
+    of_tables: bool = True
 
 
 def _nothing_to_note(release: Release, stored: Collection[str] | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from sae_checks.measure.blocks import schedule
@@ -11,7 +11,7 @@ from sae_checks.measure.plan import Plan
 from sae_checks.measure.progress import Progress
 from sae_checks.measure.request import Request, WantedDataset
 from sae_checks.measure.work import Growing, Work
-from sae_checks.records import Intervention, Release, SaeRef, Table, TableRef
+from sae_checks.records import Intervention, Measurement, Release, SaeRef, Table, TableRef
 from sae_checks.store import MeasuredDataset
 
 
@@ -76,19 +76,17 @@ def plan_jobs(request: Request, progress: Progress) -> list[Job]:
         (wanted, [_find(request, wanted, each, progress) for each in wanted.evaluations])
         for wanted in request.datasets
     ]
-    looked_at = {
-        id(work): work.as_looked_at(schedule(wanted.budget, wanted.first))
+    looked_at = [
+        table
         for wanted, works in found
         for work in works
-    }
+        for table in work.as_looked_at(schedule(wanted.budget, wanted.first))
+    ]
+    so_far = request.so_far(looked_at)
     jobs = []
     for wanted, works in found:
-        settled = []
-        for work in works:
-            others = [t for key, tables in looked_at.items() if key != id(work) for t in tables]
-            missing = work.missing | _unsettled(request, wanted, work, others)
-            settled.append(replace(work, missing=missing))
-        jobs.append(Job(wanted, tuple(settled), tuple(_to_follow(request, w) for w in settled)))
+        settled = _with_unsettled(request, wanted, works, so_far)
+        jobs.append(Job(wanted, settled, tuple(_to_follow(request, w) for w in settled)))
     return jobs
 
 
@@ -150,22 +148,38 @@ def _asked_tables(
     return {intervention: refs for intervention, refs in found.items() if refs}
 
 
-def _unsettled(
-    request: Request, wanted: WantedDataset, work: Work, others: Sequence[Table]
-) -> set[Intervention]:
-    """The interventions whose stored tables do not decide enough.
+def _with_unsettled(
+    request: Request, wanted: WantedDataset, works: Sequence[Work], so_far: Measurement
+) -> tuple[Work, ...]:
+    """The works of a data set, missing what their stored tables do not decide enough of.
 
-    One that was stopped within a block is not looked at there: it goes on to the block's end.
+    A table that was stopped within a block is not looked at there: it goes on to the block's end.
+    The stopping rule is asked once for all works, and only if a table might be gone on with.
     """
     looks = schedule(wanted.budget, wanted.first)
-    partial = {
+    partial = [_partial(work) for work in works]
+    within = [
+        {i for i in some if work.within(i, looks)}
+        for work, some in zip(works, partial, strict=True)
+    ]
+    unsettled: Set[str] = frozenset()
+    if any(some - at for some, at in zip(partial, within, strict=True)):
+        unsettled = request.stopping.unsettled(so_far, wanted.ref.name, wanted.budget)
+    return tuple(
+        replace(
+            work,
+            missing=work.missing
+            | at
+            | {i for i in some if any(sae.sae_id in unsettled for sae in i.saes)},
+        )
+        for work, some, at in zip(works, partial, within, strict=True)
+    )
+
+
+def _partial(work: Work) -> set[Intervention]:
+    """The interventions of which a table is stored that has not the whole budget."""
+    return {
         i
         for i, tables in work.growing.items()
         if any(one.table is not None and not one.table.complete for one in tables)
     }
-    within = {i for i in partial if work.within(i, looks)}
-    if not partial - within:
-        return within
-    so_far = request.so_far([*others, *work.as_looked_at(looks)])
-    unsettled = request.stopping.unsettled(so_far, wanted.ref.name, wanted.budget)
-    return within | {i for i in partial if any(sae.sae_id in unsettled for sae in i.saes)}

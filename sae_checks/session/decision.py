@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sae_checks.baseline.comparison import Comparison
 from sae_checks.baseline.paired import PairedCell
-from sae_checks.evals.kind import AnyCell, evaluations_of
+from sae_checks.evals.kind import AnyCell, evaluations_of, kind_of
 from sae_checks.evals.selector import CellSelector
 from sae_checks.judge.check import Check
 from sae_checks.judge.coverage import Coverage
@@ -17,6 +17,37 @@ from sae_checks.judge.verdict import FEWEST_UNITS, FEWEST_UNITS_TO_STOP, Verdict
 from sae_checks.records import Measurement
 from sae_checks.records.place import CellRef
 from sae_checks.session.family import Family
+
+
+class _Verdicts:
+    """The verdicts on the tables that were judged last.
+
+    The stopping rule judges the very tables that the tests are judged by in the end. Tables are
+    never changed, so that a cell of the same ones, where the same failed, has the same verdict; of
+    others, none is kept.
+    """
+
+    def __init__(self) -> None:
+        self._last: Measurement | None = None  # kept, so that no other table has one's identity
+        self._known: dict[tuple[Check, CellRef], Verdict] = {}
+
+    def on(self, measurement: Measurement) -> dict[tuple[Check, CellRef], Verdict]:
+        """Those known on the tables of a measurement."""
+        if measurement is not self._last:
+            if self._last is None or not _as_judged(self._last, measurement):
+                self._known = {}
+            self._last = measurement
+        return self._known
+
+
+def _as_judged(one: Measurement, other: Measurement) -> bool:
+    """Whether two measurements are the same but for their manifests."""
+    facts = [(m.release, m.context, m.failures, m.dataset_failures) for m in (one, other)]
+    return (
+        facts[0] == facts[1]
+        and one.tables.keys() == other.tables.keys()
+        and all(table is other.tables[key] for key, table in one.tables.items())
+    )
 
 
 @dataclass(frozen=True)
@@ -34,6 +65,9 @@ class DecisionRule:
     family: Family
     adaptive: bool = False
     comparison: Comparison | None = None
+    _known: _Verdicts = field(
+        default_factory=lambda: _Verdicts(), init=False, repr=False, compare=False
+    )
 
     def gates(self, check: Check, ref: CellRef) -> bool:
         """Whether a cell has a limit; a comparison with a baseline always has."""
@@ -57,6 +91,15 @@ class DecisionRule:
             UnmeasuredError: the cell's SAE (any SAE, for a cell of the whole release) or its task
                 could not be measured.
         """
+        # A comparison rests on what it was prepared with, too.
+        if check.compared is not None or not kind_of(ref.kind).of_tables:
+            return self._verdict(measurement, check, ref)
+        known, key = self._known.on(measurement), (check, ref)
+        if key not in known:
+            known[key] = self._verdict(measurement, check, ref)
+        return known[key]
+
+    def _verdict(self, measurement: Measurement, check: Check, ref: CellRef) -> Verdict:
         cell = self._cell(measurement, check, ref, self.own_coverage())
         estimate: Estimate = check.function(cell)
         limit = cell.limit()

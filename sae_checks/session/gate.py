@@ -54,8 +54,8 @@ class Gate:
         self.stored = self._run.stored
         self.measurement: Measurement | None = None
         self._collected: dict[str, Check] = {}  # whose limits were read, beside the suite's own
-        # The rule that cells are judged by, and the thresholds and the measurement it is for.
-        self._rule: tuple[Thresholds, Measurement, DecisionRule] | None = None
+        # The rule that cells are judged by, and the thresholds it is for.
+        self._rule: tuple[Thresholds, DecisionRule] | None = None
 
     @property
     def corpus(self) -> str:
@@ -218,16 +218,16 @@ class Gate:
         """
         if self.measurement is None:
             raise UnmeasuredError("nothing has been measured yet")
-        known = self._rule
-        if known is None or known[0] is not thresholds or known[1] is not self.measurement:
-            known = self._rule = (thresholds, self.measurement, self.rule(thresholds))
-        return known[2].verdict(self.measurement, check, ref)
+        return self.rule(thresholds).verdict(self.measurement, check, ref)
 
     def rule(self, thresholds: Thresholds) -> DecisionRule:
-        """By which the run's cells are judged."""
-        checks = {**self._collected, **bundled_checks()}
-        family = Family(thresholds, checks, self.release.size, self._family_ranges)
-        return DecisionRule(thresholds, family, self.adaptive, self.comparison)
+        """By which the run's cells are judged: one, which knows the verdicts that it has given."""
+        if self._rule is None or self._rule[0] is not thresholds:
+            checks = {**self._collected, **bundled_checks()}
+            family = Family(thresholds, checks, self.release.size, self._family_ranges)
+            rule = DecisionRule(thresholds, family, self.adaptive, self.comparison)
+            self._rule = (thresholds, rule)
+        return self._rule[1]
 
 
 def stored_baseline(folder: Path, ranges: tuple[PositionRange, ...] = ()) -> StoredBaseline:

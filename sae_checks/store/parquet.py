@@ -40,7 +40,14 @@ def names_in(path: Path, columns: Collection[str]) -> dict[str, set[str]]:
     with pq.ParquetFile(path, read_dictionary=list(columns)) as file:
         there = [name for name in columns if name in file.schema_arrow.names]
         rows = file.read(columns=there)
-    return {column: set(rows[column].unique().to_pylist()) for column in there}
+    return {column: _distinct(rows[column]) for column in there}
+
+
+def _distinct(column: pa.ChunkedArray) -> set[str]:
+    """The values in a column; of one with a dictionary by that, which imports nothing more."""
+    if not pa.types.is_dictionary(column.type) or column.null_count:
+        return set(column.unique().to_pylist())
+    return {name for chunk in column.chunks for name in chunk.dictionary.to_pylist()}
 
 
 @contextmanager

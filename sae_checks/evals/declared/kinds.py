@@ -58,7 +58,13 @@ def _explained_variance(sae: SaeRef) -> DeclaredFigure | None:
 
 def _kind(name: str, figure: _Figure) -> CellKind:
     evaluations = frozenset({EVALUATION.name})
-    return CellKind(name, partial(_cells, figure), partial(_given, figure), lambda _: evaluations)
+    return CellKind(
+        name,
+        partial(_cells, figure),
+        partial(_given, figure),
+        lambda _: evaluations,
+        of_tables=False,  # the manifest tells the corpus
+    )
 
 
 DECLARED = Registration(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from functools import cache
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -27,8 +26,7 @@ def refuse_other_types(record: Any) -> None:
             raise TypeError(f"{name} is a number of {len(str(abs(value)))} digits")
 
 
-@cache
-def _kinds(record: type) -> dict[str, tuple[type, ...]]:
+def _kinds(record: type[Any]) -> dict[str, tuple[type, ...]]:
     """By field, the classes that its value may have."""
     hints = get_type_hints(record)
     return {each.name: _classes(hints[each.name]) for each in fields(record)}

@@ -54,7 +54,9 @@ def read_model_config(loading: ModelLoading) -> ModelConfig:
 
 def _context(name: str, config: dict[str, Any]) -> int | None:
     for place in (config, config.get("text_config")):
-        for key in _CONTEXT_KEYS if isinstance(place, dict) else ():
+        if not isinstance(place, dict):
+            continue
+        for key in _CONTEXT_KEYS:
             value = place.get(key)
             if isinstance(value, int) and not isinstance(value, bool):
                 if not 1 <= value < _MOST_CONTEXT:

@@ -45,9 +45,10 @@ def manifest_of(path: Path, content: Mapping[str, Any]) -> Manifest:
         manifest = Manifest.from_json(content)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise damaged(path, f"holds no manifest ({error})") from error
-    for entry in (*manifest.saes, *manifest.datasets):
-        if not _FOLDER.fullmatch(entry.folder) or ".." in entry.folder.split("/"):
-            raise damaged(path, f"names the folder {entry.folder!r:.40}, which the store never has")
+    named = [entry.folder for entry in manifest.saes]
+    for folder in (*named, *(entry.folder for entry in manifest.datasets)):
+        if not _FOLDER.fullmatch(folder) or ".." in folder.split("/"):
+            raise damaged(path, f"names the folder {folder!r:.40}, which the store never has")
     return manifest
 
 

@@ -75,6 +75,7 @@ MODEL = {
     "text_config": {"max_position_embeddings": 128},
     "auto_map": {"AutoModelForCausalLM": "modeling.Model"},
 }
+TOKENIZER = {"tokenizer_class": "GPT2Tokenizer", "auto_map": {"AutoTokenizer": ["a.T", None]}}
 TASK = [
     {"prompt": "The cat sat on the", "answer": "mat", "candidates": ["mat", "hat"], "id": "1"},
     {"prompt": "The dog ate the", "answer": "bone", "candidates": ["bone", "cat"], "id": "2"},
@@ -99,9 +100,7 @@ def test_configurations(tmp_path: Path, content: bytes):
 @fuzzed(60)
 @given(
     config=json_files(MODEL),
-    tokenizer=st.one_of(
-        st.none(), json_files({"tokenizer_class": "GPT2", "auto_map": {"a": ["b"]}})
-    ),
+    tokenizer=st.one_of(st.none(), json_files(TOKENIZER)),
 )
 def test_model_configurations(tmp_path: Path, config: bytes, tokenizer: bytes | None):
     """config.json and tokenizer_config.json of a model's folder."""

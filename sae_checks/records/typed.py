@@ -22,7 +22,7 @@ def refuse_other_types(record: Any) -> None:
         right = isinstance(value, kinds) and (not isinstance(value, bool) or bool in kinds)
         if not right:
             raise TypeError(f"{name} is {value!r:.40}")
-        if isinstance(value, int) and abs(value) >= 2**63:
+        if isinstance(value, int) and abs(value) >= 10**300:
             raise TypeError(f"{name} is a number of {len(str(abs(value)))} digits")
 
 

@@ -12,7 +12,7 @@ WORKERS ?= 2
 # What the tests of a file share is made once; heavy files come first (tests/conftest.py).
 TESTS := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: gate check quick test exhaustive coverage simulations lint benchmark selftest docs pages pictures
+.PHONY: gate check quick test exhaustive fuzz coverage simulations lint benchmark selftest docs pages pictures
 
 gate: $(VENV)/.gate
 	$(BIN)/pytest checks/ $(ARGS)
@@ -32,6 +32,10 @@ test: $(VENV)/.dev
 exhaustive: $(VENV)/.dev
 	$(TESTS) --timeout=600 --ignore=tests/simulations -m "exhaustive or law" \
 		--hypothesis-profile=exhaustive $(ARGS)
+
+# More than 20,000 damaged inputs, each of which is read or refused in a documented error.
+fuzz: $(VENV)/.dev
+	$(TESTS) tests/fuzz --timeout=3600 --hypothesis-profile=fuzz --hypothesis-show-statistics $(ARGS)
 
 # The same, and how many of the package's lines ran in it; processes that tests start do not count.
 # From Python 3.12 on, sys.monitoring counts at next to no cost.

@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 
 # Examples of each law; with `pytest --hypothesis-profile=NAME`.
-PROFILES = {"quick": 10, "test": 50, "exhaustive": 200}
+PROFILES = {"quick": 10, "test": 50, "exhaustive": 200, "fuzz": 2_000}
 
 
 def load_profiles() -> None:

@@ -40,7 +40,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
@@ -50,6 +50,8 @@ from sae_checks.errors import BaselineError
 from sae_checks.evals.registry import selectors
 from sae_checks.records import GROUPS, IntArray
 from sae_checks.records.place import CellKey
+
+T = TypeVar("T")
 
 FORMAT = 3
 _LARGEST_EXPONENT = 1_000  # beyond it, influences are not finite, or 0
@@ -195,12 +197,23 @@ def _from_json(content: Mapping[str, Any]) -> Baseline:
     }
     pairs = zip(content["cells"], content["influences"], strict=True)
     return Baseline(
-        release=content["release"],
-        pairing_terms=content["setting"],
-        saes=tuple(BaselineSae(*each) for each in content["saes"]),
+        release=_typed(content["release"], str, "release"),
+        pairing_terms=_typed(content["setting"], dict, "setting"),
+        saes=tuple(_sae(each) for each in content["saes"]),
         cells=dict(_cell(row, packed, checks) for row, packed in pairs),
-        written=content["written"],
+        written=_typed(content["written"], str, "written"),
     )
+
+
+def _sae(written: Iterable[object]) -> BaselineSae:
+    return BaselineSae(*(_typed(each, str, "a name of an SAE") for each in written))
+
+
+def _typed(value: object, kind: type[T], what: str) -> T:
+    """A value that has to be of a type."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{what} is no {kind.__name__} but {value!r:.40}")
+    return value
 
 
 def _parameters(given: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
@@ -227,9 +240,9 @@ def _cell(
         texts=int(texts),
         tokens=int(tokens),
         units=int(units),
-        unit_name=unit_name,
-        grouped=more.get("grouped", False),
-        reason=more.get("reason", ""),
+        unit_name=_typed(unit_name, str, "what units are"),
+        grouped=_typed(more.get("grouped", False), bool, "grouped"),
+        reason=_typed(more.get("reason", ""), str, "a reason"),
         terms=Terms(usual.definition, parameters),
         seen=_seen(more["seen"]) if "seen" in more else None,
     )

@@ -48,6 +48,10 @@ from sae_checks.records.selectors import (
     Selector,
 )
 
+# The tails of distributions are computed to there and no further.
+_LEAST_ERROR = 1e-9
+_MOST_TASKS = 1_000
+
 
 @dataclass(frozen=True)
 class CheckRules:
@@ -106,6 +110,10 @@ def _root(text: str, name: str) -> TomlTable:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ThresholdsError(f"{name} is not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise ThresholdsError(f"{name} nests tables or lists too deeply to be read") from error
+    except ValueError as error:  # of an integer that Python takes for an attack
+        raise ThresholdsError(f"{name} holds a number that cannot be read: {error}") from error
     return TomlTable(document, (), text, name)
 
 
@@ -177,9 +185,15 @@ def _gate(table: TomlTable) -> Gate:
     confidence = table.number("confidence")
     if confidence is not None and not 0.5 < confidence < 1:
         table.refuse("confidence", f"must lie between 0.5 and 1, got {confidence:g}")
+    if confidence is not None and confidence > 1 - _LEAST_ERROR:
+        table.refuse(
+            "confidence", f"must be {1 - _LEAST_ERROR} or less, which no sample can tell from 1"
+        )
     tasks = table.integers("tasks")
     if tasks is not None and (len(tasks) != 1 or tasks[0] < 1):
         table.refuse("tasks", f"must be a whole number of 1 or more, got {table.values['tasks']}")
+    if tasks is not None and tasks[0] > _MOST_TASKS:
+        table.refuse("tasks", f"must be {_MOST_TASKS:,} or less")
     strict = table.flag("known_failures_strict")
     return Gate(
         confidence=default.confidence if confidence is None else confidence,
@@ -196,6 +210,8 @@ def _error(table: TomlTable, key: str, default: float) -> float:
     error = table.number(key)
     if error is not None and not 0 < error < 0.5:
         table.refuse(key, f"must lie between 0 and 0.5, got {error:g}")
+    if error is not None and error < _LEAST_ERROR:
+        table.refuse(key, f"must be {_LEAST_ERROR:g} or more, got {error:g}; no sample shows less")
     return default if error is None else error
 
 
@@ -279,6 +295,7 @@ def _override(
     legal = [each.name for each in selectors if each.pattern is not None]
     settings = _settings(rules)
     table.allow(*legal, *settings, "reason")
+    _refuse_blank(table, "reason")
     if not set(legal) & set(table.values):
         table.refuse(None, f"selects nothing: give it {_either(legal)}")
     if not set(settings) & set(table.values):
@@ -313,6 +330,7 @@ def _known_failure(
     if not check or not release or not reason:
         missing = [key for key in ("check", "release", "reason") if not table.values.get(key)]
         table.refuse(None, f"lacks {' and '.join(missing)}")
+    _refuse_blank(table, "reason")
     asked = (f"{question} of " for question in QUESTIONS)
     named = next((check.removeprefix(each) for each in asked if check.startswith(each)), check)
     if check not in QUESTIONS and named not in checks:
@@ -327,6 +345,13 @@ def _known_failure(
         expires=table.date("expires"),
         bound=table.number("bound"),
     )
+
+
+def _refuse_blank(table: TomlTable, key: str) -> None:
+    """Refuse a text that is there and says nothing."""
+    text = table.text(key)
+    if text is not None and not text.strip():
+        table.refuse(key, "is blank: say in a few words why")
 
 
 def _patterns(table: TomlTable, selectors: Iterable[Selector]) -> dict[str, Pattern]:

@@ -83,9 +83,13 @@ class TomlTable:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float):
             self.refuse(key, f"must be a number, got {_shown(value)}")
-        if not math.isfinite(value):
+        try:
+            number = float(value)
+        except OverflowError:  # of an integer: TOML knows no largest one
+            self.refuse(key, f"must be a number, got an integer of {len(str(abs(value)))} digits")
+        if not math.isfinite(number):
             self.refuse(key, f"must be a finite number, got {_shown(value)}")
-        return float(value)
+        return number
 
     def integers(self, key: str) -> tuple[int, ...] | None:
         """One integer or several."""
@@ -178,7 +182,7 @@ def line_of(text: str, path: TomlPath) -> int:
 def _is_toml(text: str) -> bool:
     try:
         tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # what is too long or too deep was refused before
         return False
     return True
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from sae_checks.errors import CorpusError
+from sae_checks.load.json_rows import refuse_no_rows
 
 if TYPE_CHECKING:
     from sae_checks.records import CorpusRef
@@ -149,6 +150,8 @@ def _open_dataset(request: CorpusRequest) -> Any:
     try:
         if is_local(name):
             reader = _READERS[path.suffix]
+            if reader == "json" and path.is_file():
+                refuse_no_rows(name, path)
             whole = {"sample_by": "document"} if reader == "text" else {}
             return datasets.load_dataset(
                 reader, data_files=str(path), split="train", streaming=True, **whole
@@ -174,8 +177,12 @@ def unreadable_errors() -> tuple[type[Exception], ...]:
     """What reading a data set raises where it, or the network, is not as it should be."""
     from datasets.exceptions import DatasetsError
     from httpx import HTTPError
+    from pyarrow import ArrowException
 
-    return OSError, ValueError, RuntimeError, DatasetsError, HTTPError
+    # The readers of `datasets` raise whatever pandas and Arrow make of a row that is no object, or
+    # of numbers and nesting that no column holds.
+    of_rows = (TypeError, LookupError, AttributeError, ArithmeticError, ArrowException)
+    return OSError, ValueError, RuntimeError, DatasetsError, HTTPError, *of_rows
 
 
 def _unreadable(name: str, error: Exception) -> str:

@@ -51,6 +51,11 @@ def torch_device(device: str) -> torch.device:
     """The device asked for with --sae-device; ModelError if this machine has none such."""
     try:
         target = torch.device(device)
+        if target.type == "meta" or (target.type == "cpu" and target.index is not None):
+            raise ModelError(
+                f"--sae-device {device!r}: nothing is computed there; name cpu, cuda, cuda:1, mps "
+                "or auto"
+            )
         torch.empty(0, device=target)
     except (RuntimeError, AssertionError) as error:
         present = [

@@ -222,8 +222,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "--sae-report",
         reports,
-        "write a report of the run to a file: FILE.html is the page, summary=FILE and "
-        "accepted-failures=FILE are text; several with commas",
+        "write a report of the run to a file: FILE.html is the page, summary=FILE, "
+        "markdown=FILE, card=FILE and accepted-failures=FILE are text; several with commas",
         "FILE.html,FORMAT=FILE,...",
         field="reports",
         stage="report",

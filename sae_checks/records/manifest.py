@@ -10,6 +10,7 @@ from sae_checks.records.dataset import DatasetRef
 from sae_checks.records.declared import Declared
 from sae_checks.records.release import ModelLoading, SaeRef, TaskRef
 from sae_checks.records.table import SHIFT, TEXT_DATASETS, TEXTS
+from sae_checks.records.typed import refuse_other_types
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,11 @@ class SaeEntry:
         loading = ModelLoading(**{**ref["loading"], "from_pretrained_kwargs": pairs})
         declared = Declared.from_json(ref.get("declared", {"dataset": ref.get("dataset")}))
         sae = SaeRef(**{**ref, "loading": loading, "declared": declared})
-        return cls(sae, content["folder"], content["failure"])
+        entry = cls(sae, content["folder"], content["failure"])
+        for each in (loading, declared, declared.l0, declared.explained_variance, sae, entry):
+            if each is not None:
+                refuse_other_types(each)
+        return entry
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,10 @@ class DatasetEntry:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> DatasetEntry:
         """What was written as JSON."""
-        return cls(**{**content, "ref": DatasetRef(**content["ref"])})
+        entry = cls(**{**content, "ref": DatasetRef(**content["ref"])})
+        refuse_other_types(entry.ref)
+        refuse_other_types(entry)
+        return entry
 
     @property
     def task(self) -> TaskRef:
@@ -100,7 +108,9 @@ class Manifest:
         datasets = tuple(DatasetEntry.from_json(each) for each in content["datasets"])
         others = {name: value for name, value in content.items() if name != "setting"}
         others |= {"saes": saes, "datasets": datasets}
-        return cls(provenance_key=content.get("setting", ""), **others)
+        manifest = cls(provenance_key=content.get("setting", ""), **others)
+        refuse_other_types(manifest)
+        return manifest
 
     def as_json(self) -> dict[str, object]:
         """As dictionaries and lists, all the way down; the provenance's key is called "setting"."""

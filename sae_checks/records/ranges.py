@@ -18,6 +18,7 @@ from sae_checks.records import PositionRange
 PAST_EDGES = (Fraction(1), Fraction(5, 4), Fraction(3, 2), Fraction(2))
 
 _RANGE = re.compile(r"\s*(\d+)\s*:\s*(\d+)\s*")
+_LONGEST = 12  # digits of a position
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,8 @@ def parse_range(text: str) -> PositionRange:
     match = _RANGE.fullmatch(text)
     if match is None:
         raise UserError(f'"{text}" is not a range of positions: write first:last, such as "16:127"')
+    if max(len(match[1]), len(match[2])) > _LONGEST:
+        raise UserError(f'"{text[:40]}" is not a range of positions: no text is as long as that')
     first, last = int(match[1]), int(match[2])
     if first == 0:
         raise UserError(

@@ -60,12 +60,17 @@ def _in_path(location: str) -> float | None:
 
 def _k(get: Callable[[str], Any]) -> Any:
     if get("architecture") == "topk" or get("activation_fn_str") == "topk":
-        return get("k") or (get("activation_fn_kwargs") or {}).get("k")
+        arguments = get("activation_fn_kwargs")
+        return get("k") or (arguments.get("k") if isinstance(arguments, Mapping) else None)
     return None
 
 
 def _number(value: Any, *, above: float = -math.inf) -> float | None:
     """A figure; None where what is written is none, as a logger that broke off leaves NaN."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if value > above else None
+    try:
+        number = float(value)
+    except OverflowError:  # of an integer of hundreds of digits
+        return None
+    return number if math.isfinite(number) and number > above else None

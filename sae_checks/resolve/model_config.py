@@ -17,6 +17,7 @@ from sae_checks.resolve.model_name import hub_model_name
 
 # How architectures call the longest context they take.
 _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
+_MOST_CONTEXT = 2**31  # some say far more than they read, none says more than an index holds
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def read_model_config(loading: ModelLoading) -> ModelConfig:
         config = _read(folder / "config.json")
         tokenizer_file = folder / "tokenizer_config.json"
         refuse_foreign_code(name, config, _read(tokenizer_file) if tokenizer_file.is_file() else {})
-        return ModelConfig(_context(config), _hash_folder(folder))
+        return ModelConfig(_context(name, config), _hash_folder(folder))
     repo = hub.HubRepo(hub_model_name(name), instead="name a local copy with --sae-model")
     try:
         path, commit = repo.file("config.json", repo.commit())
@@ -48,14 +49,22 @@ def read_model_config(loading: ModelLoading) -> ModelConfig:
         raise ModelError(f"model {name!r}: {error}") from error
     config = _read(path)
     refuse_foreign_code(name, config, {})  # of the tokenizer, when that is loaded
-    return ModelConfig(_context(config), commit)
+    return ModelConfig(_context(name, config), commit)
 
 
-def _context(config: dict[str, Any]) -> int | None:
-    for place in (config, config.get("text_config") or {}):
+def _context(name: str, config: dict[str, Any]) -> int | None:
+    for place in (config, config.get("text_config")):
+        if not isinstance(place, dict):
+            continue
         for key in _CONTEXT_KEYS:
-            if isinstance(place.get(key), int):
-                return int(place[key])
+            value = place.get(key)
+            if isinstance(value, int) and not isinstance(value, bool):
+                if not 1 <= value < _MOST_CONTEXT:
+                    raise ModelError(
+                        f"the config.json of model {name!r} says {key} = {value!r:.40}, but a "
+                        "model reads at least 1 token; restore it, or name another with --sae-model"
+                    )
+                return value
     return None
 
 

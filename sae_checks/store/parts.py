@@ -25,6 +25,7 @@ from sae_checks.records import IntArray, Table, TableRef
 from sae_checks.store import codec
 from sae_checks.store.files import owner
 from sae_checks.store.integrity import damaged, read_sealed, verify_files, verify_owner
+from sae_checks.store.layout import refuse_malformed
 from sae_checks.store.parquet import readable
 
 TABLE = "table.json"
@@ -138,6 +139,7 @@ def find_parts(folder: Path, owner: Mapping[str, Any]) -> list[Part]:
     parts = sorted((Part(path, read_sealed(path)) for path in paths), key=lambda each: each.number)
     for part in parts:
         verify_owner(part.path, part.described, owner)
+        refuse_malformed(part.path, part.described)
     gone = replaced(parts)
     names = {part.name for part in parts} | gone
     for part in parts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from sae_checks.store.integrity import (
     read_sealed,
     write_sealed,
 )
+
+# Below a measurement's own: evaluation and data set, or an SAE's name.
+_FOLDER = re.compile(r"[\w.@+-]{1,250}(/[\w.@+-]{1,250})?")
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,14 @@ def manifest_of(path: Path, content: Mapping[str, Any]) -> Manifest:
         StoreError: it holds something else.
     """
     try:
-        return Manifest.from_json(content)
+        manifest = Manifest.from_json(content)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise damaged(path, f"holds no manifest ({error})") from error
+    named = [entry.folder for entry in manifest.saes]
+    for folder in (*named, *(entry.folder for entry in manifest.datasets)):
+        if not _FOLDER.fullmatch(folder) or ".." in folder.split("/"):
+            raise damaged(path, f"names the folder {folder!r:.40}, which the store never has")
+    return manifest
 
 
 def glanced_at(path: Path) -> Manifest:

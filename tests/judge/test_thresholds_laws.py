@@ -63,7 +63,7 @@ def overrides(draw, limit: Limit) -> Override:
         max=high,
         report_only=True if low is None and high is None else draw(st.sampled_from([None, False])),
         parameters=draw(st.sampled_from([(), limit.parameters])),
-        reason=draw(strings),
+        reason=draw(strings.filter(str.strip)),
         margin=draw(excesses),
     )
     result = override.apply(limit)
@@ -87,7 +87,7 @@ def thresholds_of(draw) -> Thresholds:
             positions=st.none() | ranges,
             task=st.none() | strings,
         ),
-        reason=strings.filter(bool),
+        reason=strings.filter(str.strip),
     )
     gate = st.builds(
         Gate,

@@ -152,3 +152,12 @@ def test_a_config_of_other_types_is_told(folder, tmp_path, layers):
     (made / "config.json").write_text(json.dumps(config | {"n_layer": layers}))
     told = message_of(loading(made))
     assert told.startswith(f"model folder {made} cannot be loaded by transformers: ")
+
+
+@pytest.mark.parametrize("device", ["meta", "cpu:0", "cpu:3"])
+def test_devices_that_compute_nothing(device: str):
+    with pytest.raises(ModelError) as caught:
+        torch_device(device)
+    assert str(caught.value) == (
+        f"--sae-device {device!r}: nothing is computed there; name cpu, cuda, cuda:1, mps or auto"
+    )

@@ -69,3 +69,16 @@ def test_explained_variance():
 def test_what_is_no_figure_is_not_declared(config: dict[str, Any]):
     """It refuses no release: nothing but the comparison with it needs it."""
     assert figures(**config) == Declared()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"l0": 10**400},
+        {"explained_variance": -(10**400)},
+        {"architecture": "topk", "activation_fn_kwargs": "words"},
+        {"architecture": "topk", "k": 10**400},
+    ],
+)
+def test_what_no_figure_can_be_is_not_declared(config: dict[str, Any]):
+    assert figures(**config) == Declared()

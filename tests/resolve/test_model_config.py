@@ -71,3 +71,14 @@ def test_a_model_of_the_hub_by_its_alias(hub: HubServer):
     found = read_model_config(ModelLoading("gpt2-small"))
     assert found.context == 1024
     assert found.version == hub.repo("models", "openai-community/gpt2", None).commit
+
+
+@pytest.mark.parametrize("tokens", [0, -1, 10**400])
+def test_a_context_that_no_text_has(tmp_path, tokens):
+    (tmp_path / "config.json").write_text(json.dumps({"n_positions": tokens}), encoding="utf-8")
+    with pytest.raises(ModelError) as caught:
+        read_model_config(ModelLoading(str(tmp_path)))
+    assert str(caught.value) == (
+        f"the config.json of model {str(tmp_path)!r} says n_positions = {tokens!r:.40}, but a "
+        "model reads at least 1 token; restore it, or name another with --sae-model"
+    )

@@ -1,0 +1,1 @@
+"""Damaged inputs of every kind, read as the gate reads them."""

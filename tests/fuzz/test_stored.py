@@ -1,0 +1,56 @@
+"""Whatever the JSON of a stored measurement says, reading it succeeds or ends in a StoreError."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sae_checks.baseline.identity import pairing_terms
+from sae_checks.store.integrity import read_sealed, write_sealed
+from sae_checks.store.recorded import glanced_at
+from tests.fuzz.damage import damaged_bytes, damaged_json, refused_or_read, writable
+from tests.fuzz.test_documents import fuzzed
+from tests.stored import read, task_table, write_measurement
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, bytes]:
+    """A stored measurement on texts and on a task: its JSON files, as they were written."""
+    folder = write_measurement(
+        tmp_path_factory.mktemp("stored"), layers=1, tasks=[task_table(0, "ioi")]
+    )
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*.json"))}
+
+
+@fuzzed(80)
+@given(data=st.data())
+def test_stored_json(measured: dict[Path, bytes], data: st.DataObject):
+    """Of a manifest or a table, damaged as a document with a checksum that fits, or as bytes."""
+    path = data.draw(st.sampled_from(sorted(measured)))
+    manifest = next(each for each in measured if each.name == "manifest.json")
+    if data.draw(st.booleans()):
+        path = manifest
+    valid: dict[str, Any] = read_sealed(path)
+    try:
+        if data.draw(st.integers(0, 4)):
+            damaged = writable(data.draw(damaged_json(valid)))
+            if isinstance(damaged, dict):
+                write_sealed(path, damaged)
+            else:
+                path.write_text(json.dumps(damaged), encoding="utf-8")
+        else:
+            path.write_bytes(data.draw(damaged_bytes(measured[path])))
+        refused_or_read(lambda: glanced_at(path) and None if path == manifest else None)
+        refused_or_read(lambda: pairing_terms(read(manifest.parent)))
+    finally:
+        path.write_bytes(measured[path])
+
+
+def test_the_valid_one_is_read(measured: dict[Path, bytes]):
+    manifest = next(each for each in measured if each.name == "manifest.json")
+    assert len(read(manifest.parent).tables) == len(measured) - 1

@@ -1,0 +1,76 @@
+"""JSON of the store with fitting checksums that holds something else than the store writes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sae_checks.errors import StoreError
+from tests.stored import change_sealed, read, write_measurement
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(StoreError) as caught:
+        read(folder)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("units", None),
+        ("units", [[0, 10**12]]),
+        ("units", [["a", "b"]]),
+        ("units", [[5, 2]]),
+        ("positions", 10**12),
+        ("positions", True),
+        ("columns", {}),
+        ("labels", []),
+        ("labels", {"document": "words"}),
+        ("side", None),
+        ("side", {"position_sums": []}),
+        ("files", "words"),
+        ("files", {"tokens.parquet": None}),
+        ("before", None),
+        ("replaces", 10**12),
+        ("complete", "no"),
+        ("description", []),
+    ],
+)
+def test_a_table_that_says_something_else(tmp_path: Path, key: str, value: Any):
+    folder = write_measurement(tmp_path, layers=1)
+    (path,) = folder.glob("context/texts/*/table.json")
+    change_sealed(path, **{key: value})
+    told = refusal(folder)
+    assert told.startswith(f"{path} says ")
+    assert told.endswith("; restore it, or measure again")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "why"),
+    [
+        ("context", 10**400, "context is a number of 401 digits"),
+        ("context", "words", "context is 'words'"),
+        ("adaptive", None, "adaptive is None"),
+        ("provenance", [], "provenance is []"),
+        ("release", {}, "release is {}"),
+        ("release_saes", True, "release_saes is True"),
+    ],
+)
+def test_a_manifest_that_says_something_else(tmp_path: Path, key: str, value: Any, why: str):
+    folder = write_measurement(tmp_path, layers=1)
+    path = folder / "manifest.json"
+    change_sealed(path, **{key: value})
+    assert refusal(folder) == f"{path} holds no manifest ({why}); restore it, or measure again"
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "/etc", "a\x00", "x" * 5_000, ""])
+def test_folders_that_the_store_never_has(tmp_path: Path, name: str):
+    folder = write_measurement(tmp_path, layers=1)
+    path = folder / "manifest.json"
+    datasets = json.loads(path.read_text(encoding="utf-8"))["datasets"]
+    change_sealed(path, datasets=[{**datasets[0], "folder": name}])
+    assert "which the store never has" in refusal(folder)

@@ -37,6 +37,7 @@ def main() -> None:
             for task in ("lambada", "cbt_cn")
         ]
         kept = stored.write_measurement(root / "store", layers=SAES, tables=tables, tasks=tasks)
+        stored.keep_words(kept)
         started = time.perf_counter()
         result = judged(kept)
         read, busy = time.perf_counter(), time.process_time()

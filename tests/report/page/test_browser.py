@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import shutil
 from collections.abc import Iterator
@@ -121,6 +122,25 @@ def test_a_csv_holds_the_whole_table(opened, result):
     header, *rows = opened.run("return csvOf('layers')").splitlines()
     assert header == ",".join(figure.data.columns)
     assert len(rows) == figure.data.rows
+
+
+def test_no_text_of_a_csv_becomes_a_formula(opened):
+    written = opened.run(
+        "DATA.data.planted = {name: ['=1+1', '+2', '-3', '@SUM(A1)', 'a=b'],"
+        " value: [-1, 2, null, -0.5, 0]};"
+        "try { return csvOf('planted') } finally { delete DATA.data.planted }"
+    )
+    assert written == "name,value\n'=1+1,-1\n'+2,2\n'-3,\n'@SUM(A1),-0.5\na=b,0\n"
+
+
+def test_every_figure_is_drawn_in_the_end_so_that_all_are_printed(session, page, result):
+    session.open(page)
+    count = "return document.querySelectorAll('figure[data-drawn]').length"
+    session.wait(f"{count} === {len(figures_of(result))}")
+    printed = session.driver.execute_cdp_cmd("Page.printToPDF", {})["data"]
+    assert base64.b64decode(printed).startswith(b"%PDF-")
+    assert session.run(count) == len(figures_of(result))
+    assert session.console() == []
 
 
 def test_the_verdict_comes_first(opened, result):

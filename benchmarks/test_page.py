@@ -83,8 +83,8 @@ def test_page():
     print(
         f"\n{SAES} SAEs, {told['tests']:,} tests: read and judged in {told['judging']:.1f} s, page "
         f"written in {told['page']:.1f} s ({told['busy']:.1f} s of one core), "
-        f"{told['megabytes']:.1f} MB; loaded in Chromium in {told['opening'][0]:.1f} s, first figure "
-        f"drawn after {told['opening'][1]:.1f} s"
+        f"{told['megabytes']:.1f} MB; loaded in Chromium in {told['opening'][0]:.1f} s, first "
+        f"figure drawn after {told['opening'][1]:.1f} s"
     )
 
 

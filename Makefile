@@ -89,6 +89,11 @@ pictures: $(VENV)/.dev
 	$(BIN)/python -m docs.generate.terminal build/pictures/bad/measurements/broken-* \
 		docs/pictures/fault.svg 11
 	$(BIN)/python -m tests.report.page.pictures build/broken.html docs/pictures fault-page
+	$(BIN)/python -m tests.report.page.damaged build/pictures/candidate
+	$(BIN)/pytest checks/ -q --sae-fixed --sae-store build/pictures/fixed > build/pictures/fixed.log
+	-$(BIN)/pytest checks/ -q --sae build/pictures/candidate --sae-fixed --sae-baseline tales \
+		--sae-store build/pictures/fixed --sae-report build/regression.html
+	$(BIN)/python -m tests.report.page.pictures build/regression.html docs/pictures regression-page
 
 benchmark: $(VENV)/.dev
 	$(BIN)/pytest benchmarks/ -s $(ARGS)

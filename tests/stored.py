@@ -41,8 +41,10 @@ from sae_checks.records import (
 from sae_checks.records import (
     TEXTS as OF_TEXTS,
 )
+from sae_checks.records.words import TokenWords
 from sae_checks.store import MeasuredDataset, Provenance, Store, read_measurement
 from sae_checks.store.integrity import read_sealed, write_sealed
+from sae_checks.store.words import write_words
 
 TRAINING_CONTEXT, CONTEXT, TEXTS, WIDTH = 16, 64, 12, 4
 LOADING = ModelLoading("made-up")
@@ -416,6 +418,23 @@ def write_measurement(
     measured = measured_datasets(refs.values(), task_failures or {}, second=bool(second))
     store.write_manifest(measured, reasons)
     return store.folder
+
+
+def keep_words(folder: Path, word: str = " w") -> None:
+    """Keep words for the tokens of a stored measurement: this one and the position, " w12"."""
+    manifest = read(folder).manifest
+    for entry in {each.ref.name: each for each in manifest.datasets}.values():
+        on_texts = entry.ref.name in (OF_TEXTS, SHIFT)
+        units, length = (TEXTS, CONTEXT) if on_texts else (40, 20)
+        position = np.tile(np.arange(length), units)
+        words = TokenWords(
+            np.repeat(np.arange(units), length),
+            position,
+            position,
+            tuple(f"{word}{each}" for each in range(length)),
+        )
+        fingerprint = str(entry.description.get("fingerprint", ""))
+        write_words(folder, entry.ref, fingerprint, words)
 
 
 def measured_datasets(

@@ -57,7 +57,7 @@ OF_TABLES = (
     *("evals.propagation.table", "evals.stack.tables", "evals.tasks.table"),
 )
 OF_REPORTS = (
-    *("session.heaviest", "session.result"),
+    *("session.heaviest", "session.result", "session.words"),
     "resolve.model_order",  # in which order rows stand
     *("records", "judge", "errors", "wording", "report", *OF_TABLES),
 )

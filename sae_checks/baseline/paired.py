@@ -34,6 +34,11 @@ _LARGEST = 32_767  # of a whole number of 16 bits
 NOT_APPLICABLE = "not applicable: "
 _NOTHING = 2.0**-900  # below this, influences are 0
 
+# Figures whose limit has one side, but that are best at one value: longer than the activation is no
+# better than shorter.
+_BEST_AT = {"l2_ratio": 1.0}
+_SIDES = ("candidate", "baseline")
+
 
 @dataclass(frozen=True)
 class Influences:
@@ -229,12 +234,22 @@ def _influence(ours: CellValue, theirs: CellValue) -> FloatArray:
     return ours.influences.values - theirs.influences.values
 
 
-def improved(verdict: Verdict) -> bool:
+def improved(verdict: Verdict, check: str = "") -> bool:
     """Whether a comparison is better by more than its margin, with all cells of the run in view.
 
-    Where either direction is worse, none is better.
+    Where either direction is worse, none is better. Where a check's figure is best at one value,
+    only what comes nearer to it is.
+
+    Args:
+        verdict: of the comparison.
+        check: the name of what is compared.
     """
     limit, adjusted = verdict.limit, verdict.adjusted
+    if check in _BEST_AT:
+        notes = dict(verdict.estimate.notes)
+        apart = (abs(float(notes[f"{of}_value"]) - _BEST_AT[check]) for of in _SIDES)
+        if not next(apart) < next(apart):
+            return False
     if limit.min is None and limit.max is not None:
         return adjusted.high < -limit.max
     return limit.max is None and limit.min is not None and adjusted.low > -limit.min

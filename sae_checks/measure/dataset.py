@@ -79,6 +79,10 @@ class Dataset(Protocol):
         """What the units are, for the manifest."""
 
     @property
+    def tokens(self) -> Sequence[Sequence[int]]:
+        """Of each unit, all token ids in it; of an item its answer's too."""
+
+    @property
     def told(self) -> str:
         """How many units of what, for whoever watches: "97 texts from 79 documents"."""
 

@@ -107,6 +107,11 @@ class ItemDataset:
         return {**self.items.description, "fingerprint": self.items.fingerprint}
 
     @property
+    def tokens(self) -> Sequence[Sequence[int]]:
+        """Of each item, the prompt's token ids and those of the answer."""
+        return [(*item.prompt, *item.answer) for item in self.items.items]
+
+    @property
     def told(self) -> str:
         """How many items, of which task."""
         return f"{counted(self.size, 'item')} of {self.ref.name}"

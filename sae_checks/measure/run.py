@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 from sae_checks.errors import SaeError, TaskError
 from sae_checks.measure.dataset import Dataset
@@ -17,6 +18,9 @@ from sae_checks.records import Intervention, Measurement, SaeRef, Table, by_key
 from sae_checks.store import MeasuredDataset
 from sae_checks.third_party import ignored_warnings
 from sae_checks.wording import counted
+
+if TYPE_CHECKING:
+    from sae_checks.load.language_model import LanguageModel
 
 
 def measure_release(request: Request, progress: Progress) -> Measurement:
@@ -69,11 +73,20 @@ def _measure(
         dataset = wanted.load(loaded.model)
     except TaskError as error:
         return job.as_measured({}, str(error))
+    _keep_words(request, loaded.model, dataset)
     others = [t for other in jobs if other is not job for t in other.tables]
     _grow(request, loaded, job, dataset, saes, others, progress)
     for work, interventions in zip(job.works, job.to_follow, strict=True):
         _follow(request, loaded, work, interventions, dataset, progress)
     return job.as_measured(dataset.description)
+
+
+def _keep_words(request: Request, model: LanguageModel, dataset: Dataset) -> None:
+    """What the measured tokens read as, which reports show beside figures."""
+    from sae_checks.load.words import token_words
+
+    words = token_words(dataset.tokens, model.tokenizer)
+    request.store.write_words(dataset.ref, str(dataset.description["fingerprint"]), words)
 
 
 def _grow(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -71,6 +71,12 @@ class TextDataset:
     def description(self) -> Mapping[str, object]:
         """What they are."""
         return {**self.texts.description, "fingerprint": self.texts.fingerprint}
+
+    @property
+    def tokens(self) -> Sequence[Sequence[int]]:
+        """Of each text, all of its token ids."""
+        ids: list[list[int]] = self.texts.tokens.tolist()
+        return ids
 
     @property
     def told(self) -> str:

@@ -6,6 +6,7 @@ Only claims stand in it: each is about the whole training context of an SAE, or 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 
@@ -136,4 +137,6 @@ def _line(cells: Iterable[str]) -> str:
 def _text(text: str) -> str:
     """A text from outside as Markdown shows it, whatever it holds."""
     flat = printable(text)
-    return "".join(f"\\{sign}" if sign in "\\`*_{}[]<>#|!&~" else sign for sign in flat)
+    marked = "".join(f"\\{sign}" if sign in "\\`*_{}[]<>#|!&~@$" else sign for sign in flat)
+    # A bare address would become a link.
+    return re.sub(r":(?=//)|(?<=www)\.", lambda sign: f"&#{ord(sign[0])};", marked)

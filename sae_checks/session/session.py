@@ -202,7 +202,9 @@ class Session:
             adaptive=self.gate.adaptive,
             passes={} if measurement is None else passes(measurement),
             features={key: found for key, found in of_tasks.items() if found is not None},
-            improvements=tuple(o for o in compared if o.verdict and improved(o.verdict)),
+            improvements=tuple(
+                o for o in compared if o.verdict and improved(o.verdict, _compared_name(o))
+            ),
             stale=self._stale_search().among(self.outcomes) if self.outcomes else (),
             plan=self._plan,
         )
@@ -264,3 +266,7 @@ class Session:
             saes=written.saes,
             size=written.size,
         )
+
+
+def _compared_name(outcome: Outcome) -> str:
+    return (outcome.check.compared or outcome.check).name

@@ -22,8 +22,9 @@ import numpy as np
 from filelock import FileLock
 
 from sae_checks.errors import StoreError
-from sae_checks.records import IntArray, Manifest, Release, Table, TableRef
+from sae_checks.records import DatasetRef, IntArray, Manifest, Release, Table, TableRef
 from sae_checks.records.provenance import Provenance
+from sae_checks.records.words import TokenWords
 from sae_checks.store.files import MANIFEST, slug, table_folder, whole_or_set_aside
 from sae_checks.store.parts import StoredTable, read_groups, widest
 from sae_checks.store.recorded import (
@@ -35,6 +36,7 @@ from sae_checks.store.recorded import (
     write_manifest,
 )
 from sae_checks.store.swap import recover, standing
+from sae_checks.store.words import write_words
 from sae_checks.store.writing import TableFolder
 
 Tell = Callable[[str], None]
@@ -134,6 +136,15 @@ class Store:
         """
         with self._writing_table(ref) as table:
             table.compact()
+
+    def write_words(self, dataset: DatasetRef, fingerprint: str, words: TokenWords) -> None:
+        """Keep the words of a data set's tokens, unless they are there.
+
+        Raises:
+            StoreError: the folder cannot be written into.
+        """
+        with self._writing():
+            write_words(self.folder, dataset, fingerprint, words)
 
     def table_folder(self, ref: TableRef) -> Path:
         """Where a table lies."""

@@ -76,6 +76,15 @@ def test_better_by_more_than_the_margin(worse: Direction, value: float, better: 
     assert improved(judge(own, limit, adjusted)) is better
 
 
+@pytest.mark.parametrize(("before", "now", "better"), [(0.8, 0.99, True), (1.0, 1.2, False)])
+def test_longer_than_the_activation_is_no_better(before: float, now: float, better: bool):
+    limit = compared(None, valued(0.0), Margin("lower", by=0.1)).limit()
+    notes = (("candidate_value", now), ("baseline_value", before))
+    own = Estimate(now - before, 0.15, 0.25, 0.01, 97, 3104, notes=notes)
+    assert improved(judge(own, limit, own), "l2_ratio") is better
+    assert improved(judge(own, limit, own))
+
+
 def test_what_is_undefined_is_no_better():
     limit = Limit("nats", max=0.1)
     cell = compared(valued(math.nan), valued(0.1))

@@ -36,11 +36,11 @@ def judged(folder: Path, **options: Any) -> RunResult:
     return session.result()
 
 
-def made_up(root: Path, layers: int = 3) -> RunResult:
-    """Layer 0 breaks past its training context; all else is well."""
+def made_up(root: Path, layers: int = 3, word: str = " w") -> RunResult:
+    """Layer 0 breaks past its training context; all else is well. Tokens read as words say."""
     tasks = [stored.task_table(layer, TASK, ITEMS) for layer in range(layers)]
-    return judged(
-        stored.write_measurement(
-            root, layers=layers, delta_ce=stored.broken_past_context, tasks=tasks
-        )
+    folder = stored.write_measurement(
+        root, layers=layers, delta_ce=stored.broken_past_context, tasks=tasks
     )
+    stored.keep_words(folder, word)
+    return judged(folder)

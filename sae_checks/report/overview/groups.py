@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sae_checks.judge.verdict import Verdict
 from sae_checks.records import SaeRef
 from sae_checks.report.overview.causes import CAUSES, Cause, Failed
-from sae_checks.report.overview.levels import Level, level, worst
+from sae_checks.report.overview.levels import Level, excess, level, worst
 from sae_checks.report.overview.matrix import in_layer_order
 from sae_checks.session.result import Outcome, RunResult
 
@@ -112,7 +112,11 @@ def undecided_groups(result: RunResult) -> list[FailureGroup]:
 
 
 def groups(result: RunResult, of: Level) -> list[FailureGroup]:
-    """All tests of one level, by cause and place: those with the most claims first."""
+    """All tests of one level, by cause and place, the gravest first.
+
+    That is the one with the most claims, since claims decide; of as many, the one whose worst test
+    lies furthest beyond its limit, as a share of it; then the one with the most tests.
+    """
     chosen = [outcome for outcome in result.outcomes if level(outcome) == of]
     found: dict[str, list[Outcome]] = {}
     causes: dict[str, Cause | None] = {}
@@ -122,7 +126,11 @@ def groups(result: RunResult, of: Level) -> list[FailureGroup]:
             causes[key] = cause
             found.setdefault(key, []).extend(outcomes)
     made = [_group(causes[key], outcomes) for key, outcomes in found.items()]
-    return sorted(made, key=lambda group: (-group.claims, -len(group.outcomes)))
+    return sorted(made, key=_gravity)
+
+
+def _gravity(group: FailureGroup) -> tuple[int, float, int]:
+    return -group.claims, -excess(group.worst), -len(group.outcomes)
 
 
 def _by_place(outcomes: Iterable[Outcome]) -> list[tuple[Outcome, ...]]:

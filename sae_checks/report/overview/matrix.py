@@ -114,10 +114,22 @@ def in_layer_order(saes: Iterable[SaeRef]) -> list[SaeRef]:
 
 
 def labels(release: Release) -> dict[str, str]:
-    """Short names of a release's SAEs by id: layer and site, or the id where two are alike."""
-    short = {sae.sae_id: f"{sae.layer} {sae.site.removeprefix('hook_')}" for sae in release.saes}
+    """Short names of a release's SAEs by id: layer and site, or the id where two are alike.
+
+    Of a transcoder both sites, where it reads and where it writes: "3 resid_mid->mlp_out".
+    """
+    short = {sae.sae_id: f"{sae.layer} {_sites(sae)}" for sae in release.saes}
     names = list(short.values())
     return {of: name if names.count(name) == 1 else of for of, name in short.items()}
+
+
+def _sites(sae: SaeRef) -> str:
+    reads = sae.site.removeprefix("hook_")
+    if not sae.is_transcoder:
+        return reads
+    block, _, site = sae.writes.rpartition(".")
+    same = block == sae.hook_point.rpartition(".")[0]
+    return f"{reads}->{(site if same else sae.writes).removeprefix('hook_')}"
 
 
 def _unit(outcome: Outcome) -> str:

@@ -11,7 +11,8 @@ from sae_checks.records.selectors import POSITIONS
 from sae_checks.report.overview.causes import CAUSES, Cause, Failed
 from sae_checks.report.overview.levels import excess, level
 from sae_checks.report.page.safe import shown
-from sae_checks.report.page.units import UnitLosses, heavy_entries
+from sae_checks.report.page.tokens import UnitLosses
+from sae_checks.report.page.units import heavy_entries
 from sae_checks.report.sentence import sentence
 from sae_checks.report.summary import name_of, told_of
 from sae_checks.session.result import Outcome, RunResult

@@ -27,7 +27,7 @@ from sae_checks.report.page.tables import (
     provenance_rows,
     sae_rows,
 )
-from sae_checks.report.page.units import UnitLosses
+from sae_checks.report.page.tokens import UnitLosses
 from sae_checks.report.sentence import number, sentence
 from sae_checks.session.result import RunResult
 
@@ -80,6 +80,7 @@ def page_content(result: RunResult) -> PageContent:
     }
     data = script_data(figures)
     data |= {"cells": cells, "checks": check_entries(result), "losses": losses.found}
+    data |= {"texts": losses.texts, "vocabulary": list(losses.vocabulary)}
     return PageContent(shown, data)
 
 
@@ -107,6 +108,8 @@ def script_data(figures: Sequence[Figure]) -> dict[str, Any]:
         "cells": [],
         "checks": {},
         "losses": {},
+        "texts": {},
+        "vocabulary": [],
     }
 
 

@@ -22,7 +22,7 @@ from sae_checks.report.page.safe import json_for_script, shown
 from sae_checks.session.result import RunResult
 
 _SCRIPTS = (
-    *("data.js", "words.js", "figures.js", "axis.js", "cells.js", "tables.js"),
+    *("data.js", "words.js", "figures.js", "axis.js", "tokens.js", "cells.js", "tables.js"),
     "page.js",
 )
 

@@ -23,7 +23,10 @@ PICTURES = (
     ("page-400", 400, 900, "light", ""),
 )
 # Of other pages than the demo's: taken where they are named.
-OTHERS = (("fault-page", 1280, 400, "light", "#map-filters"),)
+OTHERS = (
+    ("fault-page", 1280, 400, "light", "#map-filters"),
+    ("regression-page", 1280, 900, "light", "#figure-regression"),
+)
 
 
 def main(page: Path, folder: Path, only: str = "") -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +23,7 @@ from sae_checks.report.page import write_comparison, write_page
 from sae_checks.report.page.cells import cell_id
 from sae_checks.session.result import RunResult
 from tests import stored
-from tests.report.judged import TASK, made_up
+from tests.report.judged import TASK, judged, made_up
 from tests.report.page.browser import Browser, chromium
 from tests.report.results import release_result
 
@@ -121,6 +124,25 @@ def test_a_csv_holds_the_whole_table(opened, result):
     assert len(rows) == figure.data.rows
 
 
+def test_no_text_of_a_csv_becomes_a_formula(opened):
+    written = opened.run(
+        "DATA.data.planted = {name: ['=1+1', '+2', '-3', '@SUM(A1)', 'a=b'],"
+        " value: [-1, 2, null, -0.5, 0]};"
+        "try { return csvOf('planted') } finally { delete DATA.data.planted }"
+    )
+    assert written == "name,value\n'=1+1,-1\n'+2,2\n'-3,\n'@SUM(A1),-0.5\na=b,0\n"
+
+
+def test_every_figure_is_drawn_in_the_end_so_that_all_are_printed(session, page, result):
+    session.open(page)
+    count = "return document.querySelectorAll('figure[data-drawn]').length"
+    session.wait(f"{count} === {len(figures_of(result))}")
+    printed = session.driver.execute_cdp_cmd("Page.printToPDF", {})["data"]
+    assert base64.b64decode(printed).startswith(b"%PDF-")
+    assert session.run(count) == len(figures_of(result))
+    assert session.console() == []
+
+
 def test_the_verdict_comes_first(opened, result):
     assert text_of(opened, ".verdict").startswith("FAILED: ")
     first = opened.run("return document.querySelector('.groups a').textContent")
@@ -144,6 +166,62 @@ def test_a_click_on_the_map_opens_the_worst_test_of_the_field(opened, result):
     assert opened.run("return document.querySelectorAll('#cell .losses rect').length") > 40
     label = opened.run("return document.querySelector('#cell .axis').getAttribute('aria-label')")
     assert label.endswith("at most 2, margin 0.2")
+
+
+def test_the_tokens_of_the_worst_document_are_shown_with_what_each_lost(opened, result):
+    (one,) = [
+        o
+        for o in result.outcomes
+        if o.check.name == "delta_ce_growth" and o.cell["sae"] == SAE and o.cell.family == "claim"
+    ]
+    follow(opened, f"#cell={quote(cell_id(one))}")
+    name = text_of(opened, "#cell .heavy strong")
+    row = int(name.split()[1])
+    (table,) = [
+        t for k, t in result.measurement.tables.items() if k[:3] == ("context", "texts", SAE)
+    ]
+    delta = table.columns["ce_sae"][row] - table.columns["ce_clean"][row]
+    shown = opened.run(
+        "return [...document.querySelector('#cell .heavy .tokens').querySelectorAll('.token')]"
+        ".map((each) => [each.textContent, each.title, each.dataset.sign])"
+    )
+    # The cell's positions, each at the token that is predicted there.
+    first, last = stored.TRAINING_CONTEXT, stored.CONTEXT - 2
+    assert [word for word, _, _ in shown] == [f" w{p + 1}" for p in range(first, last + 1)]
+    for position, (_, title, sign) in enumerate(shown, start=first):
+        said = re.fullmatch(rf"predicted at position {position}: ΔCE \+(\S+) nats", title)
+        assert said is not None
+        assert float(said[1]) == pytest.approx(delta[position], rel=1e-2)
+        assert sign == "up"
+    largest = text_of(opened, "#cell .heavy .tokens + p")
+    assert (
+        f"[w{1 + int(np.nanargmax(np.where(np.arange(len(delta)) >= first, delta, np.nan)))}]"
+        in (largest)
+    )
+
+
+def test_tokens_without_words_say_so(session, tmp_path):
+    told = made_up(tmp_path / "store", layers=1)
+    folder = told.facts.stored[0]
+    shutil.rmtree(folder / "words")
+    path = tmp_path / "page.html"
+    write_page(judged(folder), path)
+    one = next(o for o in told.outcomes if o.check.name == "delta_ce_growth")
+    session.open(path, f"#cell={quote(cell_id(one))}")
+    assert "These tables do not hold the words of tokens" in text_of(session, "#cell .heavy")
+    assert session.console() == []
+
+
+def test_hostile_tokens_are_shown_and_do_nothing(session, tmp_path):
+    path = tmp_path / "hostile.html"
+    result = made_up(tmp_path / "store", layers=1, word=HOSTILE)
+    write_page(result, path)
+    one = next(o for o in result.outcomes if o.check.name == "delta_ce_growth")
+    session.open(path, f"#cell={quote(cell_id(one))}")
+    assert INERT in text_of(session, "#cell .heavy .tokens")
+    task = next(o for o in result.outcomes if o.cell.task == TASK and o.cell.sae and o.verdict)
+    follow(session, f"#cell={quote(cell_id(task))}")
+    assert_unharmed(session)
 
 
 def test_a_deep_link_opens_its_test(opened, result):

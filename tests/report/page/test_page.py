@@ -13,7 +13,8 @@ from sae_checks.errors import UserError
 from sae_checks.options.parsing import reports
 from sae_checks.report.page import page_lines, write_comparison
 from sae_checks.report.page.map import heat
-from sae_checks.report.page.units import UnitLosses, heavy_entries
+from sae_checks.report.page.tokens import UnitLosses
+from sae_checks.report.page.units import heavy_entries
 from tests.report.judged import made_up
 from tests.report.results import release_result
 
@@ -100,7 +101,7 @@ def test_the_documents_that_weigh_most_come_with_their_losses(result):
     row = int(first["name"].split()[1])
     delta = table.columns["ce_sae"][row] - table.columns["ce_clean"][row]
     assert drawn["first"] == 1
-    assert drawn["delta_ce"] == [pytest.approx(each, rel=1e-2) for each in delta[1:-1]]
+    assert drawn["values"] == [pytest.approx(each, rel=1e-2) for each in delta[1:-1]]
 
 
 def test_one_measurement_is_no_comparison(result, tmp_path):

@@ -51,38 +51,25 @@ function restsOn(cell) {
   return element("p", { class: "muted" }, said);
 }
 
+/** The one that weighs most is open; the others open when asked for. */
 function heavyOf(cell) {
   if (!cell.heavy) return null;
   return element("div", {}, element("h3", {}, "Weighing most in it"),
-    element("ol", { class: "heavy" }, ...cell.heavy.map((unit) => element("li", {},
-      element("strong", {}, unit.name), unit.words ? element("q", {}, `${unit.words} …`) : "",
-      unit.losses ? lossStrip(DATA.losses[unit.losses]) : "",
+    element("ol", { class: "heavy" }, ...cell.heavy.map((unit, at) => element("li", {},
+      element("strong", {}, unit.name),
+      unit.words && !unit.item ? element("q", {}, `${unit.words} …`) : "",
+      unit.losses || unit.item ? opened(unit, cell, at === 0) : "",
       unit.figures ? element("dl", { class: "inline" }, ...unit.figures.flatMap(([name, value]) => [
         element("dt", {}, name.replaceAll("_", " ")), element("dd", {}, figure(value))])) : ""))));
 }
 
-/** ΔCE of each token of a document, from its first position to its last. */
-function lossStrip(losses) {
-  const values = losses.delta_ce, width = 600, height = 54, middle = 34;
-  const known = values.filter((value) => value !== null);
-  const most = Math.max(...known.map(Math.abs), 1e-6);
-  const step = width / values.length;
-  const bars = values.map((value, at) => value === null ? null : element("svg:rect", {
-    x: (at * step).toFixed(2), width: Math.max(step * 0.9, 0.4).toFixed(2),
-    y: (value > 0 ? middle - (value / most) * 30 : middle).toFixed(2),
-    height: Math.max((Math.abs(value) / most) * (value > 0 ? 30 : 16), 0.3).toFixed(2),
-    class: value > 0 ? "loss" : "gain",
-  }, element("svg:title", {}, `position ${losses.first + at}: ΔCE ${figure(value)}`)));
-  const mean = known.reduce((sum, value) => sum + value, 0) / known.length;
-  const worst = values.indexOf(Math.max(...known));
-  const said = `ΔCE of ${known.length} tokens: mean ${figure(mean)}, largest ` +
-    `${figure(values[worst])} at position ${losses.first + worst}`;
-  const inside = losses.training === null ? -1 : (losses.training - losses.first) * step;
-  return element("div", { class: "losses" },
-    element("svg:svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": said },
-      ...bars, inside > 0 && inside < width
-        ? element("svg:line", { x1: inside, x2: inside, y1: 0, y2: height, class: "training" }) : null),
-    element("p", { class: "muted" }, `${said} nats.`));
+/** Drawn when it is opened: a text has a thousand tokens. */
+function opened(unit, cell, open) {
+  const draw = () => (unit.losses ? documentOf(cell, unit) : itemOf(unit));
+  if (open || unit.item) return draw();
+  const details = element("details", {}, element("summary", {}, "its tokens"));
+  details.addEventListener("toggle", () => details.append(draw()), { once: true });
+  return details;
 }
 
 function causesOf(cell) {

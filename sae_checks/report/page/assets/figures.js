@@ -352,6 +352,7 @@ function startFigures() {
     }
   }, { rootMargin: "400px" });
   holders.forEach((holder) => seen.observe(holder));
+  addEventListener("load", () => drawByAndBy(holders));
   if (location.hash.startsWith("#figure-")) {
     const wanted = document.getElementById(decoded(location.hash.slice(1)));
     if (wanted?.dataset.figure) withPlotly().then((Plotly) => drawFigure(Plotly, wanted));
@@ -359,6 +360,14 @@ function startFigures() {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);
   addEventListener("beforeprint", () => { printing = true; redrawAll(); });
   addEventListener("afterprint", () => { printing = false; redrawAll(); });
+}
+
+/** One figure at a time while nothing else is to do, so that all of them are there to be printed. */
+function drawByAndBy(holders) {
+  requestIdleCallback(() => {
+    const next = holders.find((holder) => !holder.dataset.drawn);
+    if (next) withPlotly().then((Plotly) => drawFigure(Plotly, next)).then(() => drawByAndBy(holders));
+  });
 }
 
 /** All of a figure's table as a file. */
@@ -381,8 +390,12 @@ function saveCsv(table) {
 function csvOf(table) {
   const names = Object.keys(DATA.data[table]);
   const columns = names.map((name) => column(table, name));
-  const quoted = (value) => value === null ? "" :
-    /[",\n]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : String(value);
+  const quoted = (value) => {
+    if (value === null) return "";
+    // Text that a spreadsheet would take for a formula is kept from it; numbers are none.
+    const text = typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
+    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
   const rows = columns[0].map((_, row) => columns.map((each) => quoted(each[row])).join(","));
   return [names.map(quoted).join(","), ...rows].join("\n") + "\n";
 }

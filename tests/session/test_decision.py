@@ -18,11 +18,21 @@ from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.estimate import Estimate, undefined
 from sae_checks.judge.thresholds import CheckLimits, Gate, Limit, Thresholds
 from sae_checks.judge.verdict import Verdict
-from sae_checks.records import Measurement, PositionRange, Release, by_key
+from sae_checks.records import (
+    DeclaredFigure,
+    Intervention,
+    Measurement,
+    PositionRange,
+    Release,
+    SaeRef,
+    by_key,
+)
+from sae_checks.records.manifest import Manifest
 from sae_checks.records.place import CellRef
 from sae_checks.records.ranges import PositionRanges
 from sae_checks.session.decision import DecisionRule
 from sae_checks.session.family import Family
+from sae_checks.session.suite import bundled_checks
 from tests import stored
 from tests.places import cell_ref
 
@@ -181,3 +191,47 @@ def test_an_sae_without_a_table_has_no_verdict():
     measurement = Measurement(release, stored.CONTEXT, {}, failures=failures)
     with pytest.raises(UnmeasuredError, match=r"^cannot be loaded$"):
         rule(check).verdict(measurement, check, CLAIM)
+
+
+def of_corpus(one: ContextTable, sae: SaeRef, corpus: str) -> Measurement:
+    """The same table, by the manifest of texts of this corpus."""
+    manifest = Manifest(provenance={"corpus": corpus})
+    release = Release("made-up", "folder", stored.LOADING, (sae,))
+    return Measurement(release, stored.CONTEXT, by_key([one]), manifest=manifest)
+
+
+def test_tables_that_were_judged_are_not_judged_again_and_others_are():
+    asked: list[float] = []
+
+    def counting(cell: Cell) -> Estimate:
+        estimate = cell.mean_difference("ce_sae", "ce_clean")
+        asked.append(estimate.value)
+        return estimate
+
+    check = checking(counting)
+    one, other = table(0.1), table(0.2)
+    judging, (first, again, changed) = (
+        rule(check),
+        (of_corpus(each, SAE, "tales") for each in (one, one, other)),
+    )
+    verdict = judging.verdict(first, check, CLAIM)
+    assert judging.verdict(again, check, CLAIM) == verdict
+    assert asked == pytest.approx([0.1])
+    assert judging.verdict(changed, check, CLAIM).estimate.value == pytest.approx(0.2)
+    assert judging.verdict(first, check, CLAIM) == verdict
+    assert asked == pytest.approx([0.1, 0.2, 0.1])
+
+
+def test_what_an_sae_declares_is_judged_anew_as_its_sentence_names_the_corpus():
+    figure = DeclaredFigure(5.0, "its cfg.json")
+    sae = replace(SAE, declared=replace(SAE.declared, l0=figure))
+    one = replace(table(0.1), intervention=Intervention((sae,)))
+    check = bundled_checks()["declared_l0"]
+    limits = Thresholds(checks={"declared_l0": CheckLimits(Limit("times", max=1.5, margin=0.05))})
+    family = Family(limits, {"declared_l0": check}, 1, {SAE.sae_id: PositionRanges((), ())})
+    judging, ref = DecisionRule(limits, family), cell_ref("declared_l0", "made-up", sae, INSIDE)
+    said = [
+        dict(judging.verdict(of_corpus(one, sae, corpus), check, ref).estimate.notes)["corpus"]
+        for corpus in ("an unknown corpus", "tales")
+    ]
+    assert said == ["an unknown corpus", "tales"]

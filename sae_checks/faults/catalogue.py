@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from sae_checks.faults import plant
+from sae_checks.faults import fitted, plant
 from sae_checks.faults.plant import Sample
 from sae_checks.load.sae import LoadedSae
 
@@ -154,7 +154,7 @@ CATALOGUE: tuple[Fault, ...] = (
     Fault(
         "one position range damaged",
         (Strength(0.3, "0.3 of mean norm"), Strength(0.05, "0.05 of mean norm", listed=False)),
-        damage=plant.damage_range,
+        damage=fitted.damage_range,
     ),
     Fault("half of the features dead", (Strength(0.5, "half"),), damage=plant.remove_random),
 )
@@ -167,13 +167,13 @@ OF_CHECKS: tuple[Fault, ...] = (
     Fault(
         "features active in one position range",
         (Strength(0.5, "half"),),
-        damage=plant.fire_for_positions,
+        damage=fitted.fire_for_positions,
         at=0,  # where positions are learned, no activation tells them as plainly
     ),
     Fault(
         "one position range lost",
         (Strength(1.0, "1 of mean norm"),),
-        damage=plant.damage_range,
+        damage=fitted.damage_range,
         at=0,
     ),
     Fault(
@@ -191,12 +191,12 @@ OF_CHECKS: tuple[Fault, ...] = (
     Fault(
         "features of another text",
         (Strength(0.2, "20% of features"),),
-        damage=plant.fire_elsewhere,
+        damage=fitted.fire_elsewhere,
     ),
     Fault(
         "features that follow the norm",
         (Strength(0.1, "10% of features"),),
-        damage=plant.follow_norm,
+        damage=fitted.follow_norm,
     ),
     Fault("one SAE in the place of all", (Strength(1.0, "whole"),), target="copy"),
     Fault(

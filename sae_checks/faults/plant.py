@@ -95,7 +95,7 @@ def shift_encoder_bias(sae: Any, amount: float, sample: Sample, generator: torch
     """Every feature's bias raised by a multiple of the mean strength of active features."""
     features = sae.encode(sample.x)
     shift = amount * float(features[features > 0].mean())
-    for name in _biases(sae):
+    for name in biases_of(sae):
         getattr(sae, name).data += shift
     return sae
 
@@ -115,7 +115,7 @@ def lose_threshold(sae: Any, share: float, sample: Sample, generator: torch.Gene
     if hasattr(sae, "threshold"):
         sae.threshold.data *= 1 - share
         return sae
-    for name in _biases(sae):
+    for name in biases_of(sae):
         bias = getattr(sae, name).data
         bias[bias < 0] *= 1 - share
     return sae
@@ -163,52 +163,6 @@ def unfold_normalisation(sae: Any, share: float, sample: Sample, generator: torc
     return sae
 
 
-def damage_range(sae: Any, amount: float, sample: Sample, generator: torch.Generator) -> Any:
-    """A bias added to reconstructions in one range of positions, T/4 to T/2 - 1.
-
-    An SAE does not see positions, but activations carry them: the least frequent feature is made to
-    fire where a least-squares fit takes a token for one in the range, and writes a random direction
-    of `amount` times the mean norm. How sharp the range is depends on the layer.
-    """
-    feature = sample.frequency.argmin(keepdim=True)
-    strength = _fire_in_range(sae, feature, sample)
-    written = torch.randn(sae.W_dec.shape[1], generator=generator)
-    sae.W_dec.data[feature] = (
-        written / written.norm() * amount * sample.mean_norm_written / strength
-    )
-    return sae
-
-
-def fire_for_positions(sae: Any, share: float, sample: Sample, generator: torch.Generator) -> Any:
-    """A share of the features, the least frequent, active in one range of positions.
-
-    What they write is a hundredth of what it was, so that little but L0 tells.
-    """
-    count = max(1, round(share * len(sample.frequency)))
-    which = sample.frequency.argsort()[:count]
-    strength = _fire_in_range(sae, which, sample)
-    sae.W_dec.data[which] *= 0.01 / strength
-    return sae
-
-
-def follow_norm(sae: Any, share: float, sample: Sample, generator: torch.Generator) -> Any:
-    """A share of the features, the least frequent, more active the longer the activation is.
-
-    Each fires above another value of a least-squares fit of ‖x‖, and all write one direction, so
-    that error, L0 and L1 grow with the norm; at the mean strength they write a fifth of it.
-    """
-    count = max(2, round(share * len(sample.frequency)))
-    which = sample.frequency.argsort()[:count]
-    direction, constant, fitted = _fit(sample.x, sample.x.norm(dim=-1))
-    levels = fitted.quantile(torch.linspace(0, 1, count + 1, dtype=torch.float64)[:-1])  # (count,)
-    _set_features(sae, which, direction, constant - levels.float())
-    strength = (fitted[:, None] - levels).clamp(min=0).sum(dim=1).mean()
-    written = torch.randn(sae.W_dec.shape[1], generator=generator)
-    amount = 0.2 * sample.mean_norm_written / float(strength)
-    sae.W_dec.data[which] = amount * written / written.norm()
-    return sae
-
-
 def lose_scale(sae: Any, factor: float, sample: Sample, generator: torch.Generator) -> Any:
     """Reconstructions times a factor, as where activations are scaled and not scaled back."""
     sae.W_dec.data *= factor
@@ -221,7 +175,7 @@ def repeat_shard(sae: Any, share: float, sample: Sample, generator: torch.Genera
     count = round(share * len(sample.frequency))
     sae.W_enc.data[:, -count:] = sae.W_enc.data[:, :count].clone()
     sae.W_dec.data[-count:] = sae.W_dec.data[:count].clone()
-    for name in (*_biases(sae), *(["threshold"] if hasattr(sae, "threshold") else [])):
+    for name in (*biases_of(sae), *(["threshold"] if hasattr(sae, "threshold") else [])):
         values = getattr(sae, name).data
         values[-count:] = values[:count].clone()
     return sae
@@ -246,30 +200,8 @@ def loosen_foreign(sae: Any, ratio: float, sample: Sample, generator: torch.Gene
     """
     which, features = _foreign(sample, ratio), sae.encode(sample.x)
     shift = float(features[features > 0].mean())
-    for name in _biases(sae):
+    for name in biases_of(sae):
         getattr(sae, name).data[which] += shift
-    return sae
-
-
-def fire_elsewhere(sae: Any, share: float, sample: Sample, generator: torch.Generator) -> Any:
-    """A share of the features, the least frequent, active on the second corpus and hardly here.
-
-    Where a least-squares fit takes a token for one of it. They write nothing, so that L0 alone
-    tells.
-
-    Raises:
-        UserError: there is no second corpus.
-    """
-    if sample.x_elsewhere is None:
-        raise UserError("there is no second corpus (--sae-shift)")
-    there = torch.cat([torch.zeros(len(sample.x)), torch.ones(len(sample.x_elsewhere))]).double()
-    x = torch.cat([sample.x, sample.x_elsewhere])
-    direction, constant, fitted = _fit(x, there)
-    means = [float(fitted[there == side].mean()) for side in (0.0, 1.0)]
-    count = max(1, round(share * len(sample.frequency)))
-    which = sample.frequency.argsort()[:count]
-    _set_features(sae, which, direction, torch.tensor(constant - sum(means) / 2))
-    sae.W_dec.data[which] = 0
     return sae
 
 
@@ -291,46 +223,14 @@ def _foreign(sample: Sample, ratio: float) -> Tensor:
     return (sample.elsewhere > ratio * sample.frequency).nonzero().flatten()
 
 
-def _fire_in_range(sae: Any, which: Tensor, sample: Sample) -> float:
-    """Let features fire at positions T/4 to T/2 - 1, and give their strength there on average.
-
-    Where a least-squares fit to the activations takes a token for one in the range.
-    """
-    first, last = sample.training_context // 4, sample.training_context // 2 - 1
-    inside = ((sample.position >= first) & (sample.position <= last)).double()
-    direction, constant, fitted = _fit(sample.x, inside)
-    means = [float(fitted[inside == side].mean()) for side in (0.0, 1.0)]
-    _set_features(sae, which, direction, torch.tensor(constant - sum(means) / 2))
-    return (means[1] - means[0]) / 2
-
-
-def _fit(x: Tensor, target: Tensor) -> tuple[Tensor, float, Tensor]:
-    """The least-squares fit of (N,) to activations (N, d_in): direction (d_in,), constant, (N,)."""
-    ones = torch.ones(len(x), 1, dtype=torch.float64)
-    x = torch.cat([x.double(), ones], dim=1)
-    ridge = 1e-3 * x.square().mean() * torch.eye(x.shape[1], dtype=torch.float64)
-    fit = torch.linalg.solve(x.T @ x / len(x) + ridge, x.T @ target.double() / len(x))
-    return fit[:-1].float(), float(fit[-1]), x @ fit
-
-
-def _set_features(sae: Any, which: Tensor, direction: Tensor, offset: Tensor) -> None:
-    """Let features read x · direction + offset; an offset for all of them, or one for each."""
-    if sae.cfg.apply_b_dec_to_input:
-        offset = offset + sae.b_dec.data @ direction
-    sae.W_enc.data[:, which] = direction.unsqueeze(-1)
-    for name in _biases(sae):
-        getattr(sae, name).data[which] = offset.to(sae.W_enc.dtype)
-    if hasattr(sae, "threshold"):
-        sae.threshold.data[which] = 0.0
-
-
-def _biases(sae: Any) -> list[str]:
+def biases_of(sae: Any) -> list[str]:
+    """The names of its parameters that hold one bias per feature."""
     return [name for name in _BIASES if hasattr(sae, name)]
 
 
 def _silence(sae: Any, which: Tensor) -> Any:
     sae.W_enc.data[:, which] = 0
     sae.W_dec.data[which] = 0
-    for name in _biases(sae):
+    for name in biases_of(sae):
         getattr(sae, name).data[which] = _NEVER
     return sae

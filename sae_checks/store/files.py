@@ -66,11 +66,11 @@ def is_of_several(folder: str) -> bool:
 
 def owner(provenance_key: str, ref: TableRef) -> dict[str, Any]:
     """Whose a table is, without where files lie: of a setting's key, SAEs, a data set."""
-    saes = [_described(sae) for sae in ref.intervention.saes]
+    saes = [described_sae(sae) for sae in ref.intervention.saes]
     return {
         "setting": provenance_key,
         **({"sae": saes[0]} if len(saes) == 1 else {"saes": saes}),
-        "observed": None if ref.observed is None else _described(ref.observed),
+        "observed": None if ref.observed is None else described_sae(ref.observed),
         "evaluation": ref.kind.EVALUATION,
         "dataset": {"name": ref.dataset.name, "identity": dict(ref.dataset.identity)},
     }
@@ -102,7 +102,8 @@ def slug(name: str) -> str:
     return re.sub(r"[^\w.-]+", "_", name).strip("_.")[:_LONGEST] or "sae"
 
 
-def _described(sae: SaeRef) -> dict[str, Any]:
+def described_sae(sae: SaeRef) -> dict[str, Any]:
+    """An SAE as the tables that are its say it."""
     described = asdict(sae)
     del described["location"], described["loading"]["model_name"], described["declared"]
     if not sae.is_transcoder:  # described as before there were any

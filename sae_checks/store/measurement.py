@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from sae_checks.records import (
     by_key,
 )
 from sae_checks.records.provenance import DEFINITIONS_VERSION
-from sae_checks.store.files import MANIFEST, is_of_several, owner, table_folder
+from sae_checks.store.files import MANIFEST, described_sae, is_of_several, table_folder
 from sae_checks.store.integrity import as_json, damaged, read_json, read_sealed, unsealed
 from sae_checks.store.parts import StoredTable
 from sae_checks.store.recorded import manifest_of
@@ -120,39 +121,45 @@ def _tables(
     for sae in manifest.saes:
         ref = TableRef(kind, entry.ref, Intervention((sae.ref,)))
         yield folder / entry.folder / sae.folder, ref
+    known = {_text(described_sae(sae.ref)): sae.ref for sae in manifest.saes}
     for path in sorted((folder / entry.folder).glob("[!.]*")):
         if is_of_several(path.name):
-            ref_of_several = _of_several(path, manifest, entry, kind)
+            ref_of_several = _of_several(path, known, entry, kind)
             if ref_of_several is not None:
                 yield path, ref_of_several
 
 
 def _of_several(
-    path: Path, manifest: Manifest, entry: DatasetEntry, kind: type[Table]
+    path: Path, known: Mapping[str, SaeRef], entry: DatasetEntry, kind: type[Table]
 ) -> TableRef | None:
     """The table in a folder, if its SAEs are those that the manifest records.
 
     Of other weights, it is left from before, and is not read.
+
+    Args:
+        path: the folder.
+        known: those SAEs, by the text of how tables describe them.
+        entry: the data set that the table is of.
+        kind: the class of the table.
     """
     described = next((read_sealed(each) for each in sorted(path.glob("*.json"))), None)
     if described is None:
         return None
-    known = [_owned(sae.ref, kind, entry) for sae in manifest.saes]
-    saes = [described["sae"]] if "sae" in described else described["saes"]
     observed = described["observed"]
-    if any(sae not in known for sae in (*saes, *([observed] if observed else []))):
+    saes = [
+        known.get(_text(sae))
+        for sae in ([described["sae"]] if "sae" in described else described["saes"])
+    ]
+    seen = None if observed is None else known.get(_text(observed))
+    if None in saes or (observed is not None and seen is None):
         return None
-
-    def ref_of(sae: Any) -> SaeRef:
-        return manifest.saes[known.index(sae)].ref
-
-    seen = None if observed is None else ref_of(observed)
-    ref = TableRef(kind, entry.ref, Intervention(tuple(map(ref_of, saes))), seen)
+    intervention = Intervention(tuple(sae for sae in saes if sae is not None))
+    ref = TableRef(kind, entry.ref, intervention, seen)
     if table_folder(ref) != f"{entry.folder}/{path.name}":
         raise damaged(path, f"holds another table (of {ref.key.intervention!r})")
     return ref
 
 
-def _owned(sae: SaeRef, kind: type[Table], entry: DatasetEntry) -> Any:
-    """An SAE as the tables that are its say it."""
-    return as_json(owner("", TableRef(kind, entry.ref, Intervention((sae,)))))["sae"]
+def _text(described: Any) -> str:
+    """How a table describes an SAE, as one text for one description."""
+    return json.dumps(as_json(described), sort_keys=True)

@@ -234,4 +234,7 @@ def test_what_an_sae_declares_is_judged_anew_as_its_sentence_names_the_corpus():
         dict(judging.verdict(of_corpus(one, sae, corpus), check, ref).estimate.notes)["corpus"]
         for corpus in ("an unknown corpus", "tales")
     ]
-    assert said == ["an unknown corpus", "tales"]
+    assert said == [
+        "an unknown corpus; the release declares none",
+        "tales; the release declares none",
+    ]

@@ -100,10 +100,11 @@ def pairing_terms_of_provenance(provenance: Mapping[str, Any]) -> dict[str, obje
         if key.split(".")[0] not in _MAY_DIFFER
     }
     # Files are what they hold, wherever they lie.
-    if str(found["provenance.model_version"]).startswith("sha256:"):
+    if str(found.get("provenance.model_version")).startswith("sha256:"):
         found["provenance.loading.model_name"] = ""
-    if Path(str(found["provenance.corpus"])).suffix:
-        found["provenance.corpus"] = Path(str(found["provenance.corpus"])).name
+    corpus = Path(str(found.get("provenance.corpus")))
+    if corpus.suffix:
+        found["provenance.corpus"] = corpus.name
     return found
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-_TRANSFORMER_LENS = re.compile(r"blocks\.(\d+)\.(.+)")
-_HUGGING_FACE = re.compile(r"(?:.*\.)?(?:h|layers|blocks)\.(\d+)(?:\.(.+))?")
-_HEAD = re.compile(r"(.+)\.head_(\d+)")
+# Nine digits are more layers than any model has, and fewer than Python refuses to read.
+_TRANSFORMER_LENS = re.compile(r"blocks\.(\d{1,9})\.(.+)")
+_HUGGING_FACE = re.compile(r"(?:.*\.)?(?:h|layers|blocks)\.(\d{1,9})(?:\.(.+))?")
+_HEAD = re.compile(r"(.+)\.head_(\d{1,9})")
 # Of a whole block in Hugging Face's naming: its module's input and output, or just the module.
 _EDGES = {"": "hook_resid_post", "output": "hook_resid_post", "input": "hook_resid_pre"}
 # Places that both namings have; all others of Hugging Face's keep their own name.

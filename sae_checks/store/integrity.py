@@ -143,7 +143,7 @@ def _verify_file(path: Path, record: Mapping[str, Any], description: str) -> Non
         size, digest = path.stat().st_size, _sha256(path)
     except FileNotFoundError as error:
         raise damaged(path, f"is missing ({description} names it)") from error
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: no file can have such a name
         raise damaged(path, f"cannot be read ({error})") from error
     if size != record["bytes"]:
         raise damaged(

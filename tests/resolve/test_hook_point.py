@@ -23,6 +23,9 @@ from sae_checks.resolve.hook_point import choose_name, of_head, parse_head, pars
         ("model.layers.3.self_attn.o_proj.input", (3, "self_attn.o_proj.input")),
         ("blocks.3.attn.hook_q.head_11", (3, "attn.hook_q")),
         ("lm_head", (-1, "lm_head")),
+        # More digits than Python reads: no block of any model, whatever follows.
+        (f"blocks.{'9' * 5000}.hook_mlp_out", (-1, f"blocks.{'9' * 5000}.hook_mlp_out")),
+        (f"model.layers.{'9' * 5000}", (-1, f"model.layers.{'9' * 5000}")),
     ],
 )
 def test_layer_and_site(name: str, expected: tuple[int, str]):

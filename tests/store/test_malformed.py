@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sae_checks.baseline.identity import pairing_terms
 from sae_checks.errors import StoreError
 from tests.stored import change_sealed, read, write_measurement
 
@@ -74,3 +75,24 @@ def test_folders_that_the_store_never_has(tmp_path: Path, name: str):
     datasets = json.loads(path.read_text(encoding="utf-8"))["datasets"]
     change_sealed(path, datasets=[{**datasets[0], "folder": name}])
     assert "which the store never has" in refusal(folder)
+
+
+@pytest.mark.parametrize("name", ["a\x00.parquet", "a\ud800.parquet"])
+def test_files_that_no_disk_can_have(tmp_path: Path, name: str):
+    folder = write_measurement(tmp_path, layers=1)
+    (path,) = folder.glob("context/texts/*/table.json")
+    record = next(iter(json.loads(path.read_text(encoding="utf-8"))["files"].values()))
+    change_sealed(path, files={name: record})
+    assert "cannot be read" in refusal(folder)
+
+
+@pytest.mark.parametrize("key", ["corpus", "model_version"])
+def test_a_manifest_that_leaves_out_what_decides_pairing(tmp_path: Path, key: str):
+    """It is told apart from every other one, and nothing more."""
+    folder = write_measurement(tmp_path, layers=1)
+    path = folder / "manifest.json"
+    provenance = json.loads(path.read_text(encoding="utf-8"))["provenance"]
+    whole = pairing_terms(read(folder))
+    del provenance[key]
+    change_sealed(path, provenance=provenance)
+    assert pairing_terms(read(folder)).keys() == whole.keys() - {f"provenance.{key}"}

@@ -98,6 +98,7 @@ def test_what_the_report_says_of_retrained_releases():
     )
 
 
+@pytest.mark.exhaustive  # in minutes, not seconds
 def test_a_default_run_stops_where_it_would_have_stopped(tmp_path):
     """Replayed from the tables of a whole budget: as many texts and items of each SAE."""
     options = Options(store=tmp_path, tokens=128 * 256, items=300, task=("tales",))

@@ -24,6 +24,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     return Undisturbed.of("few", tmp_path_factory.mktemp("undisturbed"))
 
 
+@pytest.mark.exhaustive  # in minutes, not seconds
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("moment", MOMENTS, ids=str)
 def test_a_run_that_was_killed_and_started_again_is_the_undisturbed_one(

@@ -35,6 +35,7 @@ def assert_same(alone: Folder, *folders: Folder) -> None:
     assert left_over(alone, folders[0]) == []
 
 
+@pytest.mark.exhaustive  # in minutes, not seconds
 @pytest.mark.timeout(240)
 def test_two_runs_that_are_started_together(tmp_path: Path, alone: Folder):
     folders = on_one_store(tmp_path)
@@ -43,6 +44,7 @@ def test_two_runs_that_are_started_together(tmp_path: Path, alone: Folder):
     assert_same(alone, *folders)
 
 
+@pytest.mark.exhaustive  # in minutes, not seconds
 @pytest.mark.timeout(240)
 def test_a_run_ends_while_another_one_is_half_through(tmp_path: Path, alone: Folder):
     """The first one stands still after its first part, and the second one goes on from there."""

@@ -13,6 +13,7 @@ import yaml
 from check_jsonschema import main as check
 
 from sae_checks.cli.init import starter_files
+from tests.exhaustive import every_other
 from tests.plugin.gate_run import CHECKOUT
 
 STARTERS = {ci: starter_files("tales", ci) for ci in ("github", "gitlab")}
@@ -71,7 +72,9 @@ def steps(name: str) -> tuple[list[str], dict[str, str]]:
     return [step["run"] for step in found if "run" in step], environment
 
 
-@pytest.mark.parametrize("name", ["action", "template", "starter of github", "starter of gitlab"])
+@pytest.mark.parametrize(
+    "name", every_other(["action", "starter of github", "template", "starter of gitlab"])
+)
 def test_its_commands_gate_the_demo(name, tmp_path: Path, store):
     commands, environment = steps(name)
     assert commands

@@ -12,6 +12,8 @@ import pytest
 from tests.plugin.gate_run import CHECKOUT, GateRun, run_gate
 from tests.stored import change_sealed
 
+pytestmark = pytest.mark.exhaustive  # in minutes, not seconds
+
 LAYER_1 = "blocks.1.hook_resid_pre"
 # One check of texts and one of items; enough of both for some SAEs to stop and some to go on.
 SOME = ("-k", "check_delta_ce_growth or check_accuracy_drop")

@@ -209,9 +209,11 @@ def test_a_cut_file_is_told_by_its_size(folder: Path):
 
 @pytest.fixture(scope="module")
 def untouched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_measurement(
+    folder = write_measurement(
         tmp_path_factory.mktemp("untouched"), tasks=[task_table(0), task_table(1)]
     )
+    read(folder)
+    return folder
 
 
 @given(st.data())
@@ -230,7 +232,6 @@ def test_no_bit_of_any_file_can_flip_unnoticed(untouched: Path, data: st.DataObj
         assert "\n" not in str(caught.value)
     finally:
         path.write_bytes(whole)
-    read(untouched)
 
 
 @given(

@@ -245,11 +245,12 @@ def improved(verdict: Verdict, check: str = "") -> bool:
         check: the name of what is compared.
     """
     limit, adjusted = verdict.limit, verdict.adjusted
-    if check in _BEST_AT:
-        notes = dict(verdict.estimate.notes)
-        apart = (abs(float(notes[f"{of}_value"]) - _BEST_AT[check]) for of in _SIDES)
-        if not next(apart) < next(apart):
-            return False
     if limit.min is None and limit.max is not None:
-        return adjusted.high < -limit.max
-    return limit.max is None and limit.min is not None and adjusted.low > -limit.min
+        better = adjusted.high < -limit.max
+    else:
+        better = limit.max is None and limit.min is not None and adjusted.low > -limit.min
+    if not better or check not in _BEST_AT:
+        return better
+    notes = dict(verdict.estimate.notes)  # which a difference that is undefined does not have
+    ours, theirs = (abs(float(notes[f"{of}_value"]) - _BEST_AT[check]) for of in _SIDES)
+    return ours < theirs

@@ -116,8 +116,9 @@ class Injection:
         """
         contexts = [sae.ref.training_context or 0 for sae in saes]
         table = getattr(self.model.hf.base_model, "wpe", None)
-        if table is None or not max(contexts):
-            raise UserError("the model has no learned positional vectors past a training context")
+        measured = 0 if table is None else min(len(table.weight), self.measurement.context)
+        if table is None or not 0 < max(contexts) < measured:
+            raise UserError("no learned positional vector past a training context is measured")
         hf = copy.deepcopy(self.model.hf)
         with torch.no_grad():
             hf.base_model.wpe.weight[max(contexts) :] *= factor

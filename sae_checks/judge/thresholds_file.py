@@ -295,7 +295,7 @@ def _override(
     legal = [each.name for each in selectors if each.pattern is not None]
     settings = _settings(rules)
     table.allow(*legal, *settings, "reason")
-    _refuse_blank(table, "reason")
+    _refuse_blank(table, "reason", ", or leave it out")
     if not set(legal) & set(table.values):
         table.refuse(None, f"selects nothing: give it {_either(legal)}")
     if not set(settings) & set(table.values):
@@ -347,11 +347,11 @@ def _known_failure(
     )
 
 
-def _refuse_blank(table: TomlTable, key: str) -> None:
-    """Refuse a text that is there and says nothing."""
+def _refuse_blank(table: TomlTable, key: str, or_else: str = "") -> None:
+    """Refuse a text that is there and says nothing; `or_else` is what may be done instead."""
     text = table.text(key)
     if text is not None and not text.strip():
-        table.refuse(key, "is blank: say in a few words why")
+        table.refuse(key, f"is blank: say in a few words why{or_else}")
 
 
 def _patterns(table: TomlTable, selectors: Iterable[Selector]) -> dict[str, Pattern]:

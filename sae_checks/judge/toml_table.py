@@ -86,7 +86,7 @@ class TomlTable:
         try:
             number = float(value)
         except OverflowError:  # of an integer: TOML knows no largest one
-            self.refuse(key, f"must be a number, got an integer of {len(str(abs(value)))} digits")
+            self.refuse(key, f"must be a number, got an integer of {_digits(value)}")
         if not math.isfinite(number):
             self.refuse(key, f"must be a finite number, got {_shown(value)}")
         return number
@@ -204,4 +204,17 @@ def _shown(value: object) -> str:
     """A value as TOML writes it."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    if isinstance(value, str):
+        return f'"{value}"'
+    try:
+        return str(value)
+    except ValueError:  # Python writes out no integer of more digits than 4,300
+        return "something of thousands of digits"
+
+
+def _digits(number: int | float) -> str:
+    """How many digits a whole number has."""
+    try:
+        return f"{len(str(abs(number)))} digits"
+    except ValueError:  # as above
+        return "thousands of digits"

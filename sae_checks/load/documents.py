@@ -139,7 +139,7 @@ def _dataset_documents(request: CorpusRequest) -> Iterator[str | list[int]]:
         yield first[column]
         for row in iterator:
             yield row[column]
-    except unreadable_errors() as error:
+    except unreadable_errors(is_local(request.name)) as error:
         raise CorpusError(_unreadable(request.name, error)) from error
 
 
@@ -159,7 +159,7 @@ def _open_dataset(request: CorpusRequest) -> Any:
         return datasets.load_dataset(name, split="train", streaming=True, revision=request.revision)
     except StopIteration as error:  # what datasets makes of an empty JSON file
         raise CorpusError(f"corpus {name!r} is empty") from error
-    except unreadable_errors() as error:
+    except unreadable_errors(is_local(name)) as error:
         raise CorpusError(_unreadable(name, error)) from error
 
 
@@ -173,16 +173,20 @@ def _column(name: str, row: dict[str, Any]) -> str:
     )
 
 
-def unreadable_errors() -> tuple[type[Exception], ...]:
-    """What reading a data set raises where it, or the network, is not as it should be."""
+def unreadable_errors(local: bool = False) -> tuple[type[Exception], ...]:
+    """What reading a data set raises where it, or the network, is not as it should be.
+
+    Args:
+        local: a file of the user's own, whose rows nobody has looked at.
+    """
     from datasets.exceptions import DatasetsError
     from httpx import HTTPError
     from pyarrow import ArrowException
 
+    found = (OSError, ValueError, RuntimeError, DatasetsError, HTTPError, ArrowException)
     # The readers of `datasets` raise whatever pandas and Arrow make of a row that is no object, or
     # of numbers and nesting that no column holds.
-    of_rows = (TypeError, LookupError, AttributeError, ArithmeticError, ArrowException)
-    return OSError, ValueError, RuntimeError, DatasetsError, HTTPError, *of_rows
+    return (*found, TypeError, LookupError, AttributeError, ArithmeticError) if local else found
 
 
 def _unreadable(name: str, error: Exception) -> str:

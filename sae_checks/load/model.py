@@ -51,7 +51,9 @@ def torch_device(device: str) -> torch.device:
     """The device asked for with --sae-device; ModelError if this machine has none such."""
     try:
         target = torch.device(device)
-        if target.type == "meta" or (target.type == "cpu" and target.index is not None):
+        if target.type == "cpu":  # of which there is one, whatever its number
+            return torch.device("cpu")
+        if target.type == "meta":
             raise ModelError(
                 f"--sae-device {device!r}: nothing is computed there; name cpu, cuda, cuda:1, mps "
                 "or auto"

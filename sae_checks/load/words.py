@@ -43,10 +43,21 @@ def _after_another(tokens: Sequence[int], tokenizer: Any) -> list[str]:
     """What each adds to a text that ends with some other token."""
     if not tokens:
         return []
-    before = tokens[len(tokens) // 2]
-    start = _decoded([[before]], tokenizer)[0]
+    alone = _decoded([[each] for each in tokens], tokenizer)
+    whole = [(each, text) for each, text in zip(tokens, alone, strict=True) if _is_whole(text)]
+    if not whole:
+        return alone
+    before, start = whole[len(whole) // 2]
     both = _decoded([[before, each] for each in tokens], tokenizer)
-    return [text[len(start) :] if text.startswith(start) else text for text in both]
+    return [
+        text[len(start) :] if text.startswith(start) else by_itself
+        for text, by_itself in zip(both, alone, strict=True)
+    ]
+
+
+def _is_whole(text: str) -> bool:
+    """Whether a token's text is no part of a sign, which what follows could finish."""
+    return bool(text) and _UNFINISHED not in text
 
 
 def _whole_signs(ids: Sequence[int], text: dict[int, str], tokenizer: Any) -> list[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import fields
+from functools import cache
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 
 def refuse_other_types(record: Any) -> None:
@@ -17,7 +18,7 @@ def refuse_other_types(record: Any) -> None:
     Raises:
         TypeError: names the first such field.
     """
-    for name, kinds in _kinds(type(record)).items():
+    for name, kinds in _kinds(type(record)).items():  # type: ignore[arg-type]  # classes are hashable
         value = getattr(record, name)
         right = isinstance(value, kinds) and (not isinstance(value, bool) or bool in kinds)
         if not right:
@@ -26,10 +27,11 @@ def refuse_other_types(record: Any) -> None:
             raise TypeError(f"{name} is a number of {len(str(abs(value)))} digits")
 
 
-def _kinds(record: type[Any]) -> dict[str, tuple[type, ...]]:
+@cache
+def _kinds(record: Hashable) -> dict[str, tuple[type, ...]]:
     """By field, the classes that its value may have."""
     hints = get_type_hints(record)
-    return {each.name: _classes(hints[each.name]) for each in fields(record)}
+    return {each.name: _classes(hints[each.name]) for each in fields(cast(Any, record))}
 
 
 def _classes(hint: Any) -> tuple[type, ...]:

@@ -62,7 +62,8 @@ def _context(name: str, config: dict[str, Any]) -> int | None:
                 if not 1 <= value < _MOST_CONTEXT:
                     raise ModelError(
                         f"the config.json of model {name!r} says {key} = {value!r:.40}, but a "
-                        "model reads at least 1 token; restore it, or name another with --sae-model"
+                        f"model reads 1 to {_MOST_CONTEXT - 1:,} tokens; restore it, or name "
+                        "another with --sae-model"
                     )
                 return value
     return None

@@ -285,8 +285,10 @@ def _plain(column: pa.ChunkedArray) -> NDArray[Any]:
     Arrow's own `to_numpy` does the same, but imports pandas for it: a quarter of a second.
     """
     values = column.combine_chunks()
-    if pa.types.is_fixed_size_list(values.type):
+    if pa.types.is_fixed_size_list(values.type) and not values.null_count:
         values = values.flatten()
+    if not pa.types.is_primitive(values.type):
+        raise ValueError(f"a column holds {values.type}, and no numbers")
     kind = np.dtype(values.type.to_pandas_dtype())
     if values.null_count:
         raise ValueError("there are gaps in a column")

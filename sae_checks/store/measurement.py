@@ -145,11 +145,13 @@ def _of_several(
     described = next((read_sealed(each) for each in sorted(path.glob("*.json"))), None)
     if described is None:
         return None
-    observed = described["observed"]
-    saes = [
-        known.get(_text(sae))
-        for sae in ([described["sae"]] if "sae" in described else described["saes"])
-    ]
+    observed = described.get("observed")
+    owners = [described["sae"]] if "sae" in described else described.get("saes")
+    if not isinstance(owners, list) or not all(isinstance(sae, dict) for sae in owners):
+        raise damaged(path, "does not say whose table it holds")
+    if "observed" not in described or not (observed is None or isinstance(observed, dict)):
+        raise damaged(path, "does not say which SAE was observed")
+    saes = [known.get(_text(sae)) for sae in owners]
     seen = None if observed is None else known.get(_text(observed))
     if None in saes or (observed is not None and seen is None):
         return None

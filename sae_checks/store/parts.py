@@ -155,6 +155,8 @@ def grouped(parts: Iterable[Part], ref: TableRef) -> list[Group]:
     """Those together that have the same columns, labels and side tables that can be joined."""
     groups: dict[object, list[Part]] = {}
     for part in parts:
+        if not part.described["side"].keys() <= ref.kind.SIDE.keys():
+            raise damaged(part.path, "says side tables that no such table has")
         groups.setdefault(shape_of(part.described, ref), []).append(part)
     return [Group(ref, tuple(of_shape)) for of_shape in groups.values()]
 

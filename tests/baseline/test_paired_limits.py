@@ -7,7 +7,7 @@ import math
 import pytest
 
 from sae_checks.baseline.paired import improved
-from sae_checks.judge.estimate import Estimate
+from sae_checks.judge.estimate import Estimate, undefined
 from sae_checks.judge.thresholds import Direction, Limit, Margin
 from sae_checks.judge.verdict import judge
 from tests.baseline.test_paired import compared, valued
@@ -89,3 +89,4 @@ def test_what_is_undefined_is_no_better():
     limit = Limit("nats", max=0.1)
     cell = compared(valued(math.nan), valued(0.1))
     assert not improved(judge(cell.difference(), limit))
+    assert not improved(judge(undefined("the baseline has no such cell"), limit), "l2_ratio")

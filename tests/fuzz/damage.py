@@ -6,9 +6,9 @@ import copy
 import json
 import math
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import Any
 
+import pytest
 from hypothesis import strategies as st
 
 from sae_checks.errors import UserError
@@ -151,5 +151,8 @@ def json_files(valid: Any) -> st.SearchStrategy[bytes]:
 
 def refused_or_read(read: Callable[[], object]) -> None:
     """Success, or a documented error; whatever else is raised is a finding."""
-    with suppress(UserError):
+    try:
         read()
+    except UserError as error:
+        if not str(error).strip():
+            pytest.fail(f"{type(error).__name__} says nothing")

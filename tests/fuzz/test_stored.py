@@ -22,7 +22,7 @@ from tests.stored import read, task_table, write_measurement
 def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, bytes]:
     """A stored measurement on texts and on a task: its JSON files, as they were written."""
     folder = write_measurement(
-        tmp_path_factory.mktemp("stored"), layers=1, tasks=[task_table(0, "ioi")]
+        tmp_path_factory.mktemp("stored"), layers=2, tasks=[task_table(0, "ioi")]
     )
     return {path: path.read_bytes() for path in sorted(folder.rglob("*.json"))}
 

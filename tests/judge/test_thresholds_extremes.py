@@ -66,4 +66,13 @@ def test_a_blank_reason():
     assert refusal(known) == f"thresholds.toml, line 4: reason of [[known_failure]] {told}"
     override = '[[checks.delta_ce.override]]\nlayer = 1\nmax = 1\nreason = " "\n'
     where = "reason of [[checks.delta_ce.override]]"
-    assert refusal(f"{TABLE}max = 0.3\n{override}") == f"thresholds.toml, line 8: {where} {told}"
+    assert (
+        refusal(f"{TABLE}max = 0.3\n{override}")
+        == f"thresholds.toml, line 8: {where} {told}, or leave it out"
+    )
+
+
+@pytest.mark.parametrize("line", ["confidence = {}", "undecided_claims = {}"])
+def test_numbers_of_other_bases_may_have_any_number_of_digits(line: str):
+    """Python reads them and writes out none of them."""
+    assert "thousands of digits" in refusal("[gate]\n" + line.format("0x" + "f" * 5_000))

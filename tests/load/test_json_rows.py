@@ -36,3 +36,11 @@ def test_a_list_over_several_lines(tmp_path: Path):
     file = tmp_path / "corpus.json"
     file.write_text(f"[\n{GOOD},\n{GOOD}\n]", encoding="utf-8")
     assert list(documents(CorpusRequest(str(file), 100, 16))) == ["a cat", "a cat"]
+
+
+@pytest.mark.parametrize("between", ["", "\r", "\n"])
+def test_objects_one_after_another_however_they_are_set_out(tmp_path: Path, between: str):
+    file = tmp_path / "corpus.jsonl"
+    spread = '{\n  "text": "a cat"\n}'
+    file.write_text(f"{spread}{between}{GOOD}{between}{GOOD}", encoding="utf-8", newline="")
+    assert list(documents(CorpusRequest(str(file), 100, 16))) == ["a cat"] * 3

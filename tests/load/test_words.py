@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from sae_checks.load.words import token_words
 
 
@@ -25,6 +28,13 @@ def test_signs_of_several_tokens_are_read_together():
     found = token_words([list("aé中b".encode()), list(b"c")], Bytes())
     assert found.of_unit(0) == ["a", "é中", "", "", "", "", "b"]
     assert found.of_unit(1) == ["c"]
+
+
+@given(st.lists(st.text(max_size=8), min_size=1, max_size=4))
+def test_the_words_of_a_unit_are_its_text(texts: list[str]):
+    """Of tokens that are bytes, whichever of them are known."""
+    found = token_words([list(text.encode()) for text in texts], Bytes())
+    assert ["".join(found.of_unit(n)) for n in range(len(texts))] == texts
 
 
 def test_bytes_that_are_no_sign_stay_what_they_are():

@@ -80,5 +80,5 @@ def test_a_context_that_no_text_has(tmp_path, tokens):
         read_model_config(ModelLoading(str(tmp_path)))
     assert str(caught.value) == (
         f"the config.json of model {str(tmp_path)!r} says n_positions = {tokens!r:.40}, but a "
-        "model reads at least 1 token; restore it, or name another with --sae-model"
+        "model reads 1 to 2,147,483,647 tokens; restore it, or name another with --sae-model"
     )

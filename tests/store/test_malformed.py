@@ -77,6 +77,31 @@ def test_folders_that_the_store_never_has(tmp_path: Path, name: str):
     assert "which the store never has" in refusal(folder)
 
 
+def test_side_tables_that_there_are_none_of(tmp_path: Path):
+    folder = write_measurement(tmp_path, layers=1)
+    (path,) = folder.glob("context/texts/*/table.json")
+    record = next(iter(json.loads(path.read_text(encoding="utf-8"))["side"].values()))
+    change_sealed(path, side={"": record})
+    assert refusal(folder) == (
+        f"{path} says side tables that no such table has; restore it, or measure again"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"saes": None}, "does not say whose table it holds"),
+        ({"saes": [1]}, "does not say whose table it holds"),
+        ({"observed": 5}, "does not say which SAE was observed"),
+    ],
+)
+def test_a_table_of_several_that_says_nothing_of_them(tmp_path: Path, changed: Any, told: str):
+    folder = write_measurement(tmp_path, layers=2)
+    path = next(folder.glob("stack/texts/*+*/table.json"))
+    change_sealed(path, **changed)
+    assert refusal(folder) == f"{path.parent} {told}; restore it, or measure again"
+
+
 @pytest.mark.parametrize("name", ["a\x00.parquet", "a\ud800.parquet"])
 def test_files_that_no_disk_can_have(tmp_path: Path, name: str):
     folder = write_measurement(tmp_path, layers=1)

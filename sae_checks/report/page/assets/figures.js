@@ -352,7 +352,7 @@ function startFigures() {
     }
   }, { rootMargin: "400px" });
   holders.forEach((holder) => seen.observe(holder));
-  addEventListener("load", () => drawByAndBy(holders));
+  addEventListener("load", () => drawByAndBy([...holders]));
   if (location.hash.startsWith("#figure-")) {
     const wanted = document.getElementById(decoded(location.hash.slice(1)));
     if (wanted?.dataset.figure) withPlotly().then((Plotly) => drawFigure(Plotly, wanted));
@@ -363,10 +363,11 @@ function startFigures() {
 }
 
 /** One figure at a time while nothing else is to do, so that all of them are there to be printed. */
-function drawByAndBy(holders) {
-  requestIdleCallback(() => {
-    const next = holders.find((holder) => !holder.dataset.drawn);
-    if (next) withPlotly().then((Plotly) => drawFigure(Plotly, next)).then(() => drawByAndBy(holders));
+function drawByAndBy([next, ...others]) {
+  const whenIdle = window.requestIdleCallback ?? ((draw) => setTimeout(draw, 50)); // Safari has none
+  if (next) whenIdle(() => {
+    const drawn = next.dataset.drawn ? Promise.resolve() : withPlotly().then((Plotly) => drawFigure(Plotly, next));
+    drawn.catch((error) => console.error(error)).then(() => drawByAndBy(others));
   });
 }
 

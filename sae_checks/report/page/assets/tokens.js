@@ -53,7 +53,7 @@ function tokensOf(losses, ends) {
   const words = wordsOf(losses.words), next = losses.next ? 1 : 0;
   if (!words) {
     return element("p", { class: "muted" },
-      "These tables do not hold the words of tokens: they were made before words were kept.");
+      "The words of these tokens are not there, or cannot be read: tables of before 0.8.0 have none.");
   }
   const [from, to] = ends.map((end) => end - losses.first);
   const sizes = losses.values.slice(from, to + 1).filter((value) => value !== null).map(Math.abs);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -427,14 +428,14 @@ def keep_words(folder: Path, word: str = " w") -> None:
         on_texts = entry.ref.name in (OF_TEXTS, SHIFT)
         units, length = (TEXTS, CONTEXT) if on_texts else (40, 20)
         position = np.tile(np.arange(length), units)
-        words = TokenWords(
+        fields = (
             np.repeat(np.arange(units), length),
             position,
             position,
             tuple(f"{word}{each}" for each in range(length)),
         )
         fingerprint = str(entry.description.get("fingerprint", ""))
-        write_words(folder, entry.ref, fingerprint, words)
+        write_words(folder, entry.ref, fingerprint, partial(TokenWords, *fields))
 
 
 def measured_datasets(

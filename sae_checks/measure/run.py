@@ -85,8 +85,10 @@ def _keep_words(request: Request, model: LanguageModel, dataset: Dataset) -> Non
     """What the measured tokens read as, which reports show beside figures."""
     from sae_checks.load.words import token_words
 
-    words = token_words(dataset.tokens, model.tokenizer)
-    request.store.write_words(dataset.ref, str(dataset.description["fingerprint"]), words)
+    fingerprint = str(dataset.description["fingerprint"])
+    request.store.write_words(
+        dataset.ref, fingerprint, lambda: token_words(dataset.tokens, model.tokenizer)
+    )
 
 
 def _grow(

@@ -137,14 +137,16 @@ class Store:
         with self._writing_table(ref) as table:
             table.compact()
 
-    def write_words(self, dataset: DatasetRef, fingerprint: str, words: TokenWords) -> None:
-        """Keep the words of a data set's tokens, unless they are there.
+    def write_words(
+        self, dataset: DatasetRef, fingerprint: str, make: Callable[[], TokenWords]
+    ) -> None:
+        """Keep the words of a data set's tokens, which are only made if they are not there.
 
         Raises:
             StoreError: the folder cannot be written into.
         """
         with self._writing():
-            write_words(self.folder, dataset, fingerprint, words)
+            write_words(self.folder, dataset, fingerprint, make)
 
     def table_folder(self, ref: TableRef) -> Path:
         """Where a table lies."""

@@ -9,6 +9,7 @@ by them, and a measurement without them is whole: one that was made before they 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -31,14 +32,16 @@ def words_path(folder: Path, dataset: DatasetRef) -> Path:
     return folder / f"{dataset_folder(_FOLDER, dataset)}.arrow"
 
 
-def write_words(folder: Path, dataset: DatasetRef, fingerprint: str, words: TokenWords) -> None:
+def write_words(
+    folder: Path, dataset: DatasetRef, fingerprint: str, make: Callable[[], TokenWords]
+) -> None:
     """Write them, all or nothing, unless they are there, by one process at a time.
 
     Args:
         folder: of the measurement.
         dataset: whose they are.
         fingerprint: of the data set's units, as its description has it.
-        words: of them.
+        make: what gives the words; asked only if they are not there.
 
     Raises:
         OSError: the folder cannot be written into.
@@ -49,6 +52,7 @@ def write_words(folder: Path, dataset: DatasetRef, fingerprint: str, words: Toke
             return
     except StoreError:
         pass  # written again
+    words = make()
     column = pa.DictionaryArray.from_arrays(
         words.word.astype(np.int32), pa.array(words.words, pa.string())
     )

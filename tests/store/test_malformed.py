@@ -113,7 +113,7 @@ def test_files_that_no_disk_can_have(tmp_path: Path, name: str):
 
 @pytest.mark.parametrize("key", ["corpus", "model_version"])
 def test_a_manifest_that_leaves_out_what_decides_pairing(tmp_path: Path, key: str):
-    """It is told apart from every other one, and nothing more."""
+    """It is told apart from those that say it."""
     folder = write_measurement(tmp_path, layers=1)
     path = folder / "manifest.json"
     provenance = json.loads(path.read_text(encoding="utf-8"))["provenance"]

@@ -208,7 +208,9 @@ def test_tokens_without_words_say_so(session, tmp_path):
     write_page(judged(folder), path)
     one = next(o for o in told.outcomes if o.check.name == "delta_ce_growth")
     session.open(path, f"#cell={quote(cell_id(one))}")
-    assert "The words of these tokens are not there, or cannot be read" in text_of(session, "#cell .heavy")
+    assert "The words of these tokens are not there, or cannot be read" in text_of(
+        session, "#cell .heavy"
+    )
     assert session.console() == []
 
 

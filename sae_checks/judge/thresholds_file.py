@@ -6,12 +6,19 @@ The file is refused before anything is loaded. docs/thresholds.md describes its 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import cast, get_args
 
 from sae_checks.errors import ThresholdsError
+from sae_checks.judge.entries_table import (
+    either,
+    known_failure_of,
+    override_of,
+    parameters_of,
+    settings_of,
+)
 from sae_checks.judge.limits_table import (
     bounds,
     equivalence_margin,
@@ -31,7 +38,6 @@ from sae_checks.judge.thresholds import (
     Changes,
     CheckLimits,
     Gate,
-    KnownFailure,
     Limit,
     Override,
     Thresholds,
@@ -39,12 +45,7 @@ from sae_checks.judge.thresholds import (
 )
 from sae_checks.judge.toml_table import TomlTable, must_be_one_of
 from sae_checks.records.selectors import (
-    SAE,
     SELECTORS,
-    Glob,
-    Inside,
-    OneOf,
-    Pattern,
     Selector,
 )
 
@@ -135,7 +136,7 @@ def _parsed(
             check: _check(tables.table(check), checks[check], selectors) for check in tables.values
         },
         known_failures=tuple(
-            _known_failure(each, checks, selectors) for each in root.tables("known_failure")
+            known_failure_of(each, checks, selectors) for each in root.tables("known_failure")
         ),
     )
 
@@ -150,7 +151,7 @@ def _laid_over(
     base = _parsed(shipped.root, checks, selectors, None)
     tables, gate = root.table("checks"), root.table("gate")
     made = _gate(replace(gate, beneath=shipped.root.table("gate").values))
-    own = tuple(_known_failure(each, checks, selectors) for each in root.tables("known_failure"))
+    own = tuple(known_failure_of(each, checks, selectors) for each in root.tables("known_failure"))
     changed, said = [], {}
     for check in tables.values:
         table, beneath = tables.table(check), shipped.of_check(check)
@@ -178,7 +179,7 @@ def _gate(table: TomlTable) -> Gate:
         table.refuse(
             "undecided",
             "is now undecided_claims and undecided_ranges, since an undecided claim is no longer a "
-            f"pass: give each of them {_either(get_args(UndecidedPolicy))}",
+            f"pass: give each of them {either(get_args(UndecidedPolicy))}",
         )
     default = Gate()
     table.allow(*(each.name for each in fields(Gate)))
@@ -250,14 +251,16 @@ def _check(
         min=minimum,
         max=maximum,
         report_only=bool(report_only),
-        parameters=_parameters(table, rules),
+        parameters=parameters_of(table, rules.parameters),
         source=table.text("source") or "",
         margin=excess(table) or 0.0,
         regression=regression_margin(table, minimum, maximum),
         equivalence=equivalence_margin(table),
     )
     refuse_no_margin(table, limit)
-    overrides = [_override(each, limit, rules, selectors) for each in table.tables("override")]
+    overrides = [
+        override_of(each, limit, rules.parameters, selectors) for each in table.tables("override")
+    ]
     if shipped is not None:
         overrides = [*_shipped_overrides(table, shipped, limit, rules, selectors), *overrides]
     return CheckLimits(limit, tuple(overrides))
@@ -273,109 +276,12 @@ def _shipped_overrides(
     """What is left of the shipped overrides; the file is refused where they do not fit it."""
     found = []
     for each in shipped_overrides(table, shipped):
-        if not set(_settings(rules)) & each.values.keys():
+        if not set(settings_of(rules.parameters)) & each.values.keys():
             continue
         try:
-            found.append(_override(each, limit, rules, selectors))
+            found.append(override_of(each, limit, rules.parameters, selectors))
         except ThresholdsError as error:
             table.refuse(
                 None, f"does not go with a shipped override ({error}): set here what it sets, too"
             )
     return found
-
-
-def _settings(rules: CheckRules) -> tuple[str, ...]:
-    """What an override may set."""
-    return ("min", "max", "margin", "report_only", *QUESTIONS, *rules.parameters)
-
-
-def _override(
-    table: TomlTable, limit: Limit, rules: CheckRules, selectors: Sequence[Selector]
-) -> Override:
-    legal = [each.name for each in selectors if each.pattern is not None]
-    settings = _settings(rules)
-    table.allow(*legal, *settings, "reason")
-    _refuse_blank(table, "reason", ", or leave it out")
-    if not set(legal) & set(table.values):
-        table.refuse(None, f"selects nothing: give it {_either(legal)}")
-    if not set(settings) & set(table.values):
-        table.refuse(None, f"sets nothing: give it {_either(settings)}")
-    minimum, maximum, report_only = bounds(table)
-    override = Override(
-        _patterns(table, selectors),
-        min=minimum,
-        max=maximum,
-        report_only=report_only,
-        parameters=_parameters(table, rules),
-        reason=table.text("reason") or "",
-        margin=excess(table),
-        regression=regression_margin(table, limit.min, limit.max),
-        equivalence=equivalence_margin(table),
-    )
-    result = override.apply(limit)
-    if result.min is not None and result.max is not None and result.min > result.max:
-        table.refuse(None, f"leaves min {result.min:g} above max {result.max:g}")
-    if result.min is None and result.max is None and not result.report_only:
-        table.refuse("report_only", "is false, but there is no min or max to judge by")
-    refuse_no_margin(table, result)
-    return override
-
-
-def _known_failure(
-    table: TomlTable, checks: Mapping[str, CheckRules], selectors: Sequence[Selector]
-) -> KnownFailure:
-    naming = [each for each in selectors if each.names_cell]
-    table.allow("check", *(each.name for each in naming), "reason", "expires", "bound")
-    check, release, reason = (table.text(key) for key in ("check", "release", "reason"))
-    if not check or not release or not reason:
-        missing = [key for key in ("check", "release", "reason") if not table.values.get(key)]
-        table.refuse(None, f"lacks {' and '.join(missing)}")
-    _refuse_blank(table, "reason")
-    asked = (f"{question} of " for question in QUESTIONS)
-    named = next((check.removeprefix(each) for each in asked if check.startswith(each)), check)
-    if check not in QUESTIONS and named not in checks:
-        table.refuse("check", must_be_one_of(check, (*checks, *QUESTIONS)))
-    where = _patterns(table, naming)
-    if where.get(SAE.name) == Glob("*"):  # as without it, the release as a whole too
-        del where[SAE.name]
-    return KnownFailure(
-        check,
-        where,
-        reason,
-        expires=table.date("expires"),
-        bound=table.number("bound"),
-    )
-
-
-def _refuse_blank(table: TomlTable, key: str, or_else: str = "") -> None:
-    """Refuse a text that is there and says nothing; `or_else` is what may be done instead."""
-    text = table.text(key)
-    if text is not None and not text.strip():
-        table.refuse(key, f"is blank: say in a few words why{or_else}")
-
-
-def _patterns(table: TomlTable, selectors: Iterable[Selector]) -> dict[str, Pattern]:
-    """The patterns of a table, by the names of their selectors."""
-    found = {each.name: _pattern(table, each) for each in selectors}
-    return {name: pattern for name, pattern in found.items() if pattern is not None}
-
-
-def _pattern(table: TomlTable, selector: Selector) -> Pattern | None:
-    name = selector.name
-    if selector.pattern is Glob and (text := table.text(name)) is not None:
-        return Glob(text)
-    if selector.pattern is OneOf and (numbers := table.integers(name)) is not None:
-        return OneOf(numbers)
-    if selector.pattern is Inside and (positions := table.positions(name)) is not None:
-        return Inside(positions)
-    return None
-
-
-def _parameters(table: TomlTable, rules: CheckRules) -> tuple[tuple[str, float], ...]:
-    found = ((name, table.number(name)) for name in sorted(rules.parameters))
-    return tuple((name, value) for name, value in found if value is not None)
-
-
-def _either(names: Iterable[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} or {last}"

@@ -146,6 +146,18 @@ def test_an_sae_without_counterpart_or_measurement_fails(tmp_path, baseline):
     assert "positions 2 to 3: the baseline has no such cell, so that nothing" in message
 
 
+def test_an_sae_without_counterpart_ends_no_run_of_any_check(tmp_path, baseline):
+    """What is undefined has no figures to be better by."""
+    candidate = stored.write_measurement(tmp_path, layers=3)
+    suite = Path("checks") / "check_shrinkage.py"
+    run = compare(tmp_path, candidate, baseline, "-k", "check_regression", suite=suite)
+    assert run.exit_code == 1
+    assert "Traceback" not in run.output
+    failed = {case.properties["sae"] for case in run.with_outcome("failed")}
+    assert failed == {LAYER_2}
+    assert any(f"l2_ratio-{LAYER_2}" in case.name for case in run.with_outcome("failed"))
+
+
 def test_an_sae_that_only_the_baseline_has_fails(tmp_path, baseline):
     """Else a release could get rid of a regression by leaving the SAE out."""
     one = stored.write_measurement(tmp_path, layers=1)

@@ -9,13 +9,15 @@ import pytest
 
 from sae_checks import check
 from sae_checks.judge.topics import TOPICS
+from sae_checks.records import Release
 from sae_checks.report.overview.causes import CAUSES
 from sae_checks.report.overview.groups import failure_groups, undecided_groups
 from sae_checks.report.overview.levels import LEVELS, level, worst
-from sae_checks.report.overview.matrix import matrix
+from sae_checks.report.overview.matrix import labels, matrix
 from sae_checks.report.overview.repeat import command_of, whole_command
 from sae_checks.report.overview.verdict import run_verdict
 from sae_checks.session.suite import bundled_checks
+from tests import stored
 from tests.places import cell_ref
 from tests.report.results import outcome, release_result, run_result, sae_ref
 
@@ -205,3 +207,27 @@ def test_the_command_that_shows_more():
     )
     assert whole_command(run).startswith("pytest checks/ --sae 'made up' -n2")
     assert whole_command(replace(run, invocation=())) == "pytest checks/ --sae made-up"
+
+
+@pytest.mark.parametrize(
+    ("writes", "label"),
+    [
+        ("blocks.3.hook_mlp_out", "3 resid_mid->mlp_out"),
+        ("blocks.5.hook_mlp_out", "3 resid_mid->blocks.5.hook_mlp_out"),
+    ],
+)
+def test_a_transcoder_is_called_by_where_it_reads_and_where_it_writes(writes: str, label: str):
+    """The block where it writes is said if it is another one."""
+    reads = {"hook_point": "blocks.3.hook_resid_mid", "site": "hook_resid_mid"}
+    one = replace(sae_ref(3), **reads, hook_point_out=writes, architecture="transcoder")
+    assert labels(Release("made-up", "folder", stored.LOADING, (one,))) == {one.sae_id: label}
+
+
+def test_of_causes_with_as_many_claims_the_one_furthest_beyond_its_limit_comes_first():
+    mild, grave = (
+        [outcome(name, cell_ref("in_context", "made-up", sae_ref(layer)), value)]
+        for name, layer, value in (("l2_ratio", 0, 0.8), ("delta_ce", 1, 40.0))
+    )
+    for outcomes in (mild + grave, grave + mild):
+        first, second = failure_groups(run_result(outcomes=tuple(outcomes)))
+        assert (first.worst, second.worst) == (*grave, *mild)

@@ -20,7 +20,7 @@ PROMPT_WORDS = 100  # the last tokens of a prompt that are shown before its answ
 
 
 @dataclass(frozen=True)
-class TokenQuantity:
+class TokenFigure:
     """A figure of each token.
 
     Attributes:
@@ -45,20 +45,20 @@ class TokenQuantity:
 
 # The first one whose columns a check needs is what its tokens are shown by.
 QUANTITIES = (
-    TokenQuantity("ΔCE", "nats", "ce_sae", "ce_clean", of_next=True),
-    TokenQuantity("KL", "nats", "kl", of_next=True),
-    TokenQuantity("MSE", "activation²", "mse"),
-    TokenQuantity("‖x̂‖ − ‖x‖", "activation", "reconstruction_norm", "norm"),
-    TokenQuantity("L0", "features", "l0"),
-    TokenQuantity("L1", "activation", "l1"),
-    TokenQuantity("‖x‖", "activation", "norm"),
-    TokenQuantity("CE of the model untouched", "nats", "ce_clean", of_next=True),
+    TokenFigure("ΔCE", "nats", "ce_sae", "ce_clean", of_next=True),
+    TokenFigure("KL", "nats", "kl", of_next=True),
+    TokenFigure("MSE", "activation²", "mse"),
+    TokenFigure("‖x̂‖ − ‖x‖", "activation", "reconstruction_norm", "norm"),
+    TokenFigure("L0", "features", "l0"),
+    TokenFigure("L1", "activation", "l1"),
+    TokenFigure("‖x‖", "activation", "norm"),
+    TokenFigure("CE of the model untouched", "nats", "ce_clean", of_next=True),
 )
 # Of several SAEs: what one of them does to a token by itself says nothing of it.
 _OF_SEVERAL = ("stack", "propagation")
 
 
-def quantity_of(check: Check) -> TokenQuantity | None:
+def quantity_of(check: Check) -> TokenFigure | None:
     """What the tokens of a check's documents are shown by; None where no token has a figure."""
     if check.cells.name.startswith(_OF_SEVERAL):
         return None
@@ -81,7 +81,7 @@ class UnitLosses:
     _words: dict[str, TokenWords | None] = field(default_factory=dict)
 
     def key(
-        self, result: RunResult, sae: str, dataset: str, document: int, quantity: TokenQuantity
+        self, result: RunResult, sae: str, dataset: str, document: int, quantity: TokenFigure
     ) -> str | None:
         """Where the figures of a document's tokens stand; None where they are not known."""
         key = f"{sae} {dataset} {document} {quantity.name}"
@@ -101,7 +101,7 @@ class UnitLosses:
         return None if key is None else {"words": key, "prompt": prompt - start, "cut": start > 0}
 
     def _losses(
-        self, result: RunResult, sae: str, dataset: str, document: int, quantity: TokenQuantity
+        self, result: RunResult, sae: str, dataset: str, document: int, quantity: TokenFigure
     ) -> dict[str, Any] | None:
         """A figure at each position of the text that has most of the document."""
         assert result.measurement is not None, "its documents were found in it"

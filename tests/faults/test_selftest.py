@@ -35,7 +35,8 @@ def selftest(tmp_path, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.timeout(600)
 def test_planted_faults_are_found_where_they_are(tmp_path):
     done = selftest(tmp_path, *SMALL, "--faults", "k of TopK*,training*", "--seeds", "1")
-    rows = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")]
+    of_faults, _, of_checks = done.stdout.partition("## Each check")
+    rows = [line.split(" | ") for line in of_faults.splitlines() if line.startswith("| ")]
     found = {(row[0].removeprefix("| "), row[1]): row for row in rows[1:]}
     halved = found["k of TopK halved", "half"]
     assert halved[2] == "blocks.1.hook_resid_pre"
@@ -44,6 +45,7 @@ def test_planted_faults_are_found_where_they_are(tmp_path):
     shortened = found["training context shortened", "half"]
     assert "delta_ce" in shortened[4]
     assert all(row[6] == "none" for row in found.values()), done.stdout
+    assert "\n| mse | – | " in of_checks  # it has no limit
     assert "0 as not equivalent to themselves measured anew; decided with " in done.stdout
 
 
@@ -78,6 +80,18 @@ def test_what_the_report_says_of_misses_and_blame():
         "of 3 listed faults, caught: 0 by the limits alone, 2 as regression, 0 as equivalence; "
         "missed: decoder scaled (0.9); SAEs blamed without being damaged: decoder scaled (0.9)"
     )
+
+
+def test_which_faults_make_a_check_fail():
+    by_limits = replace(trial(()), findings=(Finding("l0", "a", "limits", "told"),))
+    table = report.by_check([trial(("a",)), by_limits, by_limits, by_limits], ["mse", "l0", "kl"])
+    assert table.splitlines()[-5:] == [
+        "| check | limits | regression | equivalence |",
+        "|---|---|---|---|",
+        "| mse | – | 1 | – |",
+        "| l0 | decoder scaled (0.9), decoder scaled (0.9), 1 more | – | – |",
+        "| kl | – | – | – |",
+    ]
 
 
 def test_what_the_report_says_of_other_samples():

@@ -10,15 +10,17 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from sae_checks.faults import fitted, plant
+from sae_checks.faults import description, fitted, plant
 from sae_checks.faults.plant import Sample
 from sae_checks.load.sae import LoadedSae
+from sae_checks.records import SaeRef
 
 # What a fault is planted into: the weights of one SAE, of two that change places, of one that
-# stands in all places, what an SAE says of itself, how the model is loaded, or its positional
-# vectors.
-Target = Literal["weights", "swap", "copy", "training_context", "processing", "positions"]
+# stands in all places, nothing but what an SAE says of itself, how the model is loaded, or its
+# positional vectors.
+Target = Literal["weights", "swap", "copy", "description", "processing", "positions"]
 Plant = Callable[[Any, float, Sample, torch.Generator], Any]
+Describe = Callable[[SaeRef, float], SaeRef]
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Fault:
     strengths: tuple[Strength, ...]
     target: Target = "weights"
     damage: Plant | None = None  # of weights
+    describe: Describe | None = None  # what the SAE then says of itself
     # Which SAE of the release gets it; None: they take turns.
     at: int | None = None
 
@@ -150,7 +153,12 @@ CATALOGUE: tuple[Fault, ...] = (
     ),
     Fault("SAEs of two layers swapped", (Strength(1.0, "whole"),), target="swap"),
     Fault("wrong model processing", (Strength(1.0, "centring"),), target="processing"),
-    Fault("training context shortened", (Strength(0.5, "half"),), target="training_context"),
+    Fault(
+        "training context shortened",
+        (Strength(0.5, "half"),),
+        target="description",
+        describe=description.shorten_context,
+    ),
     Fault(
         "one position range damaged",
         (Strength(0.3, "0.3 of mean norm"), Strength(0.05, "0.05 of mean norm", listed=False)),
@@ -203,6 +211,18 @@ OF_CHECKS: tuple[Fault, ...] = (
         "positional vectors past the context scaled",
         (Strength(3.0, "3"),),
         target="positions",
+    ),
+    Fault(
+        "decoder scaled without a penalty",
+        (Strength(0.9, "0.9"),),
+        damage=plant.scale_decoder,
+        describe=description.without_penalty,
+    ),
+    Fault(
+        "explained variance declared of other weights",
+        (Strength(0.1, "10% of features permuted"),),
+        damage=plant.permute_decoder,
+        describe=description.declare_nearly_all,
     ),
     Fault("skip term lost", (Strength(1.0, "all"),), damage=plant.drop_skip),
 )

@@ -80,14 +80,14 @@ class Trials:
         injection = self.injection
         turn = number + 1 if fault.at is None else fault.at
         ref = injection.saes[turn % len(injection.saes)]
-        if fault.target == "training_context":
-            return self._shortened(ref, strength.value)
         if fault.target == "processing":
             measurement = self._with_model(injection.otherwise_processed)
             return injection.saes, _otherwise_loaded(measurement), injection.cells
         if fault.target == "positions":
             measurement = self._with_model(partial(injection.otherwise_placed, strength.value))
             return injection.saes, measurement, injection.cells
+        if fault.target == "description":
+            return self._described(fault, strength, ref, injection.measurement)
         if fault.target == "swap":
             damaged = self._swapped(ref)
         elif fault.target == "copy":
@@ -96,6 +96,8 @@ class Trials:
             sae = injection.loaded(ref)
             damaged = [fault.into(sae, strength.value, injection.sample(sae))]
         measurement = injection.with_tables(injection.remeasure(damaged))
+        if fault.describe is not None:
+            return self._described(fault, strength, ref, measurement)
         return [sae.ref for sae in damaged], measurement, injection.cells
 
     def _with_model(self, make: Callable[[Sequence[LoadedSae]], LanguageModel]) -> Measurement:
@@ -122,23 +124,22 @@ class Trials:
         one, other = self.injection.loaded(ref), self.injection.loaded(others[-1])
         return [LoadedSae(one.ref, other.sae), LoadedSae(other.ref, one.sae)]
 
-    def _shortened(self, ref: SaeRef, share: float) -> tuple[Sequence[SaeRef], Measurement, Cells]:
-        """An SAE that says it was trained at a shorter context: the same tables, other cells."""
+    def _described(
+        self, fault: Fault, strength: Strength, ref: SaeRef, measurement: Measurement
+    ) -> tuple[Sequence[SaeRef], Measurement, Cells]:
+        """An SAE that says something else of itself: the same tables, other cells."""
         injection = self.injection
-        if ref.training_context is None:
-            raise UserError(f"SAE {ref.sae_id!r} declares no training context to shorten")
-        short = replace(ref, training_context=max(4, int(share * ref.training_context)))
+        assert fault.describe is not None, "a fault of this target describes"
+        other = fault.describe(ref, strength.value)
 
         def exchanged(each: SaeRef) -> SaeRef:
-            return short if each.sae_id == ref.sae_id else each
+            return other if each.sae_id == ref.sae_id else each
 
-        release = replace(
-            injection.measurement.release,
-            saes=tuple(exchanged(each) for each in injection.measurement.release.saes),
-        )
-        tables = [_of_saes(t, exchanged) for t in injection.measurement.tables.values()]
-        measurement = replace(injection.measurement, release=release, tables=by_key(tables))
-        return [short], measurement, injection.gate.cells_of(release, injection.checks)
+        saes = tuple(exchanged(each) for each in measurement.release.saes)
+        release = replace(measurement.release, saes=saes)
+        tables = [_of_saes(table, exchanged) for table in measurement.tables.values()]
+        measurement = replace(measurement, release=release, tables=by_key(tables))
+        return [other], measurement, injection.gate.cells_of(release, injection.checks)
 
     def _judge(self, measurement: Measurement, cells: Cells) -> list[Finding]:
         """All tests that block the release: by its limits in a default run, and as comparisons."""

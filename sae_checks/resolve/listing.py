@@ -13,10 +13,9 @@ from sae_checks import demo
 from sae_checks.errors import ReleaseError
 from sae_checks.records import Source
 from sae_checks.resolve import directory
+from sae_checks.resolve.folder import CONFIG, WEIGHTS, walk
 from sae_checks.wording import natural_order
 
-_CONFIG = "cfg.json"
-_WEIGHTS = "sae_weights.safetensors"
 _REPO_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -130,30 +129,18 @@ def _find_in_directory(name: str) -> Listing:
 
 
 def _find_folder(name: str, folder: Path) -> Listing:
-    configs = {path.parent for path in folder.rglob(_CONFIG) if _is_regular(path)}
-    weights = {path.parent for path in folder.rglob(_WEIGHTS) if _is_regular(path)}
+    found = walk(folder)
     saes = sorted(
-        configs & weights, key=lambda sae: natural_order(sae.relative_to(folder).as_posix())
+        found.configs & found.weights,
+        key=lambda sae: natural_order(sae.relative_to(folder).as_posix()),
     )
     if not saes:
-        found = f"{len(configs)} {_CONFIG}" if configs else f"no {_CONFIG}"
+        told = f"{len(found.configs)} {CONFIG}" if found.configs else f"no {CONFIG}"
         raise ReleaseError(
-            f"folder {folder} holds no SAE: an SAE saved by sae_lens is a {_CONFIG} beside a "
-            f"{_WEIGHTS}, and {found} is all that was found in it"
+            f"folder {folder} holds no SAE: an SAE saved by sae_lens is a {CONFIG} beside a "
+            f"{WEIGHTS}, and {told} is all that was found in it"
         )
-    for path in folder.rglob("*"):
-        dangling = path.name in (_CONFIG, _WEIGHTS) and not path.exists()
-        if path.is_symlink() and (dangling or (path.is_dir() and any(path.rglob(_CONFIG)))):
-            raise ReleaseError(
-                f"{path} is a link that is not followed, so that an SAE of the release would not "
-                "be gated; put the files there, or take it out"
-            )
-    for place in sorted(configs ^ weights):
-        there, missing = (_CONFIG, _WEIGHTS) if place in configs else (_WEIGHTS, _CONFIG)
-        raise ReleaseError(
-            f"{place} holds a {there} and no {missing}, so that one SAE of the release would not "
-            "be gated; save it again, or take it out"
-        )
+    found.refuse_what_is_passed_over()
     entries = tuple(
         Entry(
             sae_id=sae.relative_to(folder).as_posix() if sae != folder else name, location=str(sae)
@@ -161,17 +148,6 @@ def _find_folder(name: str, folder: Path) -> Listing:
         for sae in saes
     )
     return Listing(name, "folder", entries, location=str(folder))
-
-
-def _is_regular(path: Path) -> bool:
-    """Whether a path is a file, and no folder.
-
-    Raises:
-        ReleaseError: it is neither, such as a pipe, whose end may never come.
-    """
-    if path.exists() and not path.is_file() and not path.is_dir():
-        raise ReleaseError(f"{path} is no regular file; save the SAE again")
-    return path.is_file()
 
 
 def _find_repo(repo_id: str) -> Listing:
@@ -190,7 +166,7 @@ def _find_repo(repo_id: str) -> Listing:
     if not folders:
         raise ReleaseError(
             f"hub repo {repo_id!r} holds no SAE in sae_lens's layout "
-            f"(a folder with {_CONFIG} and {_WEIGHTS})"
+            f"(a folder with {CONFIG} and {WEIGHTS})"
         )
     entries = tuple(Entry(sae_id=folder, location=f"{repo_id}:{folder}") for folder in folders)
     return Listing(repo_id, "hub", entries)

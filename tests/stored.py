@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -435,7 +434,7 @@ def keep_words(folder: Path, word: str = " w") -> None:
             tuple(f"{word}{each}" for each in range(length)),
         )
         fingerprint = str(entry.description.get("fingerprint", ""))
-        write_words(folder, entry.ref, fingerprint, partial(TokenWords, *fields))
+        write_words(folder, entry.ref, fingerprint, TokenWords(*fields))
 
 
 def measured_datasets(

@@ -73,7 +73,7 @@ def _measure(
         dataset = wanted.load(loaded.model)
     except TaskError as error:
         return job.as_measured({}, str(error))
-    _keep_words(request, loaded.model, dataset)
+    _keep_words(request, loaded.model, dataset, progress)
     others = [t for other in jobs if other is not job for t in other.tables]
     _grow(request, loaded, job, dataset, saes, others, progress)
     for work, interventions in zip(job.works, job.to_follow, strict=True):
@@ -81,14 +81,22 @@ def _measure(
     return job.as_measured(dataset.description)
 
 
-def _keep_words(request: Request, model: LanguageModel, dataset: Dataset) -> None:
+def _keep_words(
+    request: Request, model: LanguageModel, dataset: Dataset, progress: Progress
+) -> None:
     """What the measured tokens read as, which reports show beside figures."""
     from sae_checks.load.words import token_words
 
     fingerprint = str(dataset.description["fingerprint"])
-    request.store.write_words(
-        dataset.ref, fingerprint, lambda: token_words(dataset.tokens, model.tokenizer)
-    )
+    if request.store.has_words(dataset.ref, fingerprint):
+        return
+    try:
+        words = token_words(dataset.tokens, model.tokenizer)
+    except Exception as error:  # whatever a tokenizer raises: nothing is judged by words
+        told = f"{type(error).__name__}: {error}"
+        progress.note(f"reports show no tokens of {dataset.ref.name}, which do not decode ({told})")
+        return
+    request.store.write_words(dataset.ref, fingerprint, words)
 
 
 def _grow(

@@ -36,7 +36,7 @@ from sae_checks.store.recorded import (
     write_manifest,
 )
 from sae_checks.store.swap import recover, standing
-from sae_checks.store.words import write_words
+from sae_checks.store.words import has_words, write_words
 from sae_checks.store.writing import TableFolder
 
 Tell = Callable[[str], None]
@@ -137,16 +137,18 @@ class Store:
         with self._writing_table(ref) as table:
             table.compact()
 
-    def write_words(
-        self, dataset: DatasetRef, fingerprint: str, make: Callable[[], TokenWords]
-    ) -> None:
-        """Keep the words of a data set's tokens, which are only made if they are not there.
+    def has_words(self, dataset: DatasetRef, fingerprint: str) -> bool:
+        """Whether the words of a data set's tokens are kept, undamaged."""
+        return has_words(self.folder, dataset, fingerprint)
+
+    def write_words(self, dataset: DatasetRef, fingerprint: str, words: TokenWords) -> None:
+        """Keep the words of a data set's tokens.
 
         Raises:
             StoreError: the folder cannot be written into.
         """
         with self._writing():
-            write_words(self.folder, dataset, fingerprint, make)
+            write_words(self.folder, dataset, fingerprint, words)
 
     def table_folder(self, ref: TableRef) -> Path:
         """Where a table lies."""

@@ -9,7 +9,6 @@ by them, and a measurement without them is whole: one that was made before they 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -32,27 +31,27 @@ def words_path(folder: Path, dataset: DatasetRef) -> Path:
     return folder / f"{dataset_folder(_FOLDER, dataset)}.arrow"
 
 
-def write_words(
-    folder: Path, dataset: DatasetRef, fingerprint: str, make: Callable[[], TokenWords]
-) -> None:
-    """Write them, all or nothing, unless they are there, by one process at a time.
+def has_words(folder: Path, dataset: DatasetRef, fingerprint: str) -> bool:
+    """Whether they are there, undamaged and of these units."""
+    try:
+        return read_words(folder, dataset, fingerprint) is not None
+    except StoreError:
+        return False  # to be written again
+
+
+def write_words(folder: Path, dataset: DatasetRef, fingerprint: str, words: TokenWords) -> None:
+    """Write them, all or nothing, by one process at a time.
 
     Args:
         folder: of the measurement.
         dataset: whose they are.
         fingerprint: of the data set's units, as its description has it.
-        make: what gives the words; asked only if they are not there.
+        words: of all its tokens.
 
     Raises:
         OSError: the folder cannot be written into.
     """
     path = words_path(folder, dataset)
-    try:
-        if read_words(folder, dataset, fingerprint) is not None:
-            return
-    except StoreError:
-        pass  # written again
-    words = make()
     column = pa.DictionaryArray.from_arrays(
         words.word.astype(np.int32), pa.array(words.words, pa.string())
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -85,3 +86,37 @@ def test_a_table_that_was_left_in_parts_is_stored_as_one(tmp_path):
     again = store.read(ref)
     assert again is not None
     assert not again.in_parts
+
+
+class Decoding:
+    """A tokenizer that says what each token reads as, or fails as some do at ids they lack."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+
+    def batch_decode(self, ids: Sequence[Sequence[int]], **options: object) -> list[str]:
+        if self.error is not None:
+            raise self.error
+        return ["".join(chr(97 + token) for token in each) for each in ids]
+
+
+def test_tokens_that_do_not_decode_are_told_and_keep_nothing_from_being_measured(tmp_path):
+    release = Release("made-up", "folder", stored.LOADING, (task_table(0).sae,))
+    store = Store(tmp_path, release, stored.provenance())
+    dataset: Any = SimpleNamespace(
+        ref=stored.ON_TEXTS, tokens=[[0, 1], [2]], description={"fingerprint": "0"}
+    )
+    request: Any = SimpleNamespace(store=store)
+    notes: list[str] = []
+    progress: Any = SimpleNamespace(note=notes.append)
+    for error in (TypeError("sequence item 0: expected str instance, NoneType found"), None):
+        model: Any = SimpleNamespace(tokenizer=Decoding(error))
+        run._keep_words(request, model, dataset, progress)
+        assert store.has_words(stored.ON_TEXTS, "0") == (error is None)
+    assert notes == [
+        "reports show no tokens of texts, which do not decode (TypeError: sequence item 0: "
+        "expected str instance, NoneType found)"
+    ]
+    broken: Any = SimpleNamespace(tokenizer=Decoding(ValueError("asked again")))
+    run._keep_words(request, broken, dataset, progress)  # they are there
+    assert len(notes) == 1

@@ -10,7 +10,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from sae_checks.records import ModelLoading
+from sae_checks.records.release import ModelLoading
 
 # Raised whenever a quantity's definition changes, so that old tables are never read as new ones.
 DEFINITIONS_VERSION = 2

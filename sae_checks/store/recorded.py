@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from sae_checks.errors import StoreError
 from sae_checks.records import TEXTS, DatasetEntry, DatasetRef, Manifest, Release, SaeEntry
+from sae_checks.records.provenance import Provenance
 from sae_checks.store.files import MANIFEST, dataset_folder, sae_folder
 from sae_checks.store.integrity import (
     as_json,
@@ -45,6 +46,10 @@ def manifest_of(path: Path, content: Mapping[str, Any]) -> Manifest:
         manifest = Manifest.from_json(content)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise damaged(path, f"holds no manifest ({error})") from error
+    # Two that both left out what decides pairing would pair.
+    absent = [each.name for each in fields(Provenance) if each.name not in manifest.provenance]
+    if absent:
+        raise damaged(path, f"holds no manifest (its provenance has no {', '.join(absent)})")
     named = [entry.folder for entry in manifest.saes]
     for folder in (*named, *(entry.folder for entry in manifest.datasets)):
         if not _FOLDER.fullmatch(folder) or ".." in folder.split("/"):

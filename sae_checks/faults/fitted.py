@@ -23,10 +23,8 @@ def damage_range(sae: Any, amount: float, sample: Sample, generator: torch.Gener
     """
     feature = sample.frequency.argmin(keepdim=True)
     strength = _fire_in_range(sae, feature, sample)
-    written = torch.randn(sae.W_dec.shape[1], generator=generator)
-    sae.W_dec.data[feature] = (
-        written / written.norm() * amount * sample.mean_norm_written / strength
-    )
+    written = _random_direction(sae, generator)
+    sae.W_dec.data[feature] = written * amount * sample.mean_norm_written / strength
     return sae
 
 
@@ -51,12 +49,15 @@ def follow_norm(sae: Any, share: float, sample: Sample, generator: torch.Generat
     count = max(2, round(share * len(sample.frequency)))
     which = sample.frequency.argsort()[:count]
     direction, constant, fitted = _fit(sample.x, sample.x.norm(dim=-1))
-    levels = fitted.quantile(torch.linspace(0, 1, count + 1, dtype=torch.float64)[:-1])  # (count,)
+    shares = torch.linspace(0, 1, count + 1, dtype=fitted.dtype, device=fitted.device)[:-1]
+    levels = fitted.quantile(shares)  # (count,), ascending
     _set_features(sae, which, direction, constant - levels.float())
-    strength = (fitted[:, None] - levels).clamp(min=0).sum(dim=1).mean()
-    written = torch.randn(sae.W_dec.shape[1], generator=generator)
-    amount = 0.2 * sample.mean_norm_written / float(strength)
-    sae.W_dec.data[which] = amount * written / written.norm()
+    # Summed over the levels below each token, which need no (N, count).
+    below = torch.searchsorted(levels, fitted)
+    sums = torch.cat([levels.new_zeros(1), levels.cumsum(dim=0)])
+    strength = (below * fitted - sums[below]).mean()
+    written = _random_direction(sae, generator)
+    sae.W_dec.data[which] = 0.2 * sample.mean_norm_written / float(strength) * written
     return sae
 
 
@@ -71,13 +72,13 @@ def fire_elsewhere(sae: Any, share: float, sample: Sample, generator: torch.Gene
     """
     if sample.x_elsewhere is None:
         raise UserError("there is no second corpus (--sae-shift)")
-    there = torch.cat([torch.zeros(len(sample.x)), torch.ones(len(sample.x_elsewhere))]).double()
     x = torch.cat([sample.x, sample.x_elsewhere])
+    there = (torch.arange(len(x), device=x.device) >= len(sample.x)).double()
     direction, constant, fitted = _fit(x, there)
     means = [float(fitted[there == side].mean()) for side in (0.0, 1.0)]
     count = max(1, round(share * len(sample.frequency)))
     which = sample.frequency.argsort()[:count]
-    _set_features(sae, which, direction, torch.tensor(constant - sum(means) / 2))
+    _set_features(sae, which, direction, direction.new_tensor(constant - sum(means) / 2))
     sae.W_dec.data[which] = 0
     return sae
 
@@ -91,15 +92,20 @@ def _fire_in_range(sae: Any, which: Tensor, sample: Sample) -> float:
     inside = ((sample.position >= first) & (sample.position <= last)).double()
     direction, constant, fitted = _fit(sample.x, inside)
     means = [float(fitted[inside == side].mean()) for side in (0.0, 1.0)]
-    _set_features(sae, which, direction, torch.tensor(constant - sum(means) / 2))
+    _set_features(sae, which, direction, direction.new_tensor(constant - sum(means) / 2))
     return (means[1] - means[0]) / 2
+
+
+def _random_direction(sae: Any, generator: torch.Generator) -> Tensor:
+    """A unit vector (d_out,); the same one on any device."""
+    written = torch.randn(sae.W_dec.shape[1], generator=generator)
+    return (written / written.norm()).to(sae.W_dec.device, sae.W_dec.dtype)
 
 
 def _fit(x: Tensor, target: Tensor) -> tuple[Tensor, float, Tensor]:
     """The least-squares fit of (N,) to activations (N, d_in): direction (d_in,), constant, (N,)."""
-    ones = torch.ones(len(x), 1, dtype=torch.float64)
-    x = torch.cat([x.double(), ones], dim=1)
-    ridge = 1e-3 * x.square().mean() * torch.eye(x.shape[1], dtype=torch.float64)
+    x = torch.nn.functional.pad(x.double(), (0, 1), value=1.0)
+    ridge = 1e-3 * x.square().mean() * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
     fit = torch.linalg.solve(x.T @ x / len(x) + ridge, x.T @ target.double() / len(x))
     return fit[:-1].float(), float(fit[-1]), x @ fit
 

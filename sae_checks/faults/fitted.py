@@ -99,7 +99,8 @@ def _fire_in_range(sae: Any, which: Tensor, sample: Sample) -> float:
 def _random_direction(sae: Any, generator: torch.Generator) -> Tensor:
     """A unit vector (d_out,); the same one on any device."""
     written = torch.randn(sae.W_dec.shape[1], generator=generator)
-    return (written / written.norm()).to(sae.W_dec.device, sae.W_dec.dtype)
+    direction: Tensor = (written / written.norm()).to(sae.W_dec.device, sae.W_dec.dtype)
+    return direction
 
 
 def _fit(x: Tensor, target: Tensor) -> tuple[Tensor, float, Tensor]:

@@ -18,7 +18,7 @@ _WRITTEN = (
 )
 
 
-@check(cells="in_context", needs=_NORMS, unit="fraction", topic="reconstruction")
+@check(cells="in_context", needs=_NORMS, unit="fraction", topic="reconstruction", best=1.0)
 def check_l2_ratio(cell: Cell) -> Estimate:
     """Up to the training context, reconstructions are nearly as long as activations."""
     return cell.l2_ratio(massive=False).with_notes(

@@ -28,6 +28,7 @@ def check(
     definition: int = 1,
     limits: tuple[str, ...] = (),
     topic: str = "",
+    best: float | None = None,
 ) -> Callable[[_Function], _Function]:
     """Make a function `check_<name>(cell) -> Estimate` a check of the suite.
 
@@ -48,6 +49,8 @@ def check(
             depend on them as on a parameter.
         topic: what it asks about, as reports group checks, such as "loss in context"; without it
             the name of its file, without "check_".
+        best: the value at which the figure is best, where its limit has one side and going on past
+            that value is no better: a comparison then tells of an improvement only nearer to it.
 
     Raises:
         ValueError: the function's name does not begin with "check_", there are no such cells, a
@@ -74,6 +77,7 @@ def check(
             definition=definition,
             limits=limits,
             topic=topic or _of_file(function.__module__),
+            best=best,
         )
         function.sae_check = made  # type: ignore[attr-defined]
         return function

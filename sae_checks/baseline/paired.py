@@ -34,9 +34,6 @@ _LARGEST = 32_767  # of a whole number of 16 bits
 NOT_APPLICABLE = "not applicable: "
 _NOTHING = 2.0**-900  # below this, influences are 0
 
-# Figures whose limit has one side, but that are best at one value: longer than the activation is no
-# better than shorter.
-_BEST_AT = {"l2_ratio": 1.0}
 _SIDES = ("candidate", "baseline")
 
 
@@ -234,23 +231,23 @@ def _influence(ours: CellValue, theirs: CellValue) -> FloatArray:
     return ours.influences.values - theirs.influences.values
 
 
-def improved(verdict: Verdict, check: str = "") -> bool:
+def improved(verdict: Verdict, best: float | None = None) -> bool:
     """Whether a comparison is better by more than its margin, with all cells of the run in view.
 
-    Where either direction is worse, none is better. Where a check's figure is best at one value,
-    only what comes nearer to it is.
+    Where either direction is worse, none is better.
 
     Args:
         verdict: of the comparison.
-        check: the name of what is compared.
+        best: the value at which the figure is best, if there is one: only what comes nearer to it
+            is better.
     """
     limit, adjusted = verdict.limit, verdict.adjusted
     if limit.min is None and limit.max is not None:
         better = adjusted.high < -limit.max
     else:
         better = limit.max is None and limit.min is not None and adjusted.low > -limit.min
-    if not better or check not in _BEST_AT:
+    if not better or best is None:
         return better
     notes = dict(verdict.estimate.notes)  # which a difference that is undefined does not have
-    ours, theirs = (abs(float(notes[f"{of}_value"]) - _BEST_AT[check]) for of in _SIDES)
+    ours, theirs = (abs(float(notes[f"{of}_value"]) - best) for of in _SIDES)
     return ours < theirs

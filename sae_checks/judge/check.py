@@ -29,6 +29,7 @@ class Check:
     compared: Check | None = None  # of a comparison with a baseline: whose cells
     definition: int = 1  # raised when what it computes changes, so that old figures are told apart
     topic: str = ""  # what it asks about, as reports group checks; see `topics.py`
+    best: float | None = None  # where beyond some value more is no better: that value
 
     @property
     def title(self) -> str:

@@ -203,7 +203,7 @@ class Session:
             passes={} if measurement is None else passes(measurement),
             features={key: found for key, found in of_tasks.items() if found is not None},
             improvements=tuple(
-                o for o in compared if o.verdict and improved(o.verdict, _compared_name(o))
+                o for o in compared if o.verdict and improved(o.verdict, _best(o.check))
             ),
             stale=self._stale_search().among(self.outcomes) if self.outcomes else (),
             plan=self._plan,
@@ -268,5 +268,5 @@ class Session:
         )
 
 
-def _compared_name(outcome: Outcome) -> str:
-    return (outcome.check.compared or outcome.check).name
+def _best(check: Check) -> float | None:
+    return (check.compared or check).best

@@ -81,7 +81,7 @@ def test_longer_than_the_activation_is_no_better(before: float, now: float, bett
     limit = compared(None, valued(0.0), Margin("lower", by=0.1)).limit()
     notes = (("candidate_value", now), ("baseline_value", before))
     own = Estimate(now - before, 0.15, 0.25, 0.01, 97, 3104, notes=notes)
-    assert improved(judge(own, limit, own), "l2_ratio") is better
+    assert improved(judge(own, limit, own), best=1.0) is better
     assert improved(judge(own, limit, own))
 
 
@@ -89,4 +89,4 @@ def test_what_is_undefined_is_no_better():
     limit = Limit("nats", max=0.1)
     cell = compared(valued(math.nan), valued(0.1))
     assert not improved(judge(cell.difference(), limit))
-    assert not improved(judge(undefined("the baseline has no such cell"), limit), "l2_ratio")
+    assert not improved(judge(undefined("the baseline has no such cell"), limit), best=1.0)

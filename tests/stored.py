@@ -21,6 +21,7 @@ from sae_checks.evals.propagation.pairs import all_pairs
 from sae_checks.evals.propagation.table import PropagationTable, first_positions
 from sae_checks.evals.stack.choice import interventions
 from sae_checks.evals.stack.tables import StackTable, StackTaskTable
+from sae_checks.evals.tasks.losses import LossTable
 from sae_checks.evals.tasks.table import AblationTable, FeatureTable, TaskTable
 from sae_checks.records import (
     GROUPS,
@@ -258,7 +259,17 @@ def task_table(
         tuple(f"item {index}" for index in row),
         feature_table(delta),
         ablation_table(delta),
+        losses=loss_table(12 + row % 5, delta),
     )
+
+
+def loss_table(prompt: np.ndarray, delta: np.ndarray) -> LossTable:
+    """Each token of a prompt but the first two loses a thousandth of a nat more than the last one;
+    the answer, one token, what it is told."""
+    item = np.repeat(np.arange(len(prompt)), prompt - 1)
+    position = np.concatenate([np.arange(2, each + 1) for each in prompt])
+    lost = np.where(position == prompt[item], -delta[item], position / 1_000)
+    return LossTable.of(item, position, lost)
 
 
 def task_ref(name: str, columns: frozenset[str] = frozenset(), items: int = 40) -> TaskRef:
@@ -425,7 +436,7 @@ def keep_words(folder: Path, word: str = " w") -> None:
     manifest = read(folder).manifest
     for entry in {each.ref.name: each for each in manifest.datasets}.values():
         on_texts = entry.ref.name in (OF_TEXTS, SHIFT)
-        units, length = (TEXTS, CONTEXT) if on_texts else (40, 20)
+        units, length = (TEXTS, CONTEXT) if on_texts else (60, 20)
         position = np.tile(np.arange(length), units)
         fields = (
             np.repeat(np.arange(units), length),

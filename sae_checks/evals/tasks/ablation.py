@@ -147,7 +147,7 @@ class _Batch:
             )
             clean = _pass_of(self.clean, hook_point, item[piece])
             final = self.model.resume(clean, hook_point, replacement)
-            ln_p = score_answers(self.model, final, few)["ln_p"]
+            ln_p = score_answers(self.model, final, few).of_items["ln_p"]
             found.append((which[piece].cpu(), torch.from_numpy(units), ln_p))
         return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 
+from sae_checks.evals.tasks.losses import LOSSES
 from sae_checks.evals.tasks.table import ABLATIONS, FEATURES
 from sae_checks.measure.plan import Plan
 from sae_checks.records.column import Column
@@ -31,8 +32,11 @@ PROMPT = (
     Column("prompt_norm"),
     *PROMPT_LOSSES,
 )
+# What reports show of single items: what becomes of their tokens is known whenever answers are.
+TOKEN_LOSSES = Column(LOSSES, splices=True, unembeds=True, side_table=True, always=True)
 # Which features are ablated is chosen by their scores.
 SIDE_TABLES = (
+    TOKEN_LOSSES,
     Column(FEATURES, splices=True, side_table=True),
     Column(ABLATIONS, splices=True, side_table=True, at_the_end=True, brings=(FEATURES,)),
 )
@@ -49,7 +53,7 @@ _OF_CANDIDATES: dict[str, tuple[Column, ...]] = {
 
 def offered_columns(candidates: str) -> frozenset[str]:
     """Names of the columns that a task has, by its candidates: none, many or pair."""
-    side = (Column(FEATURES),)
+    side = (TOKEN_LOSSES, Column(FEATURES))
     return frozenset(c.name for c in (*ANSWER, *PROMPT, *side, *_OF_CANDIDATES[candidates]))
 
 

@@ -33,6 +33,12 @@ from sae_checks.records import IntArray, Intervention, Table, TaskRef
 from sae_checks.records.dataset import DatasetRef
 
 
+@dataclass(frozen=True)
+class _Scores:
+    of_items: dict[str, Tensor]  # (B,) each
+    losses: Tensor  # (n,) of tokens
+
+
 class TaskMeasurer:
     """One that listens per part of a task's items."""
 
@@ -61,7 +67,7 @@ class TaskListener(Listener):
     splices: bool = True
     _recorders: dict[Intervention, ItemRecorder] = field(init=False)
     _batch: ItemBatch = field(init=False)
-    _clean: Mapping[str, Tensor] = field(init=False)
+    _clean: _Scores = field(init=False)
     # Of the SAE at hand: (B, T) each, and where features are scored (B, d_sae).
     _sparsity: Mapping[str, Tensor] = field(init=False)
     _strength: Tensor | None = field(init=False, default=None)
@@ -80,7 +86,7 @@ class TaskListener(Listener):
         self._clean = self._scores(clean.final)
         self._window = batch.window.float() / batch.window.sum(dim=-1, keepdim=True).clamp(min=1)
         for recorder in self._recorders.values():
-            recorder.record(batch.rows, _named("clean", self._clean))
+            recorder.record(batch.rows, _named("clean", self._clean.of_items))
 
     def activations(self, seen: Seen, x: Tensor) -> None:
         """Make ready for the features that come."""
@@ -122,20 +128,37 @@ class TaskListener(Listener):
     def resumed(self, intervention: Intervention, final: Tensor) -> None:
         """Score the spliced model's answers."""
         recorder, scores = self._recorders[intervention], self._scores(final)
-        recorder.record(self._batch.rows, _named("sae", scores))
+        rows = self._batch.rows
+        recorder.record(rows, _named("sae", scores.of_items))
+        recorder.losses(rows, self._places, scores.losses - self._clean.losses)
         if self._strength is not None:
-            delta = scores["ln_p"] - self._clean["ln_p"]
-            recorder.features(self._batch.rows, self._strength, delta)
+            delta = scores.of_items["ln_p"] - self._clean.of_items["ln_p"]
+            recorder.features(rows, self._strength, delta)
 
     def tables(self) -> list[Table]:
         """One per intervention."""
         return [recorder.table() for recorder in self._recorders.values()]
 
-    def _scores(self, final: Tensor) -> dict[str, Tensor]:
-        scores = score_answers(self.model, final, self._batch)
-        if any(column.name in self.plan for column in PROMPT_LOSSES):
-            scores["ce"] = prompt_losses(self.model, final, self._batch)
-        return scores
+    def _scores(self, final: Tensor) -> _Scores:
+        batch, answers = self._batch, score_answers(self.model, final, self._batch)
+        if not self._reads_prompts:
+            return _Scores(answers.of_items, answers.losses)
+        item, _ = batch.prompt_places()[0].unbind(-1)
+        losses = prompt_losses(self.model, final, batch)
+        means = {"ce": mean_per_item(losses, item, batch.count)}
+        return _Scores(answers.of_items | means, torch.cat([losses, answers.losses]))
+
+    @property
+    def _places(self) -> Tensor:
+        """(n, 2) item of the batch and position that each loss is predicted from."""
+        batch = self._batch
+        if not self._reads_prompts:
+            return batch.answer_places
+        return torch.cat([batch.prompt_places()[0], batch.answer_places])
+
+    @property
+    def _reads_prompts(self) -> bool:
+        return any(column.name in self.plan for column in PROMPT_LOSSES)
 
 
 def _named(side: str, scores: Mapping[str, Tensor]) -> dict[str, Tensor]:

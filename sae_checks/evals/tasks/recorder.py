@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sae_checks.evals.tasks.losses import LOSSES, LossTable
 from sae_checks.evals.tasks.table import FEATURES, TaskTable
 from sae_checks.evals.tasks.tally import FeatureTally
 from sae_checks.measure.items import ItemDataset
 from sae_checks.measure.plan import Plan
-from sae_checks.records import IntArray, SaeRef, dealt_out
+from sae_checks.records import FloatArray, IntArray, SaeRef, dealt_out
 
 
 class ItemRecorder:
@@ -32,6 +33,8 @@ class ItemRecorder:
         self._sae, self._dataset, self._units = sae, dataset, units
         self._columns = {name: np.full(len(units), np.nan) for name in plan.in_rows}
         self.tally = FeatureTally(sae.d_sae, device) if FEATURES in plan else None
+        self._keeps_losses = LOSSES in plan
+        self._losses: list[tuple[IntArray, IntArray, FloatArray]] = []  # of each batch
 
     def record(self, rows: slice, columns: Mapping[str, Tensor]) -> None:
         """Write columns (B,) of some items; those that nobody asked for are passed over."""
@@ -45,6 +48,19 @@ class ItemRecorder:
             groups = dealt_out(self._dataset.clusters[self._units[rows]])
             self.tally.add(torch.from_numpy(groups), strength, delta_ln_p)
 
+    def losses(self, rows: slice, places: Tensor, delta_ce: Tensor) -> None:
+        """Keep what tokens lost.
+
+        Args:
+            rows: of the items of a batch.
+            places: (n, 2) item of the batch, and position from which a token is predicted.
+            delta_ce: (n,) nats.
+        """
+        if self._keeps_losses:
+            item, position = places.cpu().numpy().astype(np.int64).T
+            delta = delta_ce.double().cpu().numpy()
+            self._losses.append((self._units[rows][item], position + 1, delta))
+
     def table(self) -> TaskTable:
         """All that was recorded."""
         items = [self._dataset.items.items[unit] for unit in self._units]
@@ -55,5 +71,14 @@ class ItemRecorder:
             np.array([len(item.prompt) for item in items], dtype=np.int64),
             [item.source for item in items],
             self.tally.table() if self.tally is not None else None,
+            losses=self._loss_table(),
             clusters=self._dataset.clusters[self._units],
         )
+
+    def _loss_table(self) -> LossTable | None:
+        if not self._losses:
+            return None
+        item, position, delta_ce = (
+            np.concatenate(each) for each in zip(*self._losses, strict=True)
+        )
+        return LossTable.of(item, position, delta_ce)

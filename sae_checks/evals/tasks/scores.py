@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -11,8 +13,22 @@ from sae_checks.measure.items import ItemBatch
 from sae_checks.measure.pieces import spans, tokens_at_once
 
 
+@dataclass(frozen=True)
+class AnswerScores:
+    """What a batch's answers score.
+
+    Attributes:
+        of_items: `ln_p`, `rank`, and where the items have candidates `candidate_right` (1 or 0),
+            and where they have two `logit_difference`: each (B,) float64 on the CPU.
+        losses: (n,) -ln p of each answer token, in the order of `ItemBatch.answer_places`.
+    """
+
+    of_items: dict[str, Tensor]
+    losses: Tensor
+
+
 @torch.inference_mode()
-def score_answers(model: LanguageModel, final: Tensor, batch: ItemBatch) -> dict[str, Tensor]:
+def score_answers(model: LanguageModel, final: Tensor, batch: ItemBatch) -> AnswerScores:
     """Each answer's ln p and rank, and how it stands among its candidates.
 
     Of an answer of several tokens, ln p is their sum, and its rank the worst of theirs: it is
@@ -22,14 +38,11 @@ def score_answers(model: LanguageModel, final: Tensor, batch: ItemBatch) -> dict
         model: whose unembedding is run, at the answers' positions only.
         final: (B, T, d_model), final hidden states.
         batch: the items.
-
-    Returns:
-        `ln_p`, `rank`, and where the items have candidates `candidate_right` (1 or 0), and where
-        they have two `logit_difference`: each (B,) float64 on the CPU.
     """
     item, position = batch.answer_places.unbind(-1)
     log_p = metrics.log_probabilities(model.unembed(final[item, position]))  # (n, V)
-    ln_p = -metrics.cross_entropy(log_p, batch.answer_targets).double()
+    losses = metrics.cross_entropy(log_p, batch.answer_targets)
+    ln_p = -losses.double()
     ranks = metrics.rank(log_p, batch.answer_targets)
     found = {
         "ln_p": torch.zeros(batch.count, dtype=torch.float64).index_add_(0, item.cpu(), ln_p.cpu()),
@@ -41,14 +54,14 @@ def score_answers(model: LanguageModel, final: Tensor, batch: ItemBatch) -> dict
         found["candidate_right"] = right
         if batch.candidates.shape[1] == 2:
             found["logit_difference"] = margin
-    return found
+    return AnswerScores(found, losses)
 
 
 @torch.inference_mode()
 def prompt_losses(model: LanguageModel, final: Tensor, batch: ItemBatch) -> Tensor:
-    """(B,) float64: mean of −ln p(next token) over the prompt's measured tokens but its last.
+    """(n,) −ln p(next token) of the prompts' measured tokens but the last, at `prompt_places`.
 
-    The prompt's last token predicts the answer, which is scored by itself.
+    A prompt's last token predicts the answer, which is scored by itself.
     """
     places, targets = batch.prompt_places()
     item, position = places.unbind(-1)
@@ -56,7 +69,7 @@ def prompt_losses(model: LanguageModel, final: Tensor, batch: ItemBatch) -> Tens
     for piece in spans(len(places), tokens_at_once(model.vocabulary)):
         logits = model.unembed(final[item[piece], position[piece]])
         losses[piece] = metrics.cross_entropy(metrics.log_probabilities(logits), targets[piece])
-    return mean_per_item(losses, item, batch.count)
+    return losses
 
 
 def mean_per_item(values: Tensor, item: Tensor, count: int) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sae_checks.evals.tasks.losses import LOSSES, LossTable
 from sae_checks.records import (
     BoolArray,
     FloatArray,
@@ -135,6 +136,7 @@ class TaskTable(Table):
     SIDE: ClassVar[Mapping[str, type[SideTable]]] = {
         FEATURES: FeatureTable,
         ABLATIONS: AblationTable,
+        LOSSES: LossTable,
     }
 
     @classmethod
@@ -148,6 +150,7 @@ class TaskTable(Table):
         features: FeatureTable | None = None,
         ablations: AblationTable | None = None,
         *,
+        losses: LossTable | None = None,
         clusters: IntArray | None = None,
         complete: bool = True,
     ) -> TaskTable:
@@ -161,13 +164,18 @@ class TaskTable(Table):
             sources: (items,) where each item comes from.
             features: where they were scored.
             ablations: where features were ablated.
+            losses: of each token.
             clusters: (items,) which of them share a document; None: none do.
             complete: whether all items of the budget were measured.
         """
         labels = {"prompt_tokens": prompt_tokens, "source": np.array(sources, dtype=np.str_)}
         if clusters is not None:
             labels["cluster"] = clusters
-        given: dict[str, SideTable | None] = {FEATURES: features, ABLATIONS: ablations}
+        given: dict[str, SideTable | None] = {
+            FEATURES: features,
+            ABLATIONS: ablations,
+            LOSSES: losses,
+        }
         side = {name: table for name, table in given.items() if table is not None}
         return cls(task, Intervention((sae,)), columns, labels, side, complete=complete)
 
@@ -208,6 +216,11 @@ class TaskTable(Table):
     def ablations(self) -> AblationTable | None:
         """Where features were ablated."""
         return self.side_table(ABLATIONS, AblationTable)
+
+    @property
+    def losses(self) -> LossTable | None:
+        """Of each token, where they were kept."""
+        return self.side_table(LOSSES, LossTable)
 
     @property
     def prompt_tokens(self) -> IntArray:

@@ -93,12 +93,26 @@ class UnitLosses:
         return key
 
     def item(self, result: RunResult, sae: str, task: str, item: int) -> dict[str, Any] | None:
-        """The last words of an item's prompt, and its answer; None where they were not kept."""
+        """The last words of an item's prompt, and its answer, with what each lost as far as known.
+
+        None where the words were not kept.
+        """
         assert result.measurement is not None, "its items were found in it"
-        prompt = int(result.measurement.of(TaskTable, task)[sae].prompt_tokens[item])
+        table = result.measurement.of(TaskTable, task)[sae]
+        prompt = int(table.prompt_tokens[item])
         start = max(0, prompt - PROMPT_WORDS)
         key = self._text(result, task, item, start, None)
-        return None if key is None else {"words": key, "prompt": prompt - start, "cut": start > 0}
+        if key is None:
+            return None
+        lost = {} if table.losses is None else table.losses.of_item(item)
+        values = [lost.get(start + at) for at in range(len(self.texts[key]))]
+        return {
+            "words": key,
+            "prompt": prompt - start,
+            "first": start,
+            "cut": start > 0,
+            "values": values,
+        }
 
     def _losses(
         self, result: RunResult, sae: str, dataset: str, document: int, quantity: TokenFigure

@@ -16,7 +16,7 @@ from sae_checks.session.heaviest import heaviest_units
 from sae_checks.session.result import HeavyUnit, Outcome, RunResult
 
 # Losses are drawn of the claims that most need looking at, and of these.
-_ALWAYS = ("delta_ce", "delta_ce_growth")
+_ALWAYS = ("delta_ce", "delta_ce_growth", "delta_ln_p")
 _CALM = ("passed", "reported", "not applicable", "unexpectedly passed")
 _ITEM_COLUMNS = (
     *("clean_ln_p", "sae_ln_p", "clean_rank", "sae_rank"),

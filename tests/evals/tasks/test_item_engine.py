@@ -117,6 +117,11 @@ class PlainLoop:
                     [log_p[p, item.prompt[p + 1]] for p in lossy]
                 ).mean(),
             }
+        followed = {p + 1: item.prompt[p + 1] for p in lossy}
+        followed |= {n + k: token for k, token in enumerate(item.answer)}
+        self.delta_ce = {
+            p: float(clean[p - 1, token] - spliced[p - 1, token]) for p, token in followed.items()
+        }
         window = seen["f"][counted[-FEATURE_WINDOW:]].abs().mean(0)
         self.strength = window
         return {name: float(value) for name, value in figures.items()}
@@ -136,6 +141,8 @@ def test_equals_a_plain_loop(architecture: str, answers: int, replace_special: b
         strengths.append(plain.strength)
         got = {name: table.columns[name][row] for name in expected}
         assert got == pytest.approx(expected, abs=1e-5, rel=1e-5), item
+        assert table.losses is not None
+        assert table.losses.of_item(row) == pytest.approx(plain.delta_ce, abs=6e-4), item
     assert table.features is not None
     strength = torch.stack(strengths).numpy()  # (items, d_sae)
     active = strength > 0

@@ -200,6 +200,28 @@ def test_the_tokens_of_the_worst_document_are_shown_with_what_each_lost(opened, 
     )
 
 
+def test_the_tokens_of_the_worst_item_are_shown_with_what_each_lost(opened, result):
+    one = next(
+        o
+        for o in result.outcomes
+        if o.check.name == "delta_ln_p" and o.cell["sae"] == SAE and o.cell.task == TASK
+    )
+    follow(opened, f"#cell={quote(cell_id(one))}")
+    (table,) = [t for k, t in result.measurement.tables.items() if k[:3] == ("tasks", TASK, SAE)]
+    (item,) = map(int, set(re.findall(r"\d+", text_of(opened, "#cell .heavy strong"))))
+    prompt, delta = table.prompt_tokens[item], table.derived()["delta_ln_p"][item]
+    shown = opened.run(
+        "return [...document.querySelector('#cell .heavy .tokens').querySelectorAll('[title]')]"
+        ".map((each) => [each.textContent, each.title])"
+    )
+    expected = [[f" w{p}", f"position {p}: ΔCE +{p / 1_000:.3g} nats"] for p in range(2, prompt)]
+    assert shown[: prompt - 2] == expected
+    assert [word for word, _ in shown[prompt - 1 :]] == [f" w{p}" for p in range(prompt, 20)]
+    (said,) = re.findall(r"\(the answer: Δ ln p (\S+) nats\)", text_of(opened, "#cell .heavy li"))
+    assert float(said) == pytest.approx(delta, rel=1e-2)
+    assert shown[prompt - 1][1].startswith("ΔCE ")
+
+
 def test_tokens_without_words_say_so(session, tmp_path):
     told = made_up(tmp_path / "store", layers=1)
     folder = told.facts.stored[0]

@@ -57,7 +57,7 @@ class TaskStackListener(Listener):
         self._recorders[intervention].record(self._batch.rows, self._scores("sae", final))
 
     def _scores(self, side: str, final: Tensor) -> dict[str, Tensor]:
-        scores = score_answers(self._model, final, self._batch)
+        scores = score_answers(self._model, final, self._batch).of_items
         return {f"{side}_{name}": values for name, values in scores.items()}
 
     def tables(self) -> list[Table]:

@@ -112,14 +112,24 @@ function documentOf(cell, unit) {
   return element("div", { class: "losses" }, lossStrip(losses, ends), tokensOf(losses, ends));
 }
 
-/** The end of a prompt, and the answer with what it lost. */
+/** The end of a prompt, and the answer, each token with what it lost. */
 function itemOf(unit) {
   const words = wordsOf(unit.item.words), figures = new Map(unit.figures);
   const lost = figures.get("sae_ln_p") - figures.get("clean_ln_p");
   const size = Number.isFinite(lost) ? SIZES.filter((step) => Math.abs(lost) >= step).length : 0;
   const said = Number.isFinite(lost) ? `Δ ln p ${lost > 0 ? "+" : ""}${figure(lost)} nats` : "answer";
-  return element("p", { class: "tokens" }, unit.item.cut ? "… " : "",
-    words.slice(0, unit.item.prompt).map(seen).join(""),
-    element("strong", { class: "token", "data-sign": lost < 0 ? "up" : "down", "data-size": size, title: said },
-      words.slice(unit.item.prompt).map(seen).join("")), ` (the answer: ${said})`);
+  const values = unit.item.values, losses = { name: "ΔCE", unit: "nats", signed: true, next: false };
+  const known = values.slice(0, unit.item.prompt).filter((value) => value !== null).map(Math.abs);
+  const scale = Math.max(...known, 1); // below one nat in all, nothing is shaded as strongly
+  const prompt = words.slice(0, unit.item.prompt).map((word, at) =>
+    tokenOf(word, values[at], losses, unit.item.first + at, scale));
+  const answer = words.slice(unit.item.prompt).map((word, at) => {
+    const value = values[unit.item.prompt + at];
+    const title = value === null ? said : `ΔCE ${signed(value, losses)} nats`;
+    return element("span", { title }, seen(word));
+  });
+  return element("div", {}, known.length ? legendOf({ ...losses, next: true }) : null,
+    element("p", { class: "tokens" }, unit.item.cut ? "… " : "", ...prompt,
+      element("strong", { class: "token", "data-sign": lost < 0 ? "up" : "down", "data-size": size, title: said },
+        ...answer), ` (the answer: ${said})`));
 }

@@ -1,0 +1,56 @@
+"""What each token of a task's items lost, which reports show beside what is judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from sae_checks.records import FloatArray, IntArray, SideTable
+
+LOSSES = "losses"
+
+
+@dataclass(frozen=True)
+class LossTable(SideTable):
+    """ΔCE of each token that is predicted: of prompts where their losses are measured, of answers.
+
+    A row per token, by item and position. Nothing is judged by it: reports show it.
+    """
+
+    item: IntArray  # (n,) number of the item in its data set
+    position: IntArray  # (n,) of the token that is predicted, in the prompt and its answer
+    delta_ce: IntArray  # (n,) −ln p spliced less −ln p clean, in thousandths of a nat
+
+    @classmethod
+    def of(cls, item: IntArray, position: IntArray, delta_ce: FloatArray) -> LossTable:
+        """By item and position.
+
+        Args:
+            item: (n,) number of the item in its data set.
+            position: (n,) of the token in it.
+            delta_ce: (n,) nats; rows of what is infinite or undefined are left out.
+        """
+        known = np.isfinite(delta_ce)
+        order = np.lexsort((position[known], item[known]))
+        rounded = np.rint(delta_ce[known] * 1_000).astype(np.int64)
+        return cls(item[known][order], position[known][order], rounded[order])
+
+    def join(self, later: LossTable) -> LossTable:
+        """The tokens of both."""
+        tables = (self, later)
+        item, position, delta_ce = (
+            np.concatenate([getattr(table, each.name) for table in tables]) for each in fields(self)
+        )
+        order = np.lexsort((position, item))
+        return LossTable(item[order], position[order], delta_ce[order])
+
+    def kept(self) -> LossTable:
+        """All of it: items are known by their numbers."""
+        return self
+
+    def of_item(self, item: int) -> dict[int, float]:
+        """By position, in nats."""
+        rows = slice(*np.searchsorted(self.item, (item, item + 1)))
+        nats = (self.delta_ce[rows] / 1_000).tolist()
+        return dict(zip(self.position[rows].tolist(), nats, strict=True))

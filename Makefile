@@ -9,8 +9,12 @@ CONSTRAINTS ?= constraints.txt
 ARGS ?=
 # Processes that share the tests; 0: one, in which a debugger works.
 WORKERS ?= 2
-# What the tests of a file share is made once; heavy files come first (tests/conftest.py).
-TESTS := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# What the tests of a file share is made once; heavy files come first (tests/conftest.py). No test
+# reads logs, and pytest's own plugin for them takes milliseconds a test once torch is imported.
+TESTS := $(BIN)/pytest -p no:logging -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+# Without bytecode on disk, each of hundreds of gates and workers compiles every module anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: gate check quick test exhaustive fuzz coverage simulations lint benchmark selftest docs pages pictures
 

@@ -93,7 +93,7 @@ def sae(
         "metadata": {"hook_name": hook_point, "model_name": "small"},
     }
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         made = SAE.from_dict(settings | own.get(architecture, {}) | config)
         for name, parameter in made.named_parameters():
             noise = 0.1 * torch.randn_like(parameter)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
@@ -29,14 +31,26 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("filterwarnings", warning)
 
 
-# What a module of tests imports to load the demo's model, or to run the gate or another process, a
-# browser among them.
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect no garbage while torch and the like are imported, and none of it later: it stays."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+# What a module of tests imports to load the demo's model, to compare passes of every architecture
+# with plain hooks, or to run the gate or another process, a browser among them.
 _HOMES = {
     "sae_checks.demo",
     "sae_checks.faults.injection",
     "subprocess",
     "tests.kills.moments",
     "tests.kills.runs",
+    "tests.load.plain_hooks",
     "tests.plugin.gate_run",
     "tests.report.page.browser",
 }

@@ -100,9 +100,7 @@ def _write(root: Path, path: str) -> None:
 
 
 def run(copy: Path, tmp_path: Path, *suite: str, arguments: tuple[str, ...] = BUDGET) -> GateRun:
-    return run_gate(
-        tmp_path, *arguments, *suite[1:], suite=suite[0], cwd=copy, pythonpath=copy, preloaded=False
-    )
+    return run_gate(tmp_path, *arguments, *suite[1:], suite=suite[0], cwd=copy, pythonpath=copy)
 
 
 def test_a_quantity_takes_two_files_and_twenty_lines(copy, tmp_path):

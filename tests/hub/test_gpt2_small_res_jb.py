@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from tests import exhaustive
 from tests.hub import contents
 from tests.hub.machine import BUDGET, Machine, unanswered_url
 from tests.hub.server import HubServer
@@ -77,8 +78,8 @@ def test_every_sae_is_judged_in_and_past_its_context(online: Online):
         "layer": "3",
         "hook": "blocks.3.hook_resid_pre",
         "metric": "delta_ce_growth",
-        "texts": "8",
-        "tokens": str(8 * 32),
+        "texts": "4",
+        "tokens": str(4 * 32),
     }
     assert expected.items() <= case.properties.items()
     assert np.isfinite(float(case.properties["value"]))
@@ -199,7 +200,12 @@ def without_torch(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
-@pytest.mark.parametrize("told", [False, True], ids=["dead_network", "HF_HUB_OFFLINE"])
+WITHOUT_NETWORK = ("dead_network", False), ("HF_HUB_OFFLINE", True)
+
+
+@pytest.mark.parametrize(
+    "told", [exhaustive.case(told, run=not told, name=name) for name, told in WITHOUT_NETWORK]
+)
 def test_a_second_run_without_network(online: Online, without_torch: str, told: bool):
     environment = {"HF_HUB_OFFLINE": "1"} if told else {}
     began = time.monotonic()
@@ -241,13 +247,17 @@ def test_a_listed_repo_is_its_release(online: Online):
         "blocks.11.hook_resid_pre",
         "blocks.11.hook_resid_post",
     }
-    # Two SAEs' cells are few beside thirteen's: of eight texts, some fail now that did not.
+    # Two SAEs' cells are few beside thirteen's: of four texts, some fail now that did not.
     same = [online.release.named(case.name) for case in run.cases]
     assert_judged_alike(run.cases, same)
 
 
-def test_a_hub_repo_without_network(online: Online):
-    again = online.machine.run(unanswered_url(), *MY_SAES)
+@pytest.mark.parametrize(
+    "told", [exhaustive.case(told, run=told, name=name) for name, told in WITHOUT_NETWORK]
+)
+def test_a_hub_repo_without_network(online: Online, told: bool):
+    environment = {"HF_HUB_OFFLINE": "1"} if told else {}
+    again = online.machine.run(unanswered_url(), *MY_SAES, **environment)
     assert again.exit_code == online.my_saes.exit_code, again.output
     assert again.cases == online.my_saes.cases
 

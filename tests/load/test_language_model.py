@@ -49,7 +49,8 @@ def noise_like(x, seed=2):
 
 
 @pytest.mark.parametrize(
-    ("architecture", "hook_point"), diagonal(list(ARCHITECTURES), ALL_SITES, whole=("gpt2",))
+    ("architecture", "hook_point"),
+    diagonal(list(ARCHITECTURES), ALL_SITES, every=5, whole=("gpt2",)),
 )
 def test_taps_and_resumed_passes_equal_plain_hooks(architecture, tokens, hook_point):
     model = shared_language_model(architecture)
@@ -101,8 +102,9 @@ def test_resuming_from_the_clean_activation_changes_nothing(architecture, tokens
         assert torch.equal(again, clean.final)
 
 
-@pytest.mark.parametrize("center", [False, True], ids=["uncentered", "centered"])
-@pytest.mark.parametrize("hook_point", HOOKED)
+@pytest.mark.parametrize(
+    ("center", "hook_point"), diagonal([False, True], HOOKED, every=2, whole=(True,))
+)
 def test_loss_of_every_token_equals_hooked_transformer_s(tokens, hook_point, center):
     hooked = shared_hooked_transformer(center_writing_weights=center)
     model = shared_language_model("gpt2", center)
@@ -125,8 +127,9 @@ def test_loss_of_every_token_equals_hooked_transformer_s(tokens, hook_point, cen
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("processing", ["fold_ln", "center_unembed"])
-@pytest.mark.parametrize("hook_point", HOOKED)
+@pytest.mark.parametrize(
+    ("processing", "hook_point"), diagonal(["fold_ln", "center_unembed"], HOOKED, every=2)
+)
 def test_processing_without_effect(tokens, hook_point, processing):
     """load/model.py takes these options of TransformerLens's as read: no value or loss moves."""
     plain, processed = shared_hooked_transformer(), shared_hooked_transformer(**{processing: True})

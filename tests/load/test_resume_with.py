@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.architectures import ARCHITECTURES, CONTEXT, VOCABULARY
 from tests.builders import shared_language_model
-from tests.exhaustive import examples
+from tests.exhaustive import diagonal, examples
 from tests.load.plain_hooks import SITES, lacks, shared_plain_hooks
 
 TOKENS = torch.randint(
@@ -70,7 +70,11 @@ def check(models, first, edited, tapped):
         close(value, seen[name])
 
 
-@pytest.mark.parametrize("number", range(1, len(PLACES)))
+@pytest.mark.parametrize(
+    ("models", "number"),
+    diagonal(list(ARCHITECTURES), range(1, len(PLACES)), whole=("gpt2",)),
+    indirect=["models"],
+)
 def test_an_edit_at_a_later_hook_point_and_taps_there_and_at_the_last(models, number):
     _, _, sites = models
     for first in sites[:number]:

@@ -11,13 +11,17 @@ from sae_checks.measure.calibration import (
     with_directions,
 )
 from sae_checks.records.octaves import octaves
-from tests.builders import language_model, random_texts, texts_of
+from tests.builders import (
+    random_texts,
+    shared_language_model,
+    texts_of,
+)
 
 HOOK_POINT = "blocks.1.hook_resid_pre"
 
 
 def calibrated(texts, batch_texts=3):
-    model = language_model()
+    model = shared_language_model()
     model.bind(HOOK_POINT)
     return model, calibrate(model, texts, [HOOK_POINT], batch_texts)[HOOK_POINT]
 

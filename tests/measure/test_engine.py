@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from tests.builders import (
     loaded_sae,
     random_texts,
     sae_ref,
+    shared_language_model,
     texts_of,
 )
 from tests.measuring import LOSS_COLUMNS, TEXT_COLUMNS, bind
@@ -54,7 +56,7 @@ ARCHITECTURES = (
 
 
 def measured(saes, texts, plan=EVERYTHING, settings=PassOptions(), model=None):
-    model = model or language_model()
+    model = model or shared_language_model()
     assert bind(model, saes) == {}
     return measure_texts(model, saes, texts, plan, settings)
 
@@ -116,12 +118,16 @@ def test_two_saes_at_one_hook_point():
     assert np.nanmin(tables["blocks.1.hook_resid_pre"].columns["l0"]) > 6
 
 
+@cache
+def everything_at(hook_point):
+    return measured([loaded_sae(hook_point)], random_texts())[hook_point]
+
+
 @pytest.mark.parametrize("name", sorted(TEXT_COLUMNS))
 def test_a_column_alone_is_what_it_is_among_all(name):
-    texts = random_texts()
-    hook_point = "blocks.1.hook_mlp_out"
-    everything = measured([loaded_sae(hook_point)], texts)[hook_point]
-    alone = measured([loaded_sae(hook_point)], texts, context_plan(frozenset({name})))[hook_point]
+    hook_point, plan = "blocks.1.hook_mlp_out", context_plan(frozenset({name}))
+    everything = everything_at(hook_point)
+    alone = measured([loaded_sae(hook_point)], random_texts(), plan)[hook_point]
     assert set(alone.columns) == {name, "norm"}
     assert alone.position_sums is None
     np.testing.assert_allclose(alone.columns[name], everything.columns[name], rtol=1e-6)
@@ -172,7 +178,7 @@ def test_position_0_is_not_measured_even_where_no_bos_stands():
 @pytest.mark.parametrize("replace", [False, True], ids=["kept", "replaced"])
 @pytest.mark.parametrize("hook_point", HOOK_POINTS)
 def test_special_tokens_are_kept_or_replaced(hook_point, replace):
-    texts, sae, model = random_texts(), loaded_sae(hook_point), language_model()
+    texts, sae, model = random_texts(), loaded_sae(hook_point), shared_language_model()
     table = measured([sae], texts, settings=PassOptions(replace_special=replace), model=model)[
         hook_point
     ]
@@ -202,7 +208,7 @@ def test_an_identity_sae_costs_nothing_at_all(hook_point):
 @pytest.mark.parametrize("center", [False, True], ids=["uncentered", "centered"])
 @pytest.mark.parametrize("hook_point", HOOK_POINTS)
 def test_an_identity_sae_costs_nothing_but_rounding(hook_point, center):
-    model = language_model(center=center)
+    model = shared_language_model(center=center)
     sae = LoadedSae(sae_ref(hook_point), IdentitySae())
     columns = measured([sae], random_texts(), model=model)[hook_point].columns
     np.testing.assert_allclose(columns["ce_sae"], columns["ce_clean"], rtol=1e-5)
@@ -213,7 +219,7 @@ def test_an_identity_sae_costs_nothing_but_rounding(hook_point, center):
 def test_a_temporal_sae_reconstructs_by_its_forward_pass():
     """Its `decode` alone leaves out what is predicted from earlier tokens."""
     hook_point = "blocks.1.hook_resid_pre"
-    sae, texts, model = loaded_sae(hook_point, "temporal"), random_texts(), language_model()
+    sae, texts, model = loaded_sae(hook_point, "temporal"), random_texts(), shared_language_model()
     table = measured([sae], texts, model=model)[hook_point]
     x = model.clean(torch.from_numpy(texts.tokens), [hook_point]).taps[hook_point]
     expected = (x - sae.sae(x)).square().sum(dim=-1).numpy()
@@ -248,7 +254,7 @@ def test_massive_activations_are_flagged_and_counted_apart():
 
 def test_progress_counts_texts_of_every_sae():
     seen = []
-    model, texts = language_model(), random_texts()
+    model, texts = shared_language_model(), random_texts()
     saes = [loaded_sae(hook_point) for hook_point in HOOK_POINTS[:2]]
     bind(model, saes)
     settings, dataset = PassOptions(batch_tokens=4 * CONTEXT), TextDataset(texts)
@@ -279,7 +285,7 @@ def test_saes_that_do_not_fit_the_model():
     fitting = loaded_sae("blocks.0.hook_resid_pre")
     wide = LoadedSae(sae_ref("blocks.1.hook_resid_pre", d_in=768), fitting.sae)
     beyond = loaded_sae("blocks.7.hook_resid_pre")
-    assert bind(language_model(), [fitting, wide, beyond]) == {
+    assert bind(shared_language_model(), [fitting, wide, beyond]) == {
         "blocks.1.hook_resid_pre": (
             "SAE 'blocks.1.hook_resid_pre' takes activations of width 768, but "
             "'blocks.1.hook_resid_pre' of the model is 32 wide; is it the right model "

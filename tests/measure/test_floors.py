@@ -13,11 +13,10 @@ from sae_checks.measure.calibration import calibrate
 from sae_checks.measure.floors import prepare_floors
 from tests.builders import (
     CONTEXT,
-    hooked_transformer,
-    hugging_face_model,
-    language_model,
     loaded_sae,
     random_texts,
+    shared_hooked_transformer,
+    shared_language_model,
 )
 from tests.measuring import bind
 
@@ -43,12 +42,12 @@ PLAN = context_plan(frozenset({"ce_zero", "ce_mean", "kl_zero", "kl_mean"}))
 @pytest.mark.parametrize("hook_point", HOOK_POINTS)
 def test_floors_equal_ablation_by_hooks(hook_point, center):
     texts = random_texts()
-    model = language_model(center=center)
+    model = shared_language_model(center=center)
     sae = loaded_sae(hook_point)
     bind(model, [sae])
     columns = measure_texts(model, [sae], texts, PLAN)[hook_point].columns
 
-    hooked = hooked_transformer(hugging_face_model(), center_writing_weights=center)
+    hooked = shared_hooked_transformer(center_writing_weights=center)
     tokens = torch.from_numpy(texts.tokens)
     _, cache = hooked.run_with_cache(tokens, names_filter=[hook_point])
     counted = torch.from_numpy(~texts.special)
@@ -74,7 +73,7 @@ def test_floors_equal_ablation_by_hooks(hook_point, center):
 
 
 def test_the_loss_alone_where_no_kl_is_asked_for():
-    texts, model = random_texts(), language_model()
+    texts, model = random_texts(), shared_language_model()
     sae = loaded_sae("blocks.1.hook_mlp_out")
     bind(model, [sae])
     asked = context_plan(frozenset({"ce_zero", "kl_mean"}))
@@ -89,7 +88,7 @@ def test_the_loss_alone_where_no_kl_is_asked_for():
 def test_one_short_pass_for_a_residual_stream(architecture, monkeypatch):
     """The loss under ablation, from one text's beginning, is that of the whole ablated pass."""
     hook_point = "blocks.1.hook_resid_pre"
-    texts, model = random_texts(), language_model(architecture)
+    texts, model = random_texts(), shared_language_model(architecture)
     model.bind(hook_point)
     calibrations = calibrate(model, texts, [hook_point], batch_texts=8)
     floors = prepare_floors(model, calibrations, FLOORS, some_tokens(texts))[hook_point]
@@ -104,7 +103,7 @@ def test_one_short_pass_for_a_residual_stream(architecture, monkeypatch):
 
 def test_a_pass_per_batch_where_the_rest_still_sees_tokens():
     hook_point = "blocks.1.hook_mlp_out"
-    texts, model = random_texts(), language_model()
+    texts, model = random_texts(), shared_language_model()
     model.bind(hook_point)
     calibrations = calibrate(model, texts, [hook_point], batch_texts=8)
     zero, mean = prepare_floors(model, calibrations, FLOORS, some_tokens(texts))[hook_point]
@@ -117,7 +116,7 @@ def test_a_pass_per_batch_where_the_rest_still_sees_tokens():
 
 
 def test_no_floors_unless_the_plan_wants_them():
-    texts, model = random_texts(), language_model()
+    texts, model = random_texts(), shared_language_model()
     model.bind("hook_embed")
     calibrations = calibrate(model, texts, ["hook_embed"], batch_texts=8)
     assert prepare_floors(model, calibrations, (), some_tokens(texts)) == {"hook_embed": []}

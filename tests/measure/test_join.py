@@ -23,7 +23,13 @@ from sae_checks.load.tasks.items import Item, Items
 from sae_checks.measure.pass_options import PassOptions
 from sae_checks.records import GROUPS, Table
 from tests import stored
-from tests.builders import BOS, VOCABULARY, language_model, loaded_sae, random_texts
+from tests.builders import (
+    BOS,
+    VOCABULARY,
+    loaded_sae,
+    random_texts,
+    shared_language_model,
+)
 from tests.measuring import ITEM_NEEDS, TEXT_NEEDS, bind
 
 EVERYTHING = context_plan(TEXT_NEEDS)
@@ -44,7 +50,7 @@ def test_texts_in_parts(architecture: str, seams: tuple[int, ...]):
     texts = replace(
         texts, documents=np.cumsum(texts.special.ravel(), dtype=np.int32).reshape(12, -1)
     )
-    model, sae = language_model(), loaded_sae(HOOK_POINT, architecture)
+    model, sae = shared_language_model(), loaded_sae(HOOK_POINT, architecture)
     assert bind(model, [sae]) == {}
     whole = measure_texts(model, [sae], texts, EVERYTHING)[HOOK_POINT]
     # What is learnt of a hook point is learnt of all texts, whichever of them are measured.
@@ -154,7 +160,7 @@ def assert_same_task(joined: TaskTable, whole: TaskTable) -> None:
 @pytest.mark.parametrize("clusters", CLUSTERED.values(), ids=CLUSTERED)
 def test_items_in_parts(clusters: list[str], seams: tuple[int, ...]):
     """Clusters keep their number across a seam, and with it items and features their group."""
-    model, sae = language_model(), loaded_sae(HOOK_POINT)
+    model, sae = shared_language_model(), loaded_sae(HOOK_POINT)
     assert bind(model, [sae]) == {}
     items, ref = random_items(clusters), stored.task_ref("words", ITEM_NEEDS, COUNT)
     plan = task_plan(ITEM_NEEDS, ITEM_NEEDS)

@@ -23,6 +23,7 @@ from tests.builders import (
     language_model,
     loaded_sae,
     random_texts,
+    shared_language_model,
     transcoder,
 )
 from tests.load.plain_hooks import PlainHooks
@@ -103,7 +104,7 @@ def assert_column(table, name, expected, atol=1e-4):
 def test_figures_are_those_of_a_plain_loop_of_hooks(architecture, reads, writes):
     width = D_MODEL // HEADS if "head" in reads else D_MODEL
     loaded = transcoder(architecture, reads, writes, d_in=width)
-    texts, model = random_texts(), language_model()
+    texts, model = random_texts(), shared_language_model()
     assert bind(model, [loaded]) == {}
     table = measure_texts(model, [loaded], texts, PLAN)[reads]
 
@@ -137,7 +138,7 @@ def test_figures_are_those_of_a_plain_loop_of_hooks(architecture, reads, writes)
 def test_it_may_write_at_another_width_than_it_reads():
     reads, writes = "blocks.1.hook_resid_mid", "blocks.1.mlp.hook_pre"
     loaded = transcoder("skip_transcoder", reads, writes, 4 * D_MODEL)
-    texts, model = random_texts(), language_model()
+    texts, model = random_texts(), shared_language_model()
     assert bind(model, [loaded]) == {}
     table = measure_texts(model, [loaded], texts, PLAN)[reads]
     assert table.position_sums.ordinary_sums.shape == (CONTEXT, 4 * D_MODEL)
@@ -148,7 +149,7 @@ def test_it_may_write_at_another_width_than_it_reads():
 
 
 def test_tables_of_saes_have_no_input_norm():
-    texts, model = random_texts(), language_model()
+    texts, model = random_texts(), shared_language_model()
     saes = [loaded_sae("blocks.1.hook_resid_mid"), transcoder("transcoder", *PLACES[1])]
     assert bind(model, saes) == {}
     tables = measure_texts(model, saes, texts, PLAN)
@@ -220,7 +221,7 @@ def test_several_at_once_read_what_the_ones_before_left():
         transcoder(architecture, *place, seed=seed)
         for seed, (architecture, place) in enumerate(zip(kinds, places, strict=True))
     ]
-    texts, model = random_texts(), language_model()
+    texts, model = random_texts(), shared_language_model()
     several = Intervention(tuple(sae.ref for sae in reversed(saes)))
     found = gathered(model, saes, texts, several)
 
@@ -262,7 +263,7 @@ def test_one_observed_downstream_reads_what_the_spliced_model_makes_of_its_input
     spliced = transcoder("skip_transcoder", "blocks.0.hook_resid_mid", "blocks.0.hook_mlp_out")
     observed = transcoder("skip_transcoder", *ACROSS_MLP, seed=1)
     around = transcoder("transcoder", "blocks.0.hook_resid_pre", "blocks.2.hook_mlp_out", seed=2)
-    texts, model = random_texts(), language_model()
+    texts, model = random_texts(), shared_language_model()
     found = gathered(
         model,
         [spliced, observed, around],
@@ -299,7 +300,7 @@ def test_those_that_do_not_fit_the_model():
     narrow = transcoder("transcoder", *ACROSS_MLP, d_out=8)
     backwards = transcoder("transcoder", "blocks.1.hook_mlp_out", "blocks.0.hook_mlp_out")
     within = transcoder("transcoder", "blocks.2.hook_mlp_out", "blocks.2.hook_resid_mid")
-    assert bind(language_model(), [narrow, backwards, within]) == {
+    assert bind(shared_language_model(), [narrow, backwards, within]) == {
         "blocks.1.hook_resid_mid": (
             "SAE 'blocks.1.hook_resid_mid' writes activations of width 8, but "
             "'blocks.1.hook_mlp_out' of the model is 32 wide; is it the right model (--sae-model)?"

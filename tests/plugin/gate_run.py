@@ -20,6 +20,7 @@ UNUSED_PLUGINS = (
     "benchmark",
     "pytest_cov",
     "timeout",
+    "logging",  # once torch is imported, pytest's takes milliseconds for each test
     "jaxtyping",
     "typeguard",
 )

@@ -4,7 +4,8 @@ Those take five seconds, and measuring the demo on a few texts takes one. A serv
 imported them is forked for each run; the process then is pytest's as `python -m pytest` starts it,
 with its own arguments, folder, output and exit code. Nothing of sae_checks or of pytest is imported
 before, but for what those import. Where the environment is another one than the server's, which
-libraries read when they are imported, a run has to start from the beginning.
+libraries read when they are imported, a run has to start from the beginning; so it has to where a
+folder of PYTHONPATH holds another module of an imported one's name.
 """
 
 from __future__ import annotations
@@ -32,17 +33,28 @@ AS_IMPORTED = ("-W", "ignore:Module already imported so cannot be rewritten")
 
 
 def is_as_at_first(environment: Mapping[str, str]) -> bool:
-    """Whether this is the environment that the tests began with, and so the server's."""
-    return _lasting(environment) == AT_FIRST
+    """Whether what is imported in this environment is what the server has imported in its own."""
+    names = {"torch", *(name.partition(".")[0] for name in IMPORTED)}
+    replaces = any(
+        path.stem in names
+        for folder in _paths(environment)
+        if folder not in PATHS_AT_FIRST
+        for path in Path(folder).iterdir()
+    )
+    return not replaces and _lasting(environment) == AT_FIRST
 
 
 def _lasting(environment: Mapping[str, str]) -> dict[str, str]:
     """But for the test that runs, which pytest tells, and a folder that torch sets for its own."""
-    passing = ("PYTEST_CURRENT_TEST", "TORCHINDUCTOR_CACHE_DIR")
+    passing = ("PYTEST_CURRENT_TEST", "TORCHINDUCTOR_CACHE_DIR", "PYTHONPATH")
     return {name: value for name, value in environment.items() if name not in passing}
 
 
-AT_FIRST = _lasting(os.environ)
+def _paths(environment: Mapping[str, str]) -> list[str]:
+    return [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
+
+
+AT_FIRST, PATHS_AT_FIRST = _lasting(os.environ), _paths(os.environ)
 
 
 def run_preloaded(
@@ -77,7 +89,7 @@ def _pytest(
     for descriptor, path in enumerate(told, start=1):
         with path.open("wb") as file:
             os.dup2(file.fileno(), descriptor)
-    first = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
+    first = _paths(environment)
     sys.path[:] = [str(cwd), *first, *(path for path in sys.path if path not in first)]
     sys.argv = ["pytest", *arguments]
     runpy.run_module("pytest", run_name="__main__", alter_sys=True)

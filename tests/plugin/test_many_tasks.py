@@ -8,7 +8,7 @@ from pathlib import Path
 from sae_checks import demo
 from tests import stored
 from tests.plugin.gate_run import GateRun, run_gate
-from tests.plugin.test_outcomes import LAYER_0, thresholds
+from tests.plugin.limits import LAYER_0, thresholds
 
 
 def measured_on(tmp_path: Path, tasks: int) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from tests import stored
 from tests.plugin.gate_run import run_gate
-from tests.plugin.test_outcomes import LAYER_0, LAYER_1, thresholds
+from tests.plugin.limits import LAYER_0, LAYER_1, thresholds
 
 ABLATION = "ce_zero is not above ce_clean beyond doubt: ablation costs nothing here"
 LOGITS = "the mean of clean_logit_difference is not above 0 beyond doubt: there is nothing to keep"

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests import stored
 from tests.plugin.gate_run import (
-    CHECKOUT,
-    GateRun,
     run_gate,
     watch_for_tracebacks_of_judging,
 )
+from tests.plugin.limits import LAYER_0, LAYER_1, LAYER_2, thresholds
 
 PROPERTIES = {
     "release",
@@ -41,20 +39,6 @@ PROPERTIES = {
     "tokens",
     "verdict",
 }
-LAYER_0, LAYER_1, LAYER_2 = (f"blocks.{layer}.hook_resid_pre" for layer in range(3))
-
-
-def thresholds(tmp_path: Path, extra: str = "", gate: str = "") -> str:
-    """The bundled limits with accepted failures of their own, and keys of [gate] replaced."""
-    text = (CHECKOUT / "thresholds.toml").read_text(encoding="utf-8")
-    text = text.split("[[known_failure]]")[0]
-    for line in gate.splitlines():
-        key = line.split(" = ")[0]
-        text, count = re.subn(rf"^{key} = \S+", line, text, flags=re.MULTILINE)
-        assert count == 1
-    path = tmp_path / "limits.toml"
-    path.write_text(text + extra, encoding="utf-8")
-    return f"--sae-thresholds={path}"
 
 
 ACCEPT_GROWTH = f"""
@@ -256,91 +240,6 @@ def test_an_accepted_failure_does_not_cover_what_is_undefined(tmp_path):
     assert run.named(f"check_delta_ce_growth[{LAYER_0}-20:23]").outcome == "xfailed"
 
 
-def test_a_check_of_the_suite_that_the_limits_leave_out_is_refused(tmp_path):
-    folder = stored.write_measurement(tmp_path)
-    limits = tmp_path / "limits.toml"
-    alone = 'extends = false\n[checks.kl]\nmax = 1\nmargin = 0.1\nunit = "nats"\n'
-    limits.write_text(alone, encoding="utf-8")
-    arguments = (f"--sae-measurements={folder}", f"--sae-thresholds={limits}")
-    run = run_gate(tmp_path, *arguments)
-    assert run.exit_code == 4
-    assert "the thresholds have no table [checks." in run.output
-    assert run_gate(tmp_path, *arguments, "-k", "check_kl[").exit_code == 0
-
-
-def test_stored_tables_are_judged_as_they_were_measured(tmp_path):
-    folder = stored.write_measurement(tmp_path)
-    other = run_gate(tmp_path, f"--sae-measurements={folder}", "--sae=gpt2-small-res-jb")
-    assert other.exit_code == 4
-    assert "holds, which is made-up; leave --sae out" in other.output
-    tokens = run_gate(tmp_path, f"--sae-measurements={folder}", "--sae-tokens=5")
-    assert tokens.exit_code == 4
-    assert "--sae-tokens cannot change that, leave it out or measure again" in tokens.output
-
-
-def test_ranges_that_hold_nothing_measured_are_refused(tmp_path):
-    folder = stored.write_measurement(tmp_path)
-    run = run_gate(tmp_path, f"--sae-measurements={folder}", "--sae-ranges=1:7,5000:6000")
-    assert run.exit_code == 4
-    assert (
-        "--sae-ranges 5000:6000 holds no position that is measured: they are 1 to 62 at a context "
-        "of 64 tokens" in run.output
-    )
-
-
-def undecided_run(tmp_path: Path, gate: str = "", *arguments: str) -> GateRun:
-    """Half the texts far above the limit: the intervals of layer 1's ΔCE hold it."""
-    table = stored.sae_table(1)
-    table.columns["ce_sae"][::2, 1:16] += 0.5
-    folder = stored.write_measurement(tmp_path, tables={1: table})
-    limits = thresholds(tmp_path, gate=gate)
-    return run_gate(
-        tmp_path, f"--sae-measurements={folder}", limits, "-k", "check_delta_ce[", *arguments
-    )
-
-
-CLAIM, RANGE = (f"check_delta_ce[{LAYER_1}-{positions}]" for positions in ("1:15", "8:15"))
-
-
-def test_an_undecided_claim_fails_and_an_undecided_range_is_shown(tmp_path):
-    """Neither is a pass: 0.3.0 called both passed."""
-    run = undecided_run(tmp_path)
-    assert run.exit_code == 6
-    assert [case.name for case in run.with_outcome("failed")] == [CLAIM]
-    message = run.named(CLAIM).message
-    assert message.startswith("delta_ce insufficient evidence: 0.35")
-    assert (
-        f" nats against <= 0.35 at {LAYER_1}, positions 1 to 15: margin 0.05, interval " in message
-    )
-    assert " texts would decide it: raise --sae-tokens\n" in message
-    assert "\nworst ranges: " in message
-    assert "\nweighing most:\n  document " in message
-    of_range = run.named(RANGE)
-    assert (of_range.outcome, of_range.properties["verdict"]) == ("skipped", "undecided")
-    assert of_range.message.startswith("undecided: 0.3")
-    assert "failed: insufficient evidence" in run.output
-    assert (
-        "insufficient evidence: 1 claim: the run fails, since nobody has shown that they hold\n"
-        in run.output
-    )
-    assert " 1 failed, " in run.output
-    assert re.search(r" \d undecided in ", run.output)
-
-
-@pytest.mark.parametrize(
-    ("gate", "exit_code", "failed"),
-    [
-        ('undecided_claims = "pass"', 0, 0),
-        ('undecided_claims = "pass"\nundecided_ranges = "fail"', 6, 2),
-    ],
-)
-def test_what_undecided_means_is_the_gates_to_say(tmp_path, gate, exit_code, failed):
-    run = undecided_run(tmp_path, gate)
-    assert (run.exit_code, len(run.with_outcome("failed"))) == (exit_code, failed), run.output
-    assert run.named(CLAIM).properties["verdict"] == "undecided"
-    assert run.named(CLAIM).outcome != "passed"
-
-
 def test_a_cell_gets_the_same_verdict_alone_in_a_shard_and_in_the_suite(tmp_path):
     """Identical tables failed among 200 cells and passed among 367 in 0.3.0."""
     folder = stored.write_measurement(tmp_path, delta_ce=stored.broken_past_context)
@@ -356,87 +255,6 @@ def test_a_cell_gets_the_same_verdict_alone_in_a_shard_and_in_the_suite(tmp_path
         # Which SAE says that none is at the first layer depends on which there are.
         for case in (each for each in part.cases if "position_share" not in each.name):
             assert case.properties == whole.named(case.name).properties, case.name
-
-
-def test_nothing_collected_is_not_success(tmp_path):
-    folder = stored.write_measurement(tmp_path)
-    assert run_gate(tmp_path, f"--sae-measurements={folder}", "-k", "nosuchcheck").exit_code == 5
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (
-            ["--sae=gpt2-smal-res-jb"],
-            "--sae 'gpt2-smal-res-jb' is no release of sae_lens's directory, no folder of SAEs "
-            "and no hub repo id (owner/name); did you mean gpt2-small-res-jb",
-        ),
-        (
-            ["--sae-ids=blocks.9.*"],
-            "--sae-ids blocks.9.* matches no SAE of 'tales'; it has blocks.0.hook_resid_pre, ",
-        ),
-        (
-            ["--sae=tests"],
-            "holds no SAE: an SAE saved by sae_lens is a cfg.json beside a "
-            "sae_weights.safetensors, and no cfg.json is all that was found in it",
-        ),
-        (
-            ["--sae-context=4096"],
-            "--sae-context 4,096 is beyond the model's context of 256 tokens; give 256 or less",
-        ),
-        (
-            ["--sae-measurements=tests"],
-            "is no stored measurement (it has no manifest.json of sae-checks); a run says in its "
-            "summary where it stored its tables",
-        ),
-        (
-            ["--sae=mntss-gemma-2-2b-2.5m-clt-as-per-layer"],
-            "holds cross-layer transcoders, whose features write to the outputs of all later MLPs",
-        ),
-        (["--sae-tokens=none"], "argument --sae-tokens: must be a whole number, not 'none'"),
-        (["--sae-packing=zip"], "must be one of documents, concatenate, not 'zip'"),
-        (["--sae-corpus=missing.txt"], "--sae-corpus 'missing.txt': there is no such file"),
-        (["--sae="], "argument --sae: must be a name or a path, not ''"),
-        (
-            ["--sae-accept=/proc/nowhere/known.toml"],
-            "--sae-accept /proc/nowhere/known.toml cannot be written (No such file or directory); "
-            "name another file",
-        ),
-        (
-            ["--sae-report=checks"],
-            "argument --sae-report: must be FORMAT=FILE, or FILE.html, not 'checks'",
-        ),
-        (
-            ["--sae-report=summary=checks"],
-            "checks cannot be written (Is a directory); name another file",
-        ),
-        (
-            ["--sae-baseline=/proc/nowhere/b.json", "--sae-baseline-update", "--sae-fixed"],
-            "--sae-baseline /proc/nowhere/b.json cannot be written (No such file or directory)",
-        ),
-        (
-            ["-p", "no:skipping"],
-            "-p no:skipping leaves no way to tell accepted and undecided cells from passed ones; "
-            "leave it out",
-        ),
-    ],
-)
-def test_mistakes_end_with_exit_code_4_and_one_sentence(tmp_path, arguments, sentence):
-    run = run_gate(tmp_path, *arguments)
-    assert run.exit_code == 4
-    assert sentence in run.output
-    assert "Traceback" not in run.output
-    assert "INTERNALERROR" not in run.output
-
-
-def test_malformed_thresholds_are_refused_before_anything_loads(tmp_path):
-    folder = stored.write_measurement(tmp_path)
-    limits = thresholds(tmp_path, '\n[checks.delta_cee]\nmax = 1\nunit = "nats"\n')
-    run = run_gate(tmp_path, f"--sae-measurements={folder}", limits)
-    assert run.exit_code == 4
-    assert "delta_cee" in run.output
-    assert "delta_ce" in run.output
-    assert "INTERNALERROR" not in run.output
 
 
 def test_an_sae_that_cannot_be_judged_is_told_in_a_sentence_and_no_traceback_is_made(tmp_path):

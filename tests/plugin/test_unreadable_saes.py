@@ -30,7 +30,7 @@ def test_an_sae_that_fails_to_load_is_not_judged_by_the_less_that_is_stored(tmp_
     assert first.exit_code == 0, first.output
     (tmp_path / "fails.py").write_text(FAILS, encoding="utf-8")
     given = ("--sae-fixed", "-p", "fails")
-    again = run_gate(tmp_path, *few, *suite, *given, pythonpath=tmp_path, preloaded=False)
+    again = run_gate(tmp_path, *few, *suite, *given, pythonpath=tmp_path)
     assert again.exit_code == 1
     of_layer_1 = [case for case in again.cases if case.properties["layer"] == "1"]
     assert {case.outcome for case in of_layer_1} == {"error"}
@@ -73,7 +73,6 @@ def test_an_sae_that_cannot_be_read_any_more_keeps_no_other_from_being_measured(
         *(f"--sae-store={tmp_path / 'store'}", "--sae-tokens=16384", "--sae-fixed"),
         *("--sae-task=none", "--sae-batch-tokens=4096", "-k", "check_l0[", "-p", "later"),
         pythonpath=tmp_path,
-        preloaded=False,
     )
     assert run.exit_code == 1
     of_layer_1 = [case for case in run.cases if case.properties["layer"] == "1"]

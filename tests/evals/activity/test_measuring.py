@@ -26,14 +26,20 @@ from sae_checks.measure.pass_options import PassOptions
 from sae_checks.measure.plan import Plan
 from sae_checks.measure.texts import TextDataset
 from sae_checks.records import Intervention
-from tests.builders import CONTEXT, language_model, loaded_sae, random_texts, texts_of
+from tests.builders import (
+    CONTEXT,
+    loaded_sae,
+    random_texts,
+    shared_language_model,
+    texts_of,
+)
 from tests.measuring import FEATURE_NEEDS, bind
 from tests.places import place
 
 HOOK_POINT = "blocks.1.hook_resid_pre"
 TRAINING_CONTEXT = 16  # of the builders' SAEs; texts are twice as long
 ARCHITECTURES = ("standard", "gated", "jumprelu", "topk", "abstopk", "temporal")
-MODEL = language_model()
+MODEL = shared_language_model()
 
 
 def measured(

@@ -18,7 +18,14 @@ from sae_checks.load.sae import LoadedSae
 from sae_checks.measure.pass_options import PassOptions
 from sae_checks.records import FloatArray, PositionRange
 from sae_checks.session.suite import BUNDLED_THRESHOLDS, bundled_checks
-from tests.builders import BOS, CONTEXT, D_MODEL, language_model, loaded_sae, random_texts
+from tests.builders import (
+    BOS,
+    CONTEXT,
+    D_MODEL,
+    loaded_sae,
+    random_texts,
+    shared_language_model,
+)
 from tests.measuring import bind
 from tests.places import cell_on_texts
 from tests.stored import sae_ref
@@ -147,7 +154,7 @@ def test_what_has_no_value_says_why():
 
 
 def measured(sae: LoadedSae, batch_tokens: int | None = None) -> ContextTable:
-    texts, model = random_texts(8), language_model()
+    texts, model = random_texts(8), shared_language_model()
     assert bind(model, [sae]) == {}
     options = PassOptions(batch_tokens=batch_tokens)
     return measure_texts(model, [sae], texts, PLAN, options)[sae.ref.sae_id]
@@ -170,7 +177,7 @@ def test_the_columns_are_those_of_the_vectors(name):
     architecture, config = SAES[name]
     sae = loaded_sae(HOOK_POINT, architecture, **config)
     sae.sae.W_dec.data *= torch.linspace(0.5, 2, 64).unsqueeze(-1)
-    table, texts, model = measured(sae), random_texts(8), language_model()
+    table, texts, model = measured(sae), random_texts(8), shared_language_model()
     model.bind(HOOK_POINT)
     x = model.clean(torch.from_numpy(texts.tokens), [HOOK_POINT]).taps[HOOK_POINT]
     features, rebuilt = sae.reconstruct(x)

@@ -10,7 +10,12 @@ from sae_checks.evals.context.columns import context_plan
 from sae_checks.evals.context.measuring import measure_texts
 from sae_checks.measure.calibration import calibration_texts, measured_tokens
 from sae_checks.measure.pass_options import PassOptions
-from tests.builders import CONTEXT, language_model, loaded_sae, random_texts
+from tests.builders import (
+    CONTEXT,
+    loaded_sae,
+    random_texts,
+    shared_language_model,
+)
 from tests.measuring import bind
 
 HOOK_POINT = "blocks.1.hook_resid_pre"
@@ -20,7 +25,7 @@ PLAN = context_plan(frozenset({"mse", "error_projection", "reconstruction_square
 @pytest.fixture(scope="module")
 def measured():
     """An SAE with a bias that it should not have, on 20 texts, and its errors (texts, C, d)."""
-    texts, model, sae = random_texts(20), language_model(), loaded_sae(HOOK_POINT)
+    texts, model, sae = random_texts(20), shared_language_model(), loaded_sae(HOOK_POINT)
     sae.sae.b_dec.data[3] += 5.0
     assert bind(model, [sae]) == {}
     table = measure_texts(model, [sae], texts, PLAN)[HOOK_POINT]

@@ -18,7 +18,14 @@ from sae_checks.measure import engine
 from sae_checks.measure.loaded import SaeSource
 from sae_checks.measure.pass_options import PassOptions
 from sae_checks.session.suite import BUNDLED_THRESHOLDS, bundled_checks
-from tests.builders import BOS, CONTEXT, D_MODEL, IdentitySae, language_model, random_texts
+from tests.builders import (
+    BOS,
+    CONTEXT,
+    D_MODEL,
+    IdentitySae,
+    random_texts,
+    shared_language_model,
+)
 from tests.evals.propagation.made import cells, column, identity, measured, small_sae
 from tests.load.plain_hooks import PlainHooks
 
@@ -68,7 +75,7 @@ def test_every_pair_equals_plain_hooks(architecture):
     """Of all sites, by themselves and by what the residual stream alone carries."""
     texts, plain = random_texts(), PlainHooks(architecture)
     saes = {name: small_sae(name, seed=number) for number, name in enumerate(PLACES)}
-    tables = measured(list(saes.values()), texts, language_model(architecture))
+    tables = measured(list(saes.values()), texts, shared_language_model(architecture))
     tokens = torch.from_numpy(texts.tokens)
     special = tokens == BOS
     keep = ~special.numpy()
@@ -143,7 +150,7 @@ def test_direct_and_recomputed_add_up_to_the_change():
 def test_with_centred_weights_the_direct_path_is_read_centred():
     """A reconstruction has a mean over d_model; what is read at the later SAE has none."""
     texts = random_texts()
-    model = language_model(center=True)
+    model = shared_language_model(center=True)
     saes = [small_sae("blocks.2.hook_resid_pre"), small_sae("blocks.2.hook_resid_post", seed=1)]
     (table,) = measured(saes, texts, model).values()
     clean = model.clean(torch.from_numpy(texts.tokens), [sae.ref.hook_point for sae in saes])

@@ -13,7 +13,11 @@ from sae_checks.evals.stack.choice import STACK, StackName, interventions, stack
 from sae_checks.records import Intervention, SaeRef
 from sae_checks.records.place import Place
 from sae_checks.resolve.hook_point import parse_hook_point
-from tests.builders import language_model, release, sae_ref
+from tests.builders import (
+    release,
+    sae_ref,
+    shared_language_model,
+)
 
 SITES = ("hook_resid_pre", "attn.hook_z", "hook_attn_out", "hook_resid_mid", "hook_mlp_out")
 
@@ -35,7 +39,7 @@ def test_all_are_one_stack_in_the_order_of_the_model():
 
 
 def test_the_order_is_that_in_which_a_pass_of_the_model_meets_them():
-    model = language_model()
+    model = shared_language_model()
     names = [f"blocks.{layer}.{site}" for layer in range(3) for site in SITES]
     names = ["hook_embed", *names, "blocks.2.hook_resid_post"]
     for name in names:

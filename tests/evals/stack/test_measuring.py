@@ -21,7 +21,6 @@ from sae_checks.records import Intervention
 from tests.architectures import ARCHITECTURES, CONTEXT
 from tests.builders import (
     IdentitySae,
-    language_model,
     loaded_sae,
     random_texts,
     sae_ref,
@@ -50,7 +49,7 @@ RESIDUAL = ("blocks.0.hook_resid_pre", "blocks.1.hook_resid_pre", "blocks.2.hook
 
 def measured(saes, texts, settings=PassOptions(), model=None):
     """By SAE, the table of the prefix up to it."""
-    model = model or language_model()
+    model = model or shared_language_model()
     assert bind(model, saes) == {}
     interventions = [Intervention(tuple(sae.ref for sae in saes))]
     measuring = Measuring(
@@ -125,7 +124,7 @@ def test_norms_are_of_what_the_saes_before_left():
 def test_a_stack_of_one_equals_the_single_splice_to_the_bit(site):
     texts, sae = random_texts(), loaded_sae(site)
     single = measured([sae], texts)[site]
-    model = language_model()
+    model = shared_language_model()
     bind(model, [sae])
     plan = context_plan(frozenset({"ce_clean", "ce_sae", "kl"}))
     expected = measure_texts(model, [sae], texts, plan)[site]
@@ -146,7 +145,9 @@ def test_perfect_saes_cost_nothing_at_all():
 @pytest.mark.parametrize("center", [False, True], ids=["uncentered", "centered"])
 def test_perfect_saes_cost_nothing_but_rounding_at_any_site(center):
     tables = measured(
-        [identity(site) for site in SITES], random_texts(), model=language_model(center=center)
+        [identity(site) for site in SITES],
+        random_texts(),
+        model=shared_language_model(center=center),
     )
     for table in tables.values():
         np.testing.assert_allclose(table.columns["ce_sae"], table.columns["ce_clean"], rtol=1e-4)
@@ -188,7 +189,7 @@ def test_places_of_one_module(architecture):
 
 
 def test_a_pass_and_an_encoding_per_sae_give_all_prefixes(monkeypatch):
-    model, saes, called = language_model(), [loaded_sae(site) for site in SITES], []
+    model, saes, called = shared_language_model(), [loaded_sae(site) for site in SITES], []
     resume_with = model.resume_with
 
     def resumed(clean, hook_point, *args):

@@ -19,7 +19,12 @@ from sae_checks.measure.pass_options import PassOptions
 from sae_checks.measure.plan import Plan
 from sae_checks.records import Intervention, TaskRef
 from sae_checks.records.dataset import DatasetRef
-from tests.builders import BOS, VOCABULARY, language_model, loaded_sae
+from tests.builders import (
+    BOS,
+    VOCABULARY,
+    loaded_sae,
+    shared_language_model,
+)
 from tests.evals.stack.test_measuring import RESIDUAL, SITES, identity, spliced
 from tests.load.plain_hooks import PlainHooks
 from tests.measuring import ITEM_NEEDS, bind
@@ -40,7 +45,7 @@ def made_items(count: int = 12) -> Items:
 
 
 def measured(saes, items):
-    model, dataset = language_model(), ItemDataset(items, DatasetRef("made-up"), 8)
+    model, dataset = shared_language_model(), ItemDataset(items, DatasetRef("made-up"), 8)
     assert bind(model, saes) == {}
     interventions = [Intervention(tuple(sae.ref for sae in saes))]
     measuring = Measuring(model, SaeSource.of(saes), dataset, interventions, PLAN, PassOptions())
@@ -68,7 +73,7 @@ def test_answers_equal_those_of_plain_hooks():
 @pytest.mark.parametrize("site", SITES)
 def test_a_stack_of_one_equals_the_single_splice_to_the_bit(site):
     items, sae = made_items(), loaded_sae(site)
-    found, model = measured([sae], items), language_model()
+    found, model = measured([sae], items), shared_language_model()
     bind(model, [sae])
     ref = TaskRef("made-up", ITEM_NEEDS, "", 12, 0, "whole")
     plan = task_plan(frozenset(), ITEM_NEEDS)

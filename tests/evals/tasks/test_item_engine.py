@@ -21,8 +21,15 @@ from sae_checks.measure.pass_options import PassOptions
 from sae_checks.records import FEATURE_WINDOW, TaskRef
 from tests import builders
 from tests.architectures import ARCHITECTURES
-from tests.builders import BOS, VOCABULARY, IdentitySae, language_model, loaded_sae, sae_ref
-from tests.exhaustive import every_other
+from tests.builders import (
+    BOS,
+    VOCABULARY,
+    IdentitySae,
+    loaded_sae,
+    sae_ref,
+    shared_language_model,
+)
+from tests.exhaustive import diagonal, every_other
 from tests.measuring import ITEM_COLUMNS, ITEM_NEEDS, bind
 
 HOOK_POINT = "blocks.1.hook_resid_pre"
@@ -127,11 +134,16 @@ class PlainLoop:
         return {name: float(value) for name, value in figures.items()}
 
 
-@pytest.mark.parametrize("replace_special", [False, True], ids=["keep", "replace"])
-@pytest.mark.parametrize("answers", [1, 3], ids=["one_token", "three_tokens"])
-@pytest.mark.parametrize("architecture", ["standard", "topk", "jumprelu"])
-def test_equals_a_plain_loop(architecture: str, answers: int, replace_special: bool):
-    model, sae = language_model("gpt2"), loaded_sae(HOOK_POINT, architecture)
+# Tokens of an answer, and whether special tokens are replaced.
+SETTINGS = ((1, False), (3, True), (1, True), (3, False))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "setting"), diagonal(["standard", "topk", "jumprelu"], SETTINGS, every=2)
+)
+def test_equals_a_plain_loop(architecture: str, setting: tuple[int, bool]):
+    answers, replace_special = setting
+    model, sae = shared_language_model("gpt2"), loaded_sae(HOOK_POINT, architecture)
     items = random_items(answers)
     table = measured(model, [sae], items, settings=PassOptions(replace_special))[HOOK_POINT]
     plain = PlainLoop(model.hf, sae.sae, 1, replace_special=replace_special)
@@ -159,7 +171,7 @@ def test_equals_a_plain_loop(architecture: str, answers: int, replace_special: b
 
 @pytest.mark.parametrize("architecture", every_other(ARCHITECTURES, 3))
 def test_an_item_alone_is_the_item_in_a_batch(architecture: str):
-    model = language_model(architecture)
+    model = shared_language_model(architecture)
     saes = [loaded_sae(HOOK_POINT), loaded_sae("blocks.1.hook_mlp_out", "topk")]
     items = random_items(answers=2)
     together = measured(model, saes, items)
@@ -171,7 +183,7 @@ def test_an_item_alone_is_the_item_in_a_batch(architecture: str):
 @pytest.mark.parametrize("architecture", ["gpt2", "llama"])
 def test_padding_on_the_left_gives_the_same(architecture: str):
     """As Hugging Face does it: an attention mask, and positions that begin behind the padding."""
-    model = language_model(architecture)
+    model = shared_language_model(architecture)
     items = random_items()
     table = measured(model, [loaded_sae(HOOK_POINT)], items)[HOOK_POINT]
     width = max(len(item.prompt) for item in items.items)
@@ -190,7 +202,7 @@ def test_padding_on_the_left_gives_the_same(architecture: str):
 
 @pytest.mark.parametrize("site", ["blocks.1.attn.hook_z", "blocks.2.hook_resid_mid", "hook_embed"])
 def test_an_identity_sae_changes_no_answer(site: str):
-    model = language_model()
+    model = shared_language_model()
     sae = LoadedSae(sae_ref(site, d_sae=builders.D_MODEL), IdentitySae())
     table = measured(model, [sae], random_items(2))[site]
     for name in ("ln_p", "rank", "logit_difference"):
@@ -199,7 +211,7 @@ def test_an_identity_sae_changes_no_answer(site: str):
 
 
 def test_texts_are_encoded_whole_where_features_depend_on_earlier_tokens():
-    model, sae = language_model(), loaded_sae(HOOK_POINT, "temporal")
+    model, sae = shared_language_model(), loaded_sae(HOOK_POINT, "temporal")
     items = random_items()
     together = measured(model, [sae], items)[HOOK_POINT]
     alone = measured(model, [sae], items, settings=PassOptions(batch_tokens=1))[HOOK_POINT]
@@ -212,7 +224,7 @@ def test_texts_are_encoded_whole_where_features_depend_on_earlier_tokens():
 
 
 def test_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch):
-    model, sae, items = language_model(), loaded_sae(HOOK_POINT), random_items()
+    model, sae, items = shared_language_model(), loaded_sae(HOOK_POINT), random_items()
     whole = measured(model, [sae], items)[HOOK_POINT]
     monkeypatch.setattr(items_module, "tokens_at_once", lambda width: 7)
     cut = measured(model, [sae], items)[HOOK_POINT]
@@ -223,7 +235,7 @@ def test_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_nobody_pays_for_what_nobody_asks(monkeypatch: pytest.MonkeyPatch):
-    model, sae, items = language_model(), loaded_sae(HOOK_POINT), random_items()
+    model, sae, items = shared_language_model(), loaded_sae(HOOK_POINT), random_items()
     assert not bind(model, [sae])
     unembedded: list[int] = []
     unembed = model.unembed
@@ -258,7 +270,7 @@ class BrokenOn:
 
 
 def test_nan_of_one_sae_stays_its_own():
-    model, items = language_model(), random_items()
+    model, items = shared_language_model(), random_items()
     good = loaded_sae("blocks.2.hook_resid_pre")
     broken = LoadedSae(sae_ref(HOOK_POINT), BrokenOn(loaded_sae(HOOK_POINT).sae, call=2))
     tables = measured(model, [good, broken], items, settings=PassOptions(batch_tokens=1))
@@ -275,7 +287,7 @@ def test_nan_of_one_sae_stays_its_own():
 
 
 def test_a_dead_sae_has_no_features():
-    model, sae = language_model(), loaded_sae(HOOK_POINT)
+    model, sae = shared_language_model(), loaded_sae(HOOK_POINT)
     sae.sae.b_enc.data.fill_(-1e6)
     table = measured(model, [sae], random_items())[HOOK_POINT]
     assert table.features is not None
@@ -286,7 +298,7 @@ def test_a_dead_sae_has_no_features():
 
 
 def test_the_feature_window_is_a_setting():
-    model, sae, items = language_model(), loaded_sae(HOOK_POINT), random_items()
+    model, sae, items = shared_language_model(), loaded_sae(HOOK_POINT), random_items()
     assert not bind(model, [sae])
     ref = TaskRef("random", ITEM_NEEDS, "", COUNT, 0, "whole", feature_window=1)
     plan = task_plan(ITEM_NEEDS, ITEM_NEEDS)
@@ -302,7 +314,7 @@ def test_the_feature_window_is_a_setting():
 
 
 def test_what_is_measured_has_all_columns():
-    table = measured(language_model(), [loaded_sae(HOOK_POINT)], random_items())[HOOK_POINT]
+    table = measured(shared_language_model(), [loaded_sae(HOOK_POINT)], random_items())[HOOK_POINT]
     assert set(table.columns) == set(ITEM_COLUMNS)
     assert FEATURES not in table.columns
     assert table.items == COUNT

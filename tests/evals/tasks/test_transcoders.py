@@ -11,7 +11,12 @@ import torch
 from sae_checks.evals.tasks.ablation import choose
 from sae_checks.load.tasks.items import Item
 from sae_checks.records import FEATURE_WINDOW
-from tests.builders import BOS, D_MODEL, language_model, transcoder
+from tests.builders import (
+    BOS,
+    D_MODEL,
+    shared_language_model,
+    transcoder,
+)
 from tests.evals.tasks.test_item_engine import measured, random_items
 from tests.measuring import ablated
 
@@ -63,7 +68,7 @@ class Plain:
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_figures_of_items_and_features(architecture: str):
-    model, items = language_model(), random_items(answers=2)
+    model, items = shared_language_model(), random_items(answers=2)
     loaded = transcoder(architecture, READS, WRITES)
     table = measured(model, [loaded], items)[READS]
     plain, strengths = Plain(model.hf, loaded.sae), []
@@ -80,7 +85,7 @@ def test_figures_of_items_and_features(architecture: str):
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_features_taken_out(architecture: str):
-    model, items = language_model(), random_items(answers=2)
+    model, items = shared_language_model(), random_items(answers=2)
     loaded = transcoder(architecture, READS, WRITES)
     chosen = choose(measured(model, [loaded], items)[READS], 2)
     found = ablated(model, [loaded], items, FEATURE_WINDOW, {READS: chosen})[READS]
@@ -97,7 +102,7 @@ def test_features_taken_out(architecture: str):
 
 
 def test_one_that_writes_wider_than_it_reads():
-    model, items = language_model(), random_items()
+    model, items = shared_language_model(), random_items()
     loaded = transcoder("skip_transcoder", READS, "blocks.1.mlp.hook_pre", 4 * D_MODEL)
     table = measured(model, [loaded], items)[READS]
     chosen = {READS: choose(table, 1)}

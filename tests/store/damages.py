@@ -66,6 +66,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str, str]] = {
     ),
     "items": (swapped_files(task_of, "items.parquet"), "items.parquet", ""),
     "features": (swapped_files(task_of, "features.parquet"), "features.parquet", ""),
+    "losses": (swapped_files(task_of, "losses.parquet"), "losses.parquet", ""),
     "half the items": (
         lambda folder: keep_rows(task_of(folder, 0) / "items.parquet", 0.5),
         "items.parquet",

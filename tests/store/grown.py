@@ -33,7 +33,7 @@ def item_blocks(sizes: Sequence[int] = SIZES) -> list[Block]:
     tables: list[Table] = []
     for n, size in enumerate(sizes):
         made = task_table(10 + n, items=size)
-        side = {name: each for name, each in made.side.items() if name == "features"}
+        side = {name: each for name, each in made.side.items() if name != "ablations"}
         tables.append(replace(made, intervention=ALONE, side=side))
     return _numbered(tables)
 

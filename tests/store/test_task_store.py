@@ -90,6 +90,11 @@ FEATURES = {
     ],
     "numbers": {},
 }
+LOSSES = {
+    "arrays": {"item": "int64", "position": "int64", "delta_ce": "int64"},
+    "derived": [],
+    "numbers": {},
+}
 ABLATIONS = {
     "arrays": {
         "feature": "int64",
@@ -120,6 +125,7 @@ def test_a_task_lies_below_its_own_folder(store: Store):
         "ablations.parquet",
         "features.parquet",
         "items.parquet",
+        "losses.parquet",
         "table.json",
     ]
 
@@ -140,7 +146,7 @@ def test_its_manifest_says_all_of_it(store: Store):
         "columns": list(TABLE.columns),
         "labels": {"prompt_tokens": "int64", "source": "str"},
         "derived": ["clean_right", "sae_right", "class", "delta_ln_p"],
-        "side": {"features": FEATURES, "ablations": ABLATIONS},
+        "side": {"features": FEATURES, "ablations": ABLATIONS, "losses": LOSSES},
         "complete": True,
         "part": False,
         "description": {},
@@ -153,7 +159,7 @@ def test_its_manifest_says_all_of_it(store: Store):
 def test_what_was_written_is_read(store: Store):
     stored = store.read(AT_0)
     assert stored is not None
-    assert stored.table.measured == {*TABLE.columns, "features", "ablations"}
+    assert stored.table.measured == {*TABLE.columns, "features", "ablations", "losses"}
     assert_same(stored.table, TABLE)
     np.testing.assert_array_equal(stored.units, np.arange(40))
 

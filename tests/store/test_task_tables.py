@@ -22,6 +22,7 @@ from tests.store.round_trip import (
 from tests.stored import ablation_table, feature_table, task_table
 
 TABLE = task_table(0)
+FILES = ["items.parquet", "features.parquet", "ablations.parquet", "losses.parquet"]
 LINK = "https://www.neuronpedia.org/made-up/0-res/"
 
 
@@ -40,6 +41,7 @@ def test_everything_comes_back(tmp_path: Path):
     assert back.prompt_tokens.dtype == np.int64
     assert_same_arrays(back.features, TABLE.features)
     assert_same_arrays(back.ablations, TABLE.ablations)
+    assert_same_arrays(back.losses, TABLE.losses)
 
 
 def test_what_is_not_finite_stays_so(tmp_path: Path):
@@ -184,7 +186,7 @@ def test_no_warning_for_a_feature_of_strength_nought(tmp_path: Path):
     assert rows["weighted_mean_delta_ln_p"].isna().all()
 
 
-@pytest.mark.parametrize("file", ["items.parquet", "features.parquet", "ablations.parquet"])
+@pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize(
     "damage",
     [
@@ -204,7 +206,7 @@ def test_a_damaged_file(tmp_path: Path, file: str, damage):
     assert "\n" not in message
 
 
-@pytest.mark.parametrize("file", ["items.parquet", "features.parquet", "ablations.parquet"])
+@pytest.mark.parametrize("file", FILES)
 def test_one_byte_that_changed_changes_no_figure(tmp_path: Path, file: str):
     """Wherever it lies: it is told, or it was of no account (statistics, say)."""
     layout = write(tmp_path, TABLE)

@@ -87,7 +87,7 @@ def test_ablations_last_while_the_table_does_not_grow(store: Store):
     later, units = item_blocks([5, 7])[1]
     store.append(ITEM_REF, later, units)
     assert table_of(store, ITEM_REF).rows == 12
-    assert set(table_of(store, ITEM_REF).side) == {"features"}
+    assert set(table_of(store, ITEM_REF).side) == {"features", "losses"}
     whole = replace(task_table(0, items=12), complete=False)
     store.append(ITEM_REF, whole, np.arange(12))
-    assert set(table_of(store, ITEM_REF).side) == {"features", "ablations"}
+    assert set(table_of(store, ITEM_REF).side) == {"features", "losses", "ablations"}

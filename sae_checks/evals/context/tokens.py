@@ -97,7 +97,18 @@ def token_mask(
 def tokens_of(
     table: ContextTable, positions: PositionRange, quantity: TokenQuantity, massive: bool = True
 ) -> Tokens:
-    """The quantity summed per document in float64, and whether it was finite throughout."""
+    """The quantity summed per document in float64, and whether it was finite throughout.
+
+    Many cells ask for the same sums, such as all ranges for those of the training context, which
+    they are compared with: they are made once.
+    """
+    key = ("tokens", positions, quantity, massive)
+    return table.once(key, lambda: _tokens_of(table, positions, quantity, massive))
+
+
+def _tokens_of(
+    table: ContextTable, positions: PositionRange, quantity: TokenQuantity, massive: bool
+) -> Tokens:
     mask, here = token_mask(table, positions, quantity, massive), span(positions)
     counts, in_texts = table.units.sums(mask, here), texts_with(mask)
     if isinstance(quantity, Derived):

@@ -57,7 +57,7 @@ class Tokens:
     @property
     def texts(self) -> int:
         """Texts that have a token in the cell."""
-        return int(self.in_texts.sum())
+        return int(np.count_nonzero(self.in_texts))
 
     @property
     def total(self) -> int:
@@ -150,9 +150,9 @@ def undefined_on(tokens: Tokens) -> Estimate:
 
 def of_texts(estimate: Estimate, in_texts: BoolArray) -> Estimate:
     """An estimate of documents, as one of the texts (texts,) that have tokens in the cell."""
-    texts = int(in_texts.sum())
+    texts = int(np.count_nonzero(in_texts))
     documents = None if estimate.texts == texts else estimate.texts
-    return replace(estimate, texts=texts, clusters=documents)
+    return estimate.changed(texts=texts, clusters=documents)
 
 
 def mean_square_offset(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -37,7 +38,7 @@ class PropagationCell(LimitedCell):
     thresholds: Thresholds
     coverage: Coverage = FIXED
 
-    @property
+    @cached_property
     def positions(self) -> PositionRange:
         """1 .. `last_position`, within the training contexts of both SAEs and what was measured.
 

@@ -104,7 +104,9 @@ class Estimate:
         That takes four times as long, and each cell of a release makes several.
         """
         if not changes.keys() <= self.__dict__.keys():
-            raise TypeError(f"an estimate has no {', '.join(changes.keys() - self.__dict__.keys())}")
+            raise TypeError(
+                f"an estimate has no {', '.join(changes.keys() - self.__dict__.keys())}"
+            )
         made = object.__new__(Estimate)
         made.__dict__.update(self.__dict__, **changes)
         return made

@@ -15,6 +15,7 @@ so its interval is (-inf, inf).
 from __future__ import annotations
 
 import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 

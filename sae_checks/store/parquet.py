@@ -35,17 +35,16 @@ def count_rows(path: Path) -> int:
 
 
 def rows_and_names(path: Path, columns: Collection[str]) -> tuple[int, dict[str, set[str]]]:
-    """How many rows a file has, and by column the names in it; without columns that it lacks.
+    """How many rows a file has, and by column the names in it.
 
-    To be called within `readable`.
+    To be called within `readable`; a column that the file lacks is a KeyError.
     """
     with pq.ParquetFile(path, read_dictionary=list(columns)) as file:
         rows, known = int(file.metadata.num_rows), _only_names(file.metadata, columns)
         if known is not None:
             return rows, known
-        there = [name for name in columns if name in file.schema_arrow.names]
-        found = file.read(columns=there)
-    return rows, {column: _distinct(found[column]) for column in there}
+        found = file.read(columns=list(columns))
+    return rows, {column: _distinct(found[column]) for column in columns}
 
 
 def _only_names(metadata: pq.FileMetaData, columns: Collection[str]) -> dict[str, set[str]] | None:

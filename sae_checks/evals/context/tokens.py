@@ -54,6 +54,12 @@ class Tokens:
     in_texts: BoolArray  # (texts,) which of them have a token in the cell
     broken: str = ""  # "" or "ce_sae is not finite on 12 tokens of 4 texts"
 
+    def kept(self) -> Tokens:
+        """The same, in arrays that cannot be written into."""
+        for values in (self.sums, self.counts, self.in_texts):
+            values.setflags(write=False)
+        return self
+
     @property
     def texts(self) -> int:
         """Texts that have a token in the cell."""
@@ -100,10 +106,10 @@ def tokens_of(
     """The quantity summed per document in float64, and whether it was finite throughout.
 
     Many cells ask for the same sums, such as all ranges for those of the training context, which
-    they are compared with: they are made once.
+    they are compared with: they are made once, and nobody may write into them.
     """
     key = ("tokens", positions, quantity, massive)
-    return table.once(key, lambda: _tokens_of(table, positions, quantity, massive))
+    return table.once(key, lambda: _tokens_of(table, positions, quantity, massive).kept())
 
 
 def _tokens_of(

@@ -44,6 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_OPTIONS] = parse_options(config)
+    garbage.prepare(config)
     xdist.register(config)
     if is_compact(config, config.stash[_OPTIONS]):
         config.pluginmanager.register(Hiding(), HIDING)

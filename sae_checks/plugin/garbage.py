@@ -2,17 +2,26 @@
 
 Pytest looks through all that a run holds once its tests are over, to tell of what they left open,
 and Python does so again as the process ends. Checks open nothing, and what a run holds goes with
-its process: the two searches take a sixth of a run that measures nothing.
+its process: these searches take a sixth of a run that measures nothing.
 """
 
 from __future__ import annotations
 
 import atexit
 import gc
+from functools import partial
 
 import pytest
 
 _CHECKS_ALONE: pytest.StashKey[bool] = pytest.StashKey()
+
+
+def prepare(config: pytest.Config) -> None:
+    """See to it that all is searched again after a run: a process may run pytest and go on.
+
+    Called early: what is to be cleaned up first is cleaned up last, after pytest's own search.
+    """
+    config.add_cleanup(partial(_search_again, config))
 
 
 def remember(session: pytest.Session, checks: int) -> None:
@@ -21,12 +30,13 @@ def remember(session: pytest.Session, checks: int) -> None:
 
 
 def leave_out_searches(config: pytest.Config) -> None:
-    """From here to the end of pytest's run, and once its process ends; not between the two.
-
-    A process may run pytest and go on: there, nothing is kept from being found.
-    """
+    """From here to the end of the run, and once the process ends."""
     if config.stash.get(_CHECKS_ALONE, False):
         gc.freeze()
-        config.add_cleanup(gc.unfreeze)
         atexit.unregister(gc.freeze)  # once, however many runs
         atexit.register(gc.freeze)
+
+
+def _search_again(config: pytest.Config) -> None:
+    if config.stash.get(_CHECKS_ALONE, False):
+        gc.unfreeze()

@@ -118,6 +118,7 @@ def _described(sae: SaeRef) -> dict[str, Any]:
     return described
 
 
+@lru_cache(maxsize=1024)
 def _known(sae: SaeRef) -> SaeRef | tuple[SaeRef, str, int]:
     """What tells an SAE from others, as its repr says it; where a transcoder writes is part of it.
 

@@ -21,6 +21,7 @@ def config():
 
 
 def ends(config, items, checks):
+    garbage.prepare(config)
     garbage.remember(SimpleNamespace(config=config, items=items), checks)
     garbage.leave_out_searches(config)
 
@@ -36,9 +37,17 @@ def test_nothing_of_a_run_of_checks_is_searched_until_it_is_over(config):
 def test_where_other_tests_ran_everything_is_searched(config):
     ends(config, items=[1, 2], checks=1)
     assert gc.get_freeze_count() == 0
-    assert not config.cleanups
 
 
 def test_where_nothing_ran_everything_is_searched(config):
+    garbage.prepare(config)
     garbage.leave_out_searches(config)
     assert gc.get_freeze_count() == 0
+
+
+def test_what_others_left_out_stays_so_where_other_tests_ran(config):
+    gc.freeze()
+    ends(config, items=[1, 2], checks=1)
+    for cleanup in config.cleanups:
+        cleanup()
+    assert gc.get_freeze_count() > 0

@@ -4,7 +4,8 @@
 
 Thirteen SAEs of the shape of gpt2-small-res-jb: texts of 1,024 tokens, a training context of 128,
 two tasks of 1,000 items each, judged by the bundled suite from stored made-up tables. The page is
-held to 10 seconds and 12 MB by who looks at what is printed; nothing is asserted of either.
+held to 10 seconds and 12 MB, and to opening in 2 seconds, by who looks at what is printed; nothing
+is asserted of any. Seconds of one core change less than others where the machine does more.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 SAES, CONTEXT, TEXTS, ITEMS = 13, 1024, 97, 1000
+ROUNDS = 5
 
 
 def main() -> None:
@@ -54,23 +56,27 @@ def main() -> None:
 
 
 def opening(page: Path) -> list[float]:
-    """Seconds until the page is loaded, and until its first figure is drawn once asked for.
+    """Seconds until the page is loaded, and until a figure is drawn that its address asks for.
 
-    Each the best of three: the machine does other things too.
+    Then those that the page's own thread was busy until both were done. Each is the least of
+    several times: the machine does other things too.
     """
     from tests.report.page.browser import chromium
 
     taken = []
     with chromium() as browser:
         browser.size(1280, 1000)
-        for _ in range(3):
+        browser.driver.execute_cdp_cmd("Performance.enable", {})
+        for _ in range(ROUNDS):
             browser.open(page, "#figure-context")
             browser.wait("return document.querySelector('figure[data-drawn]') !== null")
             drawn = browser.run("return performance.now()")
+            told = browser.driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+            (busy,) = (each["value"] for each in told if each["name"] == "ThreadTime")
             loaded = browser.run(
                 "return performance.getEntriesByType('navigation')[0].loadEventEnd"
             )
-            taken.append((loaded / 1000, drawn / 1000))
+            taken.append((loaded / 1000, drawn / 1000, busy))
     return [min(each) for each in zip(*taken, strict=True)]
 
 
@@ -84,7 +90,7 @@ def test_page():
         f"\n{SAES} SAEs, {told['tests']:,} tests: read and judged in {told['judging']:.1f} s, page "
         f"written in {told['page']:.1f} s ({told['busy']:.1f} s of one core), "
         f"{told['megabytes']:.1f} MB; loaded in Chromium in {told['opening'][0]:.1f} s, first "
-        f"figure drawn after {told['opening'][1]:.1f} s"
+        f"figure drawn after {told['opening'][1]:.1f} s ({told['opening'][2]:.1f} s of one core)"
     )
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -97,13 +98,26 @@ class Estimate:
         """How many independent units it rests on."""
         return self.texts if self.clusters is None else self.clusters
 
+    def changed(self, **changes: Any) -> Estimate:
+        """The same but for some attributes, as `dataclasses.replace` gives it.
+
+        That takes four times as long, and each cell of a release makes several.
+        """
+        if not changes.keys() <= self.__dict__.keys():
+            raise TypeError(
+                f"an estimate has no {', '.join(changes.keys() - self.__dict__.keys())}"
+            )
+        made = object.__new__(Estimate)
+        made.__dict__.update(self.__dict__, **changes)
+        return made
+
     def at(self, coverage: Coverage) -> Estimate | None:
         """The same with an interval as sure as another coverage; None where that is not known."""
         if self.spread is None:
             return None
         sure = coverage.on_the_way() if self.spread.anytime else coverage.at_the_end()
         low, high = self.spread.ends(self.value, self.standard_error, sure)
-        return replace(self, low=low, high=high)
+        return self.changed(low=low, high=high)
 
     def within(self, lowest: float, highest: float) -> Estimate:
         """The same of what cannot lie beyond: its interval is cut there."""
@@ -111,7 +125,7 @@ class Estimate:
         if spread is not None:
             spread = replace(spread, lowest=lowest, highest=highest)
         low, high = max(self.low, lowest), min(self.high, highest)
-        return replace(self, low=low, high=high, spread=spread)
+        return self.changed(low=low, high=high, spread=spread)
 
     def affine(self, slope: float, intercept: float = 0.0) -> Estimate:
         """Of slope · value + intercept, slope other than 0."""
@@ -121,8 +135,7 @@ class Estimate:
             lowest, highest = sorted(intercept + slope * e for e in (spread.lowest, spread.highest))
             skewness = math.copysign(1.0, slope) * spread.skewness
             spread = replace(spread, skewness=skewness, lowest=lowest, highest=highest)
-        return replace(
-            self,
+        return self.changed(
             value=intercept + slope * self.value,
             low=min(ends),
             high=max(ends),
@@ -134,7 +147,7 @@ class Estimate:
 
     def with_notes(self, **notes: float | int | str) -> Estimate:
         """The same estimate with further figures for the report."""
-        return replace(self, notes=(*self.notes, *notes.items()))
+        return self.changed(notes=(*self.notes, *notes.items()))
 
 
 def undefined(reason: str, texts: int = 0, tokens: int = 0) -> Estimate:
@@ -148,7 +161,7 @@ def inapplicable(reason: str, texts: int = 0, tokens: int = 0) -> Estimate:
     Such as the share that is kept of a logit difference which the clean model does not have. More
     texts or items may yet show one.
     """
-    return replace(undefined(reason, texts, tokens), inapplicable=True)
+    return undefined(reason, texts, tokens).changed(inapplicable=True)
 
 
 def further(reach: float, tail: float, texts: int) -> float:
@@ -161,12 +174,18 @@ def moved_out(reach: float, delta: float) -> float:
     return delta * (2 * reach**2 + 1) / 6 + delta**2 * reach * (5 * reach**2 + 3) / 27
 
 
-def skewness(influence: FloatArray, texts: int) -> float:
+def skewness(influence: FloatArray, texts: int, squares: float | None = None) -> float:
     """Of the influences, which sum to 0; 0 where two texts, or equal ones, have none.
 
     Texts without data have an influence of 0 and so add nothing.
+
+    Args:
+        influence: (texts and more,).
+        texts: those with data.
+        squares: Σ influence², where it is known already.
     """
-    spread = float(np.square(influence).sum()) / (texts - 1)
+    squares = float(np.square(influence).sum()) if squares is None else squares
+    spread = squares / (texts - 1)
     if texts < 3 or spread == 0:
         return 0.0
     third = float(((influence / math.sqrt(spread)) ** 3).sum())

@@ -15,7 +15,6 @@ so its interval is (-inf, inf).
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -37,7 +36,8 @@ def ratio_of_sums(
     counts = _float64(tokens)
     present = counts > 0
     top, bottom = _float64(numerators)[present], _float64(denominators)[present]
-    texts, total_tokens, total = int(present.sum()), int(counts.sum()), float(bottom.sum())
+    texts, total_tokens = int(np.count_nonzero(present)), int(counts.sum())
+    total = float(bottom.sum())
     if texts == 0:
         return undefined("no tokens were measured")
     if total == 0:
@@ -66,22 +66,23 @@ def ratio_of_means(
     """
     top, counts = _float64(sums), _float64(tokens)
     base, base_counts = _float64(base_sums), _float64(base_tokens)
-    texts, total_tokens = int((counts > 0).sum()), int(counts.sum())
-    base_texts = int((base_counts > 0).sum())
+    tokens_here, tokens_there = counts.sum(), base_counts.sum()
+    texts, total_tokens = int(np.count_nonzero(counts > 0)), int(tokens_here)
+    base_texts = int(np.count_nonzero(base_counts > 0))
     if texts == 0:
         return undefined("no tokens were measured")
     if base_texts == 0:
         return undefined("no tokens were measured in the range compared with", texts, total_tokens)
-    mean, base_mean = top.sum() / counts.sum(), base.sum() / base_counts.sum()
+    mean, base_mean = top.sum() / tokens_here, base.sum() / tokens_there
     divisor = max(base_mean, floor)
     if divisor <= 0:
         return undefined("the mean compared with is not above 0", texts, total_tokens)
     growth = mean / divisor
-    influence = (top - mean * counts) / counts.sum() / divisor
+    influence = (top - mean * counts) / tokens_here / divisor
     if base_mean > floor:
-        influence -= growth * (base - base_mean * base_counts) / base_counts.sum() / divisor
+        influence -= growth * (base - base_mean * base_counts) / tokens_there / divisor
     estimate = _interval(float(growth), influence, min(texts, base_texts), total_tokens, coverage)
-    return replace(estimate, texts=texts)
+    return estimate.changed(texts=texts)
 
 
 def rank_correlation(
@@ -175,8 +176,8 @@ def _interval(
     if texts < 2:
         low, high = limits
         return Estimate(value, low, high, math.inf, texts, tokens, influence=influence)
-    squares = float(np.square(influence).sum()) + 2 * unseen**2
-    error = math.sqrt(texts / (texts - 1) * squares)
-    spread = Spread(texts, skewness(influence, texts), coverage.anytime, *limits)
+    squares = float(np.square(influence).sum())
+    error = math.sqrt(texts / (texts - 1) * (squares + 2 * unseen**2))
+    spread = Spread(texts, skewness(influence, texts, squares), coverage.anytime, *limits)
     low, high = spread.ends(value, error, coverage)
     return Estimate(value, low, high, error, texts, tokens, influence=influence, spread=spread)

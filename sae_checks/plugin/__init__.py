@@ -18,7 +18,7 @@ import pytest
 
 from sae_checks.errors import UserError
 from sae_checks.options import STRICT, Options
-from sae_checks.plugin import xdist
+from sae_checks.plugin import garbage, xdist
 from sae_checks.plugin.item import NEITHER, CheckFailedError, CheckItem
 from sae_checks.plugin.settings import add_options, flagged, parse_options
 from sae_checks.plugin.terminal import HIDING, Hiding, is_compact, screen_of, write_summary
@@ -44,6 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_OPTIONS] = parse_options(config)
+    garbage.prepare(config)
     xdist.register(config)
     if is_compact(config, config.stash[_OPTIONS]):
         config.pluginmanager.register(Hiding(), HIDING)
@@ -146,6 +147,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     items = _check_items(session.items)
     if not items:
         return None
+    garbage.remember(session, len(items))
     capture = session.config.pluginmanager.getplugin("capturemanager")  # None under -p no:capture
     try:
         with capture.global_and_fixture_disabled() if capture else nullcontext():
@@ -229,6 +231,12 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             from sae_checks.report.notes import stale_line
 
             written += [stale_line(each, result.facts) for each in result.stale]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Before pytest's own, which ends by searching for garbage."""
+    garbage.leave_out_searches(config)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

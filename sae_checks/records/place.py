@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, NamedTuple, Protocol
 
 from sae_checks.records import PositionRange, SaeRef
@@ -47,17 +48,20 @@ class Place:
             raise ValueError(f"{self} has a {selector.name} already: {self[selector.name]}")
         return Place((*self.parts, (selector, value)))
 
+    @cached_property
+    def _values(self) -> dict[str, Any]:
+        """By the names of selectors."""
+        return {selector.name: value for selector, value in self.parts}
+
     def __contains__(self, name: object) -> bool:
-        return any(selector.name == name for selector, _ in self.parts)
+        return name in self._values
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self:
-            raise KeyError(name)
-        return self.get(name)
+        return self._values[name]
 
     def get(self, name: str, default: Any = None) -> Any:
         """The value of a selector, or a default where the place has none."""
-        return next((value for selector, value in self.parts if selector.name == name), default)
+        return self._values.get(name, default)
 
     @property
     def told(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
@@ -148,7 +149,7 @@ class Table:
         found = self.side.get(name)
         return found if isinstance(found, kind) else None
 
-    @property
+    @cached_property
     def measured(self) -> frozenset[str]:
         """The columns and side tables that it has."""
         return frozenset({*self.columns, *self.side})

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from sae_checks.wording import visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
 
 # Where nobody watches, a line this often, in seconds.
 _LOG_EVERY = 60.0
@@ -23,11 +26,17 @@ class ConsoleProgress:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
-        self._console = Console(file=sys.__stderr__)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._began = self._told = time.monotonic()
         self._done = self._total = 0
+
+    @cached_property
+    def _console(self) -> Console:
+        """Made when something is said first: a run on stored measurements says nothing."""
+        from rich.console import Console
+
+        return Console(file=sys.__stderr__)
 
     def phase(self, text: str) -> None:
         """Something of unknown length begins."""
@@ -76,14 +85,19 @@ class ConsoleProgress:
                 self._console.print(f"sae-checks: {text}", highlight=False, markup=False)
             return
         if self._bar is None:
-            self._bar = Progress(
-                TextColumn("{task.description}", markup=False),
-                BarColumn(),
-                TimeRemainingColumn(),
-                console=self._console,
-                transient=True,
-            )
+            self._bar = self._new_bar()
             self._task = self._bar.add_task(text, total=total)
             self._bar.start()
         elif self._task is not None:
             self._bar.reset(self._task, description=text, total=total)
+
+    def _new_bar(self) -> Progress:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        return Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+        )

@@ -10,7 +10,6 @@ from typing import Any
 from sae_checks import demo
 from sae_checks.errors import ModelError, ReleaseError
 from sae_checks.records import ModelLoading
-from sae_checks.resolve import hub
 from sae_checks.resolve.foreign_code import refuse_foreign_code
 from sae_checks.resolve.json_file import read_object
 from sae_checks.resolve.model_name import hub_model_name
@@ -42,6 +41,8 @@ def read_model_config(loading: ModelLoading) -> ModelConfig:
         tokenizer_file = folder / "tokenizer_config.json"
         refuse_foreign_code(name, config, _read(tokenizer_file) if tokenizer_file.is_file() else {})
         return ModelConfig(_context(name, config), _hash_folder(folder))
+    from sae_checks.resolve import hub  # asks for much, and a local model for none of it
+
     repo = hub.HubRepo(hub_model_name(name), instead="name a local copy with --sae-model")
     try:
         path, commit = repo.file("config.json", repo.commit())

@@ -7,6 +7,7 @@ be known before that. OLMo 2 alone has its norms elsewhere, after attention and 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from sae_checks.resolve.hook_point import parse_hook_point
 
@@ -46,6 +47,7 @@ _OF_MODULES = tuple(
 )
 
 
+@lru_cache(maxsize=1024)
 def depth(hook_point: str) -> tuple[int, int]:
     """Block, and place within the block; sorts as a pass meets hook points.
 

@@ -95,9 +95,10 @@ class DecisionRule:
         if check.compared is not None or not kind_of(ref.kind).of_tables:
             return self._verdict(measurement, check, ref)
         known, key = self._known.on(measurement), (check, ref)
-        if key not in known:
-            known[key] = self._verdict(measurement, check, ref)
-        return known[key]
+        verdict = known.get(key)
+        if verdict is None:
+            verdict = known[key] = self._verdict(measurement, check, ref)
+        return verdict
 
     def _verdict(self, measurement: Measurement, check: Check, ref: CellRef) -> Verdict:
         cell = self._cell(measurement, check, ref, self.own_coverage())

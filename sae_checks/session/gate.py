@@ -53,6 +53,7 @@ class Gate:
         self.release, self.context = self._run.release, self._run.context
         self.stored = self._run.stored
         self.measurement: Measurement | None = None
+        self._cells: dict[Check, list[CellRef]] = {}
         self._collected: dict[str, Check] = {}  # whose limits were read, beside the suite's own
         # The rule that cells are judged by, and the thresholds it is for.
         self._rule: tuple[Thresholds, DecisionRule] | None = None
@@ -122,6 +123,11 @@ class Gate:
 
     def cells(self, check: Check) -> list[CellRef]:
         """The cells a check is asked about, one test each."""
+        if check not in self._cells:
+            self._cells[check] = self._collect(check)
+        return list(self._cells[check])
+
+    def _collect(self, check: Check) -> list[CellRef]:
         # Only checks of tasks ask which there are.
         tasks = self.tasks if reads(check, "item") else ()
         ablated = frozenset(task.name for task in tasks if self._ablates(task.name))

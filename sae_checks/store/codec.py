@@ -282,11 +282,13 @@ def _values(rows: pa.Table, name: str, kind: str) -> NDArray[Any]:
 def _plain(column: pa.ChunkedArray) -> NDArray[Any]:
     """A column of numbers or booleans without gaps, which no stored column has; lists end to end.
 
-    Arrow's own `to_numpy` does the same, but imports pandas for it: a quarter of a second.
+    Arrow's own `to_numpy` does the same, but imports pandas for it: a quarter of a second. So does
+    `flatten` import all functions that compute.
     """
     values = column.combine_chunks()
     if pa.types.is_fixed_size_list(values.type) and not values.null_count:
-        values = values.flatten()
+        length = values.type.list_size
+        values = values.values.slice(values.offset * length, len(values) * length)
     if not pa.types.is_primitive(values.type):
         raise ValueError(f"a column holds {values.type}, and no numbers")
     kind = np.dtype(values.type.to_pandas_dtype())

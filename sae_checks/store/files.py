@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -104,6 +105,12 @@ def slug(name: str) -> str:
 
 def described_sae(sae: SaeRef) -> dict[str, Any]:
     """An SAE as the tables that are its say it."""
+    return dict(_described(sae))
+
+
+@lru_cache(maxsize=1024)
+def _described(sae: SaeRef) -> dict[str, Any]:
+    """Once of each: a measurement has a table of an SAE for every other one and every task."""
     described = asdict(sae)
     del described["location"], described["loading"]["model_name"], described["declared"]
     if not sae.is_transcoder:  # described as before there were any
@@ -111,6 +118,7 @@ def described_sae(sae: SaeRef) -> dict[str, Any]:
     return described
 
 
+@lru_cache(maxsize=1024)
 def _known(sae: SaeRef) -> SaeRef | tuple[SaeRef, str, int]:
     """What tells an SAE from others, as its repr says it; where a transcoder writes is part of it.
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from sae_checks.errors import StoreError
-from sae_checks.store.parquet import count_rows, names_in, readable
+from sae_checks.store.parquet import count_rows, readable, rows_and_names
 
 # Raised whenever files change in a way that older tables cannot be read by; since 2, tables say
 # whose they are; since 3, they lie below their evaluation and data set, in parts while they grow.
@@ -158,10 +158,10 @@ def _verify_file(path: Path, record: Mapping[str, Any], description: str) -> Non
 def _verify_rows(
     path: Path, record: Mapping[str, Any], description: str, names: Mapping[str, str]
 ) -> None:
-    rows = count_rows(path)
+    rows, named = rows_and_names(path, names)
     if rows != record["rows"]:
         raise damaged(path, f"has {rows:,} rows, where {description} says {record['rows']:,}")
-    for column, found in names_in(path, names).items():
+    for column, found in named.items():
         others = found - {names[column]}
         if others:
             raise damaged(path, f"is of {column} {min(others)!r}, not of {names[column]!r}")

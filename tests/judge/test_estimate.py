@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -61,3 +63,17 @@ def test_a_cut_interval_is_cut_wherever_it_is_taken_again() -> None:
     again = share.affine(-100, 100).at(Coverage(0.999))
     assert again is not None
     assert (again.low, again.high) == (0.0, 100.0)
+
+
+def test_a_changed_estimate_is_what_replace_gives() -> None:
+    estimate = ratio_of_sums([2.0, 4.0, 9.0], [1, 1, 1], [1, 1, 1], COVERAGE)
+    changed = estimate.changed(texts=7, notes=(("a", 1),))
+    assert changed == replace(estimate, texts=7, notes=(("a", 1),))
+    assert vars(changed).keys() == vars(estimate).keys()
+    assert changed.influence is estimate.influence
+    assert estimate.texts == 3
+
+
+def test_no_attribute_is_changed_that_an_estimate_lacks() -> None:
+    with pytest.raises(TypeError, match=r"^an estimate has no text$"):
+        undefined("nothing was measured").changed(text=1)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ from sae_checks.records import (
     dealt_out,
 )
 from sae_checks.records.units import Units
+
+_Made = TypeVar("_Made")
 
 POSITION_SUMS = "position_sums"
 # ‖x‖ of what a transcoder reads; all else of an activation is of the one where it writes. Tables of
@@ -152,6 +154,24 @@ class ContextTable(Table):
     def units(self) -> Units:
         """The documents, or the texts where each is a document of its own."""
         return Units.of(self.documents, self.texts)
+
+    @cached_property
+    def _made(self) -> dict[Hashable, Any]:
+        return {}
+
+    def once(self, key: Hashable, make: Callable[[], _Made]) -> _Made:
+        """What is made of this table alone, and so is the same each time: made once.
+
+        A table is never changed; one that is made of it, of fewer texts say, makes its own.
+
+        Args:
+            key: all that it is made by, beside the table; the first of it says what it is.
+            make: what makes it.
+        """
+        if key not in self._made:
+            self._made[key] = make()
+        made: _Made = self._made[key]
+        return made
 
     @property
     def unit_count(self) -> int:

@@ -54,10 +54,16 @@ class Tokens:
     in_texts: BoolArray  # (texts,) which of them have a token in the cell
     broken: str = ""  # "" or "ce_sae is not finite on 12 tokens of 4 texts"
 
+    def kept(self) -> Tokens:
+        """The same, in arrays that cannot be written into."""
+        for values in (self.sums, self.counts, self.in_texts):
+            values.setflags(write=False)
+        return self
+
     @property
     def texts(self) -> int:
         """Texts that have a token in the cell."""
-        return int(self.in_texts.sum())
+        return int(np.count_nonzero(self.in_texts))
 
     @property
     def total(self) -> int:
@@ -97,7 +103,18 @@ def token_mask(
 def tokens_of(
     table: ContextTable, positions: PositionRange, quantity: TokenQuantity, massive: bool = True
 ) -> Tokens:
-    """The quantity summed per document in float64, and whether it was finite throughout."""
+    """The quantity summed per document in float64, and whether it was finite throughout.
+
+    Many cells ask for the same sums, such as all ranges for those of the training context, which
+    they are compared with: they are made once, and nobody may write into them.
+    """
+    key = ("tokens", positions, quantity, massive)
+    return table.once(key, lambda: _tokens_of(table, positions, quantity, massive).kept())
+
+
+def _tokens_of(
+    table: ContextTable, positions: PositionRange, quantity: TokenQuantity, massive: bool
+) -> Tokens:
     mask, here = token_mask(table, positions, quantity, massive), span(positions)
     counts, in_texts = table.units.sums(mask, here), texts_with(mask)
     if isinstance(quantity, Derived):
@@ -139,9 +156,9 @@ def undefined_on(tokens: Tokens) -> Estimate:
 
 def of_texts(estimate: Estimate, in_texts: BoolArray) -> Estimate:
     """An estimate of documents, as one of the texts (texts,) that have tokens in the cell."""
-    texts = int(in_texts.sum())
+    texts = int(np.count_nonzero(in_texts))
     documents = None if estimate.texts == texts else estimate.texts
-    return replace(estimate, texts=texts, clusters=documents)
+    return estimate.changed(texts=texts, clusters=documents)
 
 
 def mean_square_offset(

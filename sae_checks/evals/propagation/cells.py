@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.context.tokens import Tokens, of_texts, tokens_of
 from sae_checks.evals.limited import LimitedCell
 from sae_checks.evals.propagation.columns import DIRECT_PREFIX, MEASURED_POSITIONS
-from sae_checks.evals.propagation.table import PropagationTable
+from sae_checks.evals.propagation.table import PropagationTable, massive_as_in
 from sae_checks.judge.coverage import FIXED, Coverage
 from sae_checks.judge.estimate import WHERE, Estimate, inapplicable, undefined
 from sae_checks.judge.statistics import linearised, ratio_of_means
@@ -37,7 +38,7 @@ class PropagationCell(LimitedCell):
     thresholds: Thresholds
     coverage: Coverage = FIXED
 
-    @property
+    @cached_property
     def positions(self) -> PositionRange:
         """1 .. `last_position`, within the training contexts of both SAEs and what was measured.
 
@@ -69,8 +70,7 @@ class PropagationCell(LimitedCell):
         """
         name = f"{DIRECT_PREFIX}{quantity}" if direct else quantity
         # The same tokens on either side: the splice may make others massive, or these not.
-        labels = {**self.spliced.labels, "massive": self.clean.massive}
-        after = self._tokens(replace(self.spliced, labels=labels), name, massive)
+        after = self._tokens(massive_as_in(self.spliced, self.clean), name, massive)
         before = self._tokens(self.clean, quantity, massive)
         for tokens in (after, before):
             if tokens.broken:

@@ -59,7 +59,8 @@ def later_saes(sae: SaeRef, saes: Sequence[SaeRef]) -> tuple[SaeRef, ...]:
 
 def all_pairs(saes: Sequence[SaeRef]) -> list[tuple[SaeRef, SaeRef]]:
     """All pairs of some SAEs, (spliced, observed), by the first of them in their order."""
-    return [(sae, other) for sae in saes for other in later_saes(sae, saes)]
+    later = _later(tuple(saes))
+    return [(sae, other) for sae in saes for other in later[sae]]
 
 
 def both_residual(spliced: SaeRef, observed: SaeRef) -> bool:

@@ -24,6 +24,24 @@ class PropagationTable(ContextTable):
 
 def first_positions(table: ContextTable, positions: int) -> ContextTable:
     """The same table, cut after so many positions."""
+    return table.once(("first positions", positions), lambda: _cut(table, positions))
+
+
+def massive_as_in(table: PropagationTable, clean: ContextTable) -> PropagationTable:
+    """A table whose massive tokens are those of another one, on the same texts and positions.
+
+    Every check of a pair asks for the same two tables.
+    """
+    # Kept with the table that they are of, so that no other one has its identity.
+    of, made = table.once(
+        ("massive as in", id(clean)),
+        lambda: (clean, replace(table, labels={**table.labels, "massive": clean.massive})),
+    )
+    assert of is clean, "it is kept, and so has its identity to itself"
+    return made
+
+
+def _cut(table: ContextTable, positions: int) -> ContextTable:
     side: dict[str, SideTable] = dict(table.side)
     if table.position_sums is not None:
         cut = {name: each[:positions] for name, each in table.position_sums.arrays().items()}

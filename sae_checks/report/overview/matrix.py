@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from sae_checks.judge.topics import headline, in_order
@@ -25,17 +26,17 @@ class Square:
 
     outcomes: tuple[Outcome, ...]
 
-    @property
+    @cached_property
     def worst(self) -> Outcome:
         """The one to look at first."""
         return worst(self.outcomes)
 
-    @property
+    @cached_property
     def level(self) -> Level:
         """That of the worst."""
         return level(self.worst)
 
-    @property
+    @cached_property
     def shown(self) -> Outcome:
         """The one whose value stands in the square: the worst, if anything needs looking at.
 

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from sae_checks.errors import UserError
+from sae_checks.evals.context.tokens import tokens_of
+from sae_checks.records import PositionRange
 from tests.evals.context.made_up import cell, sae, table
 
 
@@ -145,3 +147,21 @@ def test_limits_of_a_cell() -> None:
         'delta_ce has no parameter "floor": name it in the check\'s parameters and give it in '
         "[checks.delta_ce]"
     )
+
+
+def test_sums_are_made_once_of_each_quantity_and_range_and_cannot_be_changed() -> None:
+    measured, inside = table(l0=[[0, 1, 2, 3], [0, 3, 6, 9]]), PositionRange(1, 2)
+    sums = tokens_of(measured, inside, "l0")
+    assert tokens_of(measured, PositionRange(1, 2), "l0") is sums
+    assert tokens_of(measured, inside, "l0", massive=False) is not sums
+    assert tokens_of(measured, PositionRange(1, 3), "l0").sums.tolist() == [6, 18]
+    assert tokens_of(measured, inside, "norm").sums.tolist() != sums.sums.tolist() == [3, 9]
+    for values in (sums.sums, sums.counts, sums.in_texts):
+        with pytest.raises(ValueError, match="read-only"):
+            values[0] = 0
+
+
+def test_a_table_of_fewer_texts_has_sums_of_its_own() -> None:
+    measured, inside = table(l0=[[0, 1, 2, 3], [0, 3, 6, 9]]), PositionRange(1, 2)
+    assert tokens_of(measured, inside, "l0").sums.tolist() == [3, 9]
+    assert tokens_of(measured.keep(slice(1)), inside, "l0").sums.tolist() == [3]

@@ -14,7 +14,7 @@ from sae_checks.errors import UserError
 from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.propagation.cells import PropagationCell, PropagationReleaseCell
 from sae_checks.evals.propagation.columns import MEASURED_POSITIONS
-from sae_checks.evals.propagation.table import PropagationTable, first_positions
+from sae_checks.evals.propagation.table import PropagationTable, first_positions, massive_as_in
 from sae_checks.judge.statistics import ratio_of_means
 from sae_checks.records import TEXTS, Intervention, PositionRange, SaeRef
 from tests.builders import sae_ref
@@ -197,3 +197,20 @@ def test_a_pair_that_is_broken_is_named():
     assert largest.reason.startswith(
         "blocks.1.hook_resid_pre->blocks.3.hook_resid_pre: mse is not finite on "
     )
+
+
+def test_which_tokens_are_massive_is_taken_over_from_each_table_by_itself():
+    one = pair()
+    other = pair(clean={**CLEAN, "norm": CLEAN["norm"] * 0 + 1})
+    spliced = one.spliced
+    assert massive_as_in(spliced, one.clean) is massive_as_in(spliced, one.clean)
+    assert massive_as_in(spliced, one.clean).massive.sum() == 1
+    assert massive_as_in(spliced, other.clean).massive.sum() == 0
+    assert spliced.massive.sum() == 1
+
+
+def test_a_table_is_cut_once_after_so_many_positions():
+    clean = pair().clean
+    assert first_positions(clean, 3) is first_positions(clean, 3)
+    assert first_positions(clean, 2).context == 2
+    assert clean.context == 5

@@ -143,6 +143,15 @@ def test_every_figure_is_drawn_in_the_end_so_that_all_are_printed(session, page,
     assert session.console() == []
 
 
+def test_whoever_asks_for_a_figure_first_draws_it_for_all(opened):
+    """A link to a figure, its coming into view and an idle moment ask for it at once."""
+    drawn = (
+        "const one = document.querySelector('figure[data-figure]');"
+        "return drawOnce(one) === drawOnce(one) && drawOnce(one) === begun.get(one)"
+    )
+    assert opened.run(drawn) is True
+
+
 def test_the_verdict_comes_first(opened, result):
     assert text_of(opened, ".verdict").startswith("FAILED: ")
     first = opened.run("return document.querySelector('.groups a').textContent")

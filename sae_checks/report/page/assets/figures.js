@@ -288,6 +288,13 @@ function drawFigure(Plotly, holder) {
     drawPanel(Plotly, places[index], figure, panel, holder))).then(() => { holder.dataset.drawn = "yes"; });
 }
 
+/** A figure, unless it is drawn or is being drawn: whoever asks first draws it. */
+const begun = new Map();
+function drawOnce(holder) {
+  if (!begun.has(holder)) begun.set(holder, withPlotly().then((Plotly) => drawFigure(Plotly, holder)));
+  return begun.get(holder);
+}
+
 /** Names and signs of the traces; each can be left out. */
 function legend(holder, figure) {
   const traces = new Map();
@@ -348,14 +355,14 @@ function startFigures() {
   const seen = new IntersectionObserver((entries) => {
     for (const entry of entries.filter((each) => each.isIntersecting)) {
       seen.unobserve(entry.target);
-      withPlotly().then((Plotly) => drawFigure(Plotly, entry.target));
+      drawOnce(entry.target);
     }
   }, { rootMargin: "400px" });
   holders.forEach((holder) => seen.observe(holder));
   addEventListener("load", () => drawByAndBy([...holders]));
   if (location.hash.startsWith("#figure-")) {
     const wanted = document.getElementById(decoded(location.hash.slice(1)));
-    if (wanted?.dataset.figure) withPlotly().then((Plotly) => drawFigure(Plotly, wanted));
+    if (wanted?.dataset.figure) drawOnce(wanted);
   }
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);
   addEventListener("beforeprint", () => { printing = true; redrawAll(); });
@@ -366,8 +373,7 @@ function startFigures() {
 function drawByAndBy([next, ...others]) {
   const whenIdle = window.requestIdleCallback ?? ((draw) => setTimeout(draw, 50)); // Safari has none
   if (next) whenIdle(() => {
-    const drawn = next.dataset.drawn ? Promise.resolve() : withPlotly().then((Plotly) => drawFigure(Plotly, next));
-    drawn.catch((error) => console.error(error)).then(() => drawByAndBy(others));
+    drawOnce(next).catch((error) => console.error(error)).then(() => drawByAndBy(others));
   });
 }
 

@@ -234,7 +234,7 @@ def loss_table(prompt: np.ndarray, delta: np.ndarray) -> LossTable:
     """Each token of a prompt but the first two loses a thousandth of a nat more than the last one;
     the answer, one token, what it is told."""
     item = np.repeat(np.arange(len(prompt)), prompt - 1)
-    position = np.concatenate([np.arange(2, each + 1) for each in prompt])
+    position = np.concatenate([np.arange(0), *(np.arange(2, each + 1) for each in prompt)])
     lost = np.where(position == prompt[item], -delta[item], position / 1_000)
     return LossTable.of(item, position, lost)
 

@@ -26,7 +26,7 @@ class Column:
         side_table: whether it is a table of its own, of other rows.
         at_the_end: whether it is measured once all rows are there.
         always: whether it is measured even where no check needs it.
-        hidden: whether it is measured only where another one brings it.
+        hidden: whether checks cannot ask for it.
         brings: names of columns without which it tells less, measured with it.
     """
 

@@ -62,7 +62,8 @@ def test_every_column_says_what_it_takes_or_is_of_the_activation_alone():
 
 def test_answers_are_always_measured_and_no_task_gives_what_it_lacks():
     assert task_plan(frozenset(), offered_columns("none")).names == {
-        f"{side}_{what}" for side in ("clean", "sae") for what in ("ln_p", "rank")
+        *(f"{side}_{what}" for side in ("clean", "sae") for what in ("ln_p", "rank")),
+        "losses",
     }
     pair = task_plan(frozenset({"prompt_mse"}), offered_columns("pair")).names
     assert {"clean_logit_difference", "sae_candidate_right", "prompt_mse"} <= pair

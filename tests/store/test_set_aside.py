@@ -47,7 +47,15 @@ def test_what_was_mixed_up_or_cut_is_set_aside_to_be_measured_again(
     told: list[str] = []
     refs = [table_ref(kind(layer)) for kind in (sae_table, task_table) for layer in range(2)]
     lost = [store.find(ref, told.append) for ref in refs].count(None)
-    both = {"folders", "folders of a task", "tokens", "position sums", "items", "features"}
+    both = {
+        "folders",
+        "folders of a task",
+        "tokens",
+        "position sums",
+        "items",
+        "features",
+        "losses",
+    }
     assert lost == (2 if damage in both else 1)
     assert len(told) == lost
     assert name in told[0]

@@ -33,7 +33,9 @@ PROMPT = (
     *PROMPT_LOSSES,
 )
 # What reports show of single items: what becomes of their tokens is known whenever answers are.
-TOKEN_LOSSES = Column(LOSSES, splices=True, unembeds=True, side_table=True, always=True)
+TOKEN_LOSSES = Column(
+    LOSSES, splices=True, unembeds=True, side_table=True, always=True, hidden=True
+)
 # Which features are ablated is chosen by their scores.
 SIDE_TABLES = (
     TOKEN_LOSSES,

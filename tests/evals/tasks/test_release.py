@@ -114,6 +114,7 @@ def test_rank_agreement_undefined() -> None:
     assert few.reason == "a rank correlation needs 3 values or more, got 2"
     same = on_both([10, 10, 10], [0.1, 0.2, 0.3]).rank_agreement()
     assert same.value == 0  # SAEs that lose alike are in no order
+    one = on_both([10, 30, 60], [0.1, 0.2, 0.3])  # not asked yet
     one.texts[1].table.columns["ce_sae"][0, 3] = math.inf
     assert one.rank_agreement().reason == (
         "blocks.1.hook_resid_pre: ce_sae is not finite on 1 token of 1 text"

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sae_checks.evals.tasks.columns import task_plan
+from sae_checks.evals.tasks.columns import offered_columns, task_plan
 from sae_checks.evals.tasks.measuring import measure_items
 from sae_checks.evals.tasks.table import FEATURES, TaskTable
 from sae_checks.load.language_model import LanguageModel
@@ -59,7 +59,7 @@ def measured(
 ) -> dict[str, TaskTable]:
     assert not bind(model, saes)
     ref = TaskRef("random", ITEM_NEEDS, "", COUNT, 0, "whole")
-    return measure_items(model, saes, ref, items, task_plan(needs, ITEM_NEEDS), settings)
+    return measure_items(model, saes, ref, items, task_plan(needs, offered_columns("pair")), settings)
 
 
 def assert_close(one: TaskTable, other: TaskTable, tolerance: float = 1e-5) -> None:

@@ -59,7 +59,9 @@ def measured(
 ) -> dict[str, TaskTable]:
     assert not bind(model, saes)
     ref = TaskRef("random", ITEM_NEEDS, "", COUNT, 0, "whole")
-    return measure_items(model, saes, ref, items, task_plan(needs, offered_columns("pair")), settings)
+    return measure_items(
+        model, saes, ref, items, task_plan(needs, offered_columns("pair")), settings
+    )
 
 
 def assert_close(one: TaskTable, other: TaskTable, tolerance: float = 1e-5) -> None:

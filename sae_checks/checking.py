@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -54,12 +55,14 @@ def check(
 
     Raises:
         ValueError: the function's name does not begin with "check_", there are no such cells, a
-            column does not exist, or a limit has no margin above 0.
+            column does not exist, a limit has no margin above 0, or `best` is no finite number.
     """
 
     def mark(function: _Function) -> _Function:
         kind = kind_named(cells)
         refuse_unknown(frozenset(needs))  # here and now, not when measuring
+        if best is not None and (isinstance(best, bool) or not _is_finite(best)):
+            raise ValueError(f"best is a finite number, got {best!r}")
         if not function.__name__.startswith(_PREFIX):
             raise ValueError(f"a check's name begins with {_PREFIX!r}, got {function.__name__!r}")
         name = function.__name__.removeprefix(_PREFIX)
@@ -83,6 +86,10 @@ def check(
         return function
 
     return mark
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _of_file(module: str) -> str:

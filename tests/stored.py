@@ -271,7 +271,7 @@ def measured_datasets(
     tasks: Iterable[TaskRef], task_failures: Mapping[str, str], *, second: bool
 ) -> list[MeasuredDataset]:
     """On what a made-up release was measured, by evaluation."""
-    texts = {"corpus": "tales", "texts": TEXTS}
+    texts = {"corpus": "tales", "texts": TEXTS, "fingerprint": "made up"}
     evaluations = ("context", "activity", "positions", "propagation", "stack")
     measured = [MeasuredDataset(ON_TEXTS, each, texts) for each in evaluations]
     if second:

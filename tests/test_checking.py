@@ -49,3 +49,10 @@ def test_a_name_that_says_what_it_is():
     sentence = "a check's name begins with 'check_', got 'made_up'"
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
         check(cells="sae", unit="features")(made_up)
+
+
+@pytest.mark.parametrize("best", [float("nan"), float("inf"), True, "1", [1.0]])
+def test_where_it_is_best_is_a_number(best):
+    with pytest.raises(ValueError, match=r"^best is a finite number, got ") as raised:
+        check(cells="in_context", unit="nats", best=best)(check_made_up)
+    assert str(raised.value).endswith(repr(best))

@@ -74,4 +74,5 @@ def _whole_signs(ids: Sequence[int], text: dict[int, str], tokenizer: Any) -> li
 
 def _decoded(ids: Sequence[Sequence[int]], tokenizer: Any) -> list[str]:
     found: list[str] = tokenizer.batch_decode(ids, clean_up_tokenization_spaces=False)
-    return found
+    # Half a surrogate pair, which Python's own tokenizers may give, can be written to no file.
+    return [each.encode("utf-8", "replace").decode("utf-8") for each in found]

@@ -118,17 +118,20 @@ def _find(
     """The tables of an evaluation that are stored; those that are not are missing."""
     needed = Plan.of(evaluation.columns, request.needs, wanted.offered)
     growing: dict[Intervention, list[Growing]] = {}
-    names = needed.names
+    # What is measured on, or again, keeps the columns that it has, and what is shown only is not
+    # worth measuring it again.
+    keeps, lacks = frozenset[str](), frozenset[str]()
     for intervention, refs in _asked_tables(request.release, wanted, evaluation).items():
         growing[intervention] = []
         for ref in refs:
-            stored = request.store.find(ref, progress.note, needed.grown)
-            covers = stored is not None and needed.grown <= stored.table.measured
+            stored = request.store.find(ref, progress.note, needed.judged)
+            covers = stored is not None and needed.judged <= stored.table.measured
             growing[intervention].append(Growing.of(ref, stored if covers else None))
             if stored is not None and not (covers and stored.table.complete):
-                # What is measured on, or again, keeps the columns that it has.
-                names |= stored.table.measured
+                keeps |= stored.table.measured
+                lacks |= needed.grown - stored.table.measured if covers else frozenset()
     missing = frozenset(i for i in growing if any(one.table is None for one in growing[i]))
+    names = (needed.names - lacks) | keeps
     return Work(evaluation, Plan.of(evaluation.columns, names, names), growing, missing)
 
 

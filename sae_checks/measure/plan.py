@@ -44,6 +44,11 @@ class Plan:
         return frozenset(column.name for column in self.columns if not column.at_the_end)
 
     @property
+    def judged(self) -> frozenset[str]:
+        """Names of those without which a stored table does not do; what is shown only is none."""
+        return frozenset(c.name for c in self.columns if not (c.at_the_end or c.shown_only))
+
+    @property
     def in_rows(self) -> tuple[str, ...]:
         """Names of the columns that are no tables of their own, in alphabetical order."""
         return tuple(sorted(column.name for column in self.columns if not column.side_table))

@@ -14,6 +14,7 @@ from functools import partial
 import pytest
 
 _CHECKS_ALONE: pytest.StashKey[bool] = pytest.StashKey()
+_FROZEN: pytest.StashKey[bool] = pytest.StashKey()  # by this run
 
 
 def prepare(config: pytest.Config) -> None:
@@ -31,12 +32,13 @@ def remember(session: pytest.Session, checks: int) -> None:
 
 def leave_out_searches(config: pytest.Config) -> None:
     """From here to the end of the run, and once the process ends."""
-    if config.stash.get(_CHECKS_ALONE, False):
+    if config.stash.get(_CHECKS_ALONE, False) and not gc.get_freeze_count():
+        config.stash[_FROZEN] = True  # whoever runs pytest may have frozen what is theirs
         gc.freeze()
         atexit.unregister(gc.freeze)  # once, however many runs
         atexit.register(gc.freeze)
 
 
 def _search_again(config: pytest.Config) -> None:
-    if config.stash.get(_CHECKS_ALONE, False):
+    if config.stash.get(_FROZEN, False):
         gc.unfreeze()

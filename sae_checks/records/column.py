@@ -27,6 +27,7 @@ class Column:
         at_the_end: whether it is measured once all rows are there.
         always: whether it is measured even where no check needs it.
         hidden: whether checks cannot ask for it.
+        shown_only: whether nothing is judged by it: a stored table that lacks it does all the same.
         brings: names of columns without which it tells less, measured with it.
     """
 
@@ -41,6 +42,7 @@ class Column:
     at_the_end: bool = False
     always: bool = False
     hidden: bool = False
+    shown_only: bool = False
     brings: tuple[str, ...] = ()
 
     @property

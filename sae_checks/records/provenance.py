@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from sae_checks.records.release import ModelLoading
+from sae_checks.records.typed import refuse_other_types
 
 # Raised whenever a quantity's definition changes, so that old tables are never read as new ones.
 DEFINITIONS_VERSION = 2
@@ -46,6 +48,23 @@ class Provenance:
     replace_special: bool
     device: str
     dtype: str
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Provenance:
+        """What a manifest says; keys beyond these, such as versions, are passed over.
+
+        Raises:
+            LookupError, TypeError, ValueError: a key is missing, or of another type.
+        """
+        loading = {each.name: content["loading"][each.name] for each in fields(ModelLoading)}
+        pairs = tuple((key, value) for key, value in loading["from_pretrained_kwargs"])
+        own = {each.name: content[each.name] for each in fields(cls)}
+        found = cls(
+            **{**own, "loading": ModelLoading(**{**loading, "from_pretrained_kwargs": pairs})}
+        )
+        refuse_other_types(found.loading)
+        refuse_other_types(found)
+        return found
 
     def as_dict(self) -> dict[str, object]:
         """The manifest's `provenance`, versions included."""

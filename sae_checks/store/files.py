@@ -105,12 +105,16 @@ def slug(name: str) -> str:
 
 def described_sae(sae: SaeRef) -> dict[str, Any]:
     """An SAE as the tables that are its say it."""
-    return dict(_described(sae))
+    described = _described(sae, repr(sae.loading))
+    return {**described, "loading": dict(described["loading"])}
 
 
 @lru_cache(maxsize=1024)
-def _described(sae: SaeRef) -> dict[str, Any]:
-    """Once of each: a measurement has a table of an SAE for every other one and every task."""
+def _described(sae: SaeRef, loading: str) -> dict[str, Any]:
+    """Once of each: a measurement has a table of an SAE for every other one and every task.
+
+    Equal ones that are written otherwise, as True and 1 are, are told apart by how they load.
+    """
     described = asdict(sae)
     del described["location"], described["loading"]["model_name"], described["declared"]
     if not sae.is_transcoder:  # described as before there were any
@@ -118,8 +122,12 @@ def _described(sae: SaeRef) -> dict[str, Any]:
     return described
 
 
-@lru_cache(maxsize=1024)
 def _known(sae: SaeRef) -> SaeRef | tuple[SaeRef, str, int]:
+    return _known_as(sae, repr(sae.loading))
+
+
+@lru_cache(maxsize=1024)
+def _known_as(sae: SaeRef, loading: str) -> SaeRef | tuple[SaeRef, str, int]:
     """What tells an SAE from others, as its repr says it; where a transcoder writes is part of it.
 
     Where files lie does not matter, only what they are; the model is in the setting's key, and what

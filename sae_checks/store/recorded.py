@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,15 +46,26 @@ def manifest_of(path: Path, content: Mapping[str, Any]) -> Manifest:
         manifest = Manifest.from_json(content)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise damaged(path, f"holds no manifest ({error})") from error
-    # Two that both left out what decides pairing would pair.
-    absent = [each.name for each in fields(Provenance) if each.name not in manifest.provenance]
-    if absent:
-        raise damaged(path, f"holds no manifest (its provenance has no {', '.join(absent)})")
+    _refuse_what_would_pair(path, manifest)
     named = [entry.folder for entry in manifest.saes]
     for folder in (*named, *(entry.folder for entry in manifest.datasets)):
         if not _FOLDER.fullmatch(folder) or ".." in folder.split("/"):
             raise damaged(path, f"names the folder {folder!r:.40}, which the store never has")
     return manifest
+
+
+def _refuse_what_would_pair(path: Path, manifest: Manifest) -> None:
+    """Refuse a manifest that leaves out what decides pairing: two such ones would pair."""
+    try:
+        Provenance.from_json(manifest.provenance)
+    except LookupError as error:
+        raise damaged(path, f"holds no manifest (its provenance has no {error.args[0]})") from error
+    except (TypeError, ValueError) as error:
+        raise damaged(path, f"holds no manifest (of its provenance, {error})") from error
+    for entry in manifest.datasets:
+        if entry.description and not isinstance(entry.description.get("fingerprint"), str):
+            told = f"holds no manifest (it has no fingerprint of {entry.ref.name})"
+            raise damaged(path, told)
 
 
 def glanced_at(path: Path) -> Manifest:

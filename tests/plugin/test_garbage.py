@@ -14,10 +14,16 @@ from sae_checks.plugin import garbage
 @pytest.fixture
 def config():
     """As much of pytest's as matters; what the process was told to do as it ends is taken back."""
-    cleanups = []
+    cleanups, frozen = (
+        [],
+        gc.get_freeze_count(),
+    )  # the tests' own set-up has frozen what it imported
+    gc.unfreeze()
     yield SimpleNamespace(stash=pytest.Stash(), add_cleanup=cleanups.append, cleanups=cleanups)
     gc.unfreeze()
     atexit.unregister(gc.freeze)
+    if frozen:
+        gc.freeze()
 
 
 def ends(config, items, checks):
@@ -45,9 +51,10 @@ def test_where_nothing_ran_everything_is_searched(config):
     assert gc.get_freeze_count() == 0
 
 
-def test_what_others_left_out_stays_so_where_other_tests_ran(config):
+@pytest.mark.parametrize("checks", [1, 2])
+def test_what_others_left_out_stays_so(config, checks):
     gc.freeze()
-    ends(config, items=[1, 2], checks=1)
+    ends(config, items=[1, 2], checks=checks)
     for cleanup in config.cleanups:
         cleanup()
     assert gc.get_freeze_count() > 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -68,3 +70,70 @@ def test_a_folder_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.Monkey
         f"{closed} cannot be read (Permission denied), so that SAEs in it would not be gated; give "
         "a folder that holds the release alone"
     )
+
+
+@pytest.fixture
+def closable() -> Iterator[Path]:
+    """A folder of somebody who is not root, whose own folders can be closed to them."""
+    root = os.geteuid() == 0
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        if root:
+            os.chown(path, 65534, 65534)
+            os.seteuid(65534)
+        try:
+            yield path
+        finally:
+            for parent, folders, _ in os.walk(path):
+                for name in folders:
+                    if not os.path.islink(Path(parent) / name):
+                        (Path(parent) / name).chmod(0o700)
+            if root:
+                os.seteuid(0)
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o400, 0o100], ids=["closed", "listed", "entered"])
+@pytest.mark.parametrize("linked", [False, True], ids=["inside", "behind a link"])
+def test_what_may_not_be_looked_into_is_refused(closable: Path, mode: int, linked: bool):
+    write_sae(closable / "mine" / "a")
+    closed = write_sae(closable / ("elsewhere" if linked else "mine") / "b").parent / "b"
+    if linked:
+        (closable / "mine" / "link").symlink_to(closed)
+    closed.chmod(mode)
+    with pytest.raises(ReleaseError) as caught:
+        find(str(closable / "mine"))
+    assert "so that SAEs in it would not be gated; give a folder that holds" in str(
+        caught.value
+    ) or "is a link that is not followed" in str(caught.value)
+
+
+def test_a_file_behind_a_link_that_may_not_be_followed(closable: Path):
+    write_sae(closable / "mine" / "a")
+    sae, elsewhere = write_sae(closable / "mine" / "b"), closable / "elsewhere"
+    elsewhere.mkdir()
+    (sae / "cfg.json").rename(elsewhere / "cfg.json")
+    (sae / "cfg.json").symlink_to(elsewhere / "cfg.json")
+    assert len(find(str(closable / "mine")).entries) == 2
+    elsewhere.chmod(0)
+    with pytest.raises(ReleaseError, match=r"cfg.json cannot be read \(Permission denied\)"):
+        find(str(closable / "mine"))
+
+
+@pytest.mark.parametrize("missing", ["cfg.json", "sae_weights.safetensors", ""])
+def test_links_to_links_and_to_half_an_sae_are_not_passed_over(tmp_path: Path, missing: str):
+    write_sae(tmp_path / "mine" / "a")
+    hidden = write_sae(tmp_path / "hidden" / "b")
+    if missing:
+        (hidden / missing).unlink()
+    (tmp_path / "between").mkdir()
+    (tmp_path / "between" / "back").symlink_to(tmp_path / "between")
+    (tmp_path / "between" / "on").symlink_to(tmp_path / "hidden")
+    (tmp_path / "mine" / "link").symlink_to(tmp_path / "between")
+    with pytest.raises(ReleaseError, match="mine/link is a link that is not followed"):
+        find(str(tmp_path / "mine"))
+
+
+def test_a_link_into_the_release_itself_hides_nothing(tmp_path: Path):
+    write_sae(tmp_path / "mine" / "a")
+    (tmp_path / "mine" / "again").symlink_to(tmp_path / "mine")
+    assert [entry.sae_id for entry in find(str(tmp_path / "mine")).entries] == ["a"]

@@ -121,3 +121,32 @@ def test_a_manifest_that_leaves_out_what_decides_pairing(tmp_path: Path, key: st
     assert refusal(folder) == (
         f"{path} holds no manifest (its provenance has no {key}); restore it, or measure again"
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"loading": {}}, "its provenance has no model_name"),
+        ({"loading": None}, "of its provenance, 'NoneType' object is not subscriptable"),
+        ({"corpus": None}, "of its provenance, corpus is None"),
+        ({"tokens": None}, "of its provenance, tokens is None"),
+    ],
+)
+def test_a_manifest_with_half_of_what_decides_pairing(tmp_path: Path, changes, told: str):
+    folder = write_measurement(tmp_path, layers=1)
+    path = folder / "manifest.json"
+    provenance = json.loads(path.read_text(encoding="utf-8"))["provenance"]
+    change_sealed(path, provenance={**provenance, **changes})
+    assert refusal(folder) == f"{path} holds no manifest ({told}); restore it, or measure again"
+
+
+def test_a_manifest_without_a_fingerprint_of_its_texts(tmp_path: Path):
+    folder = write_measurement(tmp_path, layers=1)
+    path = folder / "manifest.json"
+    datasets = json.loads(path.read_text(encoding="utf-8"))["datasets"]
+    for each in datasets:
+        del each["description"]["fingerprint"]
+    change_sealed(path, datasets=datasets)
+    assert refusal(folder) == (
+        f"{path} holds no manifest (it has no fingerprint of texts); restore it, or measure again"
+    )

@@ -91,7 +91,7 @@ FEATURES = {
     "numbers": {},
 }
 LOSSES = {
-    "arrays": {"item": "int64", "position": "int64", "delta_ce": "int64"},
+    "arrays": {"item": "int32", "position": "int32", "delta_ce": "int32"},
     "derived": [],
     "numbers": {},
 }

@@ -168,6 +168,9 @@ class ContextTable(Table):
             key: all that it is made by, beside the table; the first of it says what it is.
             make: what makes it.
         """
+        if not self._made:  # from here on, a writer would make what was made untrue
+            for values in (*self.columns.values(), *self.labels.values()):
+                values.setflags(write=False)
         if key not in self._made:
             self._made[key] = make()
         made: _Made = self._made[key]

@@ -108,6 +108,9 @@ def tokens_of(
     Many cells ask for the same sums, such as all ranges for those of the training context, which
     they are compared with: they are made once, and nobody may write into them.
     """
+    if not isinstance(quantity, str | Derived):
+        minuend, subtrahend = quantity  # a check of somebody's may say a difference as a list
+        quantity = (minuend, subtrahend)
     key = ("tokens", positions, quantity, massive)
     return table.once(key, lambda: _tokens_of(table, positions, quantity, massive).kept())
 

@@ -15,7 +15,7 @@ from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.context.tokens import Tokens, of_texts, tokens_of
 from sae_checks.evals.limited import LimitedCell
 from sae_checks.evals.propagation.columns import DIRECT_PREFIX, MEASURED_POSITIONS
-from sae_checks.evals.propagation.table import PropagationTable, massive_as_in
+from sae_checks.evals.propagation.table import PropagationTable
 from sae_checks.judge.coverage import FIXED, Coverage
 from sae_checks.judge.estimate import WHERE, Estimate, inapplicable, undefined
 from sae_checks.judge.statistics import linearised, ratio_of_means
@@ -70,7 +70,7 @@ class PropagationCell(LimitedCell):
         """
         name = f"{DIRECT_PREFIX}{quantity}" if direct else quantity
         # The same tokens on either side: the splice may make others massive, or these not.
-        after = self._tokens(massive_as_in(self.spliced, self.clean), name, massive)
+        after = self._tokens(self.spliced.massive_as_in(self.clean), name, massive)
         before = self._tokens(self.clean, quantity, massive)
         for tokens in (after, before):
             if tokens.broken:

@@ -20,7 +20,7 @@ from sae_checks.evals.propagation.pairs import (
     all_pairs,
     both_residual,
 )
-from sae_checks.evals.propagation.table import PropagationTable, first_positions
+from sae_checks.evals.propagation.table import PropagationTable, first_positions, first_texts
 from sae_checks.evals.selector import CellSelector, refuse_less
 from sae_checks.judge.check import Check
 from sae_checks.judge.thresholds import Gate
@@ -96,8 +96,8 @@ def _cell(
     whole = found.complete and clean.complete and texts == found.texts == clean.texts
     return PropagationCell(
         place,
-        found if found.texts == texts else found.keep(slice(texts)),
-        first_positions(clean if clean.texts == texts else clean.keep(slice(texts)), found.context),
+        first_texts(found, texts),
+        first_positions(first_texts(clean, texts), found.context),
         check.name,
         selector.thresholds,
         selector.coverage_of(whole),

@@ -32,9 +32,15 @@ PROMPT = (
     Column("prompt_norm"),
     *PROMPT_LOSSES,
 )
-# What reports show of single items: what becomes of their tokens is known whenever answers are.
+# What becomes of each token is known whenever answers are scored.
 TOKEN_LOSSES = Column(
-    LOSSES, splices=True, unembeds=True, side_table=True, always=True, hidden=True
+    LOSSES,
+    splices=True,
+    unembeds=True,
+    side_table=True,
+    always=True,
+    hidden=True,
+    shown_only=True,
 )
 # Which features are ablated is chosen by their scores.
 SIDE_TABLES = (

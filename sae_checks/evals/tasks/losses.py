@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sae_checks.records import FloatArray, IntArray, SideTable
 
 LOSSES = "losses"
+MOST = 1_000.0  # nats: infinite losses are shown as so many
 
 
 @dataclass(frozen=True)
@@ -18,9 +20,9 @@ class LossTable(SideTable):
     A row per token, by item and position. Nothing is judged by it: reports show it.
     """
 
-    item: IntArray  # (n,) number of the item in its data set
-    position: IntArray  # (n,) of the token that is predicted, in the prompt and its answer
-    delta_ce: IntArray  # (n,) −ln p spliced less −ln p clean, in thousandths of a nat
+    item: NDArray[np.int32]  # (n,) number of the item in its data set
+    position: NDArray[np.int32]  # (n,) of the token that is predicted, in the prompt and its answer
+    delta_ce: NDArray[np.int32]  # (n,) −ln p spliced less −ln p clean, in thousandths of a nat
 
     @classmethod
     def of(cls, item: IntArray, position: IntArray, delta_ce: FloatArray) -> LossTable:
@@ -29,12 +31,13 @@ class LossTable(SideTable):
         Args:
             item: (n,) number of the item in its data set.
             position: (n,) of the token in it.
-            delta_ce: (n,) nats; rows of what is infinite or undefined are left out.
+            delta_ce: (n,) nats; what is undefined is left out, and beyond ±`MOST` is that.
         """
-        known = np.isfinite(delta_ce)
+        known = ~np.isnan(delta_ce)
         order = np.lexsort((position[known], item[known]))
-        rounded = np.rint(delta_ce[known] * 1_000).astype(np.int64)
-        return cls(item[known][order], position[known][order], rounded[order])
+        rounded = np.rint(np.clip(delta_ce[known], -MOST, MOST) * 1_000)
+        columns = (item[known], position[known], rounded)
+        return cls(*(each[order].astype(np.int32) for each in columns))
 
     def join(self, later: LossTable) -> LossTable:
         """The tokens of both."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from dataclasses import replace
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from sae_checks.errors import UserError
 from sae_checks.evals.context.table import ContextTable
 from sae_checks.evals.propagation.cells import PropagationCell, PropagationReleaseCell
 from sae_checks.evals.propagation.columns import MEASURED_POSITIONS
-from sae_checks.evals.propagation.table import PropagationTable, first_positions, massive_as_in
+from sae_checks.evals.propagation.table import PropagationTable, first_positions, first_texts
 from sae_checks.judge.statistics import ratio_of_means
 from sae_checks.records import TEXTS, Intervention, PositionRange, SaeRef
 from tests.builders import sae_ref
@@ -203,10 +205,29 @@ def test_which_tokens_are_massive_is_taken_over_from_each_table_by_itself():
     one = pair()
     other = pair(clean={**CLEAN, "norm": CLEAN["norm"] * 0 + 1})
     spliced = one.spliced
-    assert massive_as_in(spliced, one.clean) is massive_as_in(spliced, one.clean)
-    assert massive_as_in(spliced, one.clean).massive.sum() == 1
-    assert massive_as_in(spliced, other.clean).massive.sum() == 0
+    assert spliced.massive_as_in(one.clean) is spliced.massive_as_in(one.clean)
+    assert spliced.massive_as_in(one.clean).massive.sum() == 1
+    assert spliced.massive_as_in(other.clean).massive.sum() == 0
     assert spliced.massive.sum() == 1
+
+
+def test_a_table_of_an_earlier_look_is_let_go():
+    """In an adaptive run the later SAE's own table is another one at each look."""
+    spliced, looks = pair().spliced, [pair().clean for _ in range(3)]
+    alive = [ref(each) for each in looks]
+    for each in looks:
+        assert spliced.massive_as_in(first_positions(first_texts(each, 1), 3)).massive.sum() == 0
+    looks.clear()
+    del each
+    gc.collect()
+    assert [one() for one in alive] == [None, None, None]
+
+
+def test_a_table_is_cut_once_after_so_many_texts():
+    clean = pair().clean
+    assert first_texts(clean, 1) is first_texts(clean, 1)
+    assert first_texts(clean, 1).texts == 1
+    assert first_texts(clean, 2) is clean
 
 
 def test_a_table_is_cut_once_after_so_many_positions():

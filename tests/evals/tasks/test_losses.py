@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sae_checks.evals.tasks.losses import LossTable
+from sae_checks.evals.tasks.losses import MOST, LossTable
 
 figures = st.floats(-50, 50)
 places = st.dictionaries(st.tuples(st.integers(0, 9), st.integers(0, 20)), figures, max_size=20)
@@ -25,9 +25,9 @@ def test_thousandths_of_a_nat_by_position():
     assert table.of_item(2) == {}
 
 
-def test_what_is_infinite_or_undefined_has_no_row():
-    table = table_of({(0, 1): np.inf, (0, 2): np.nan, (0, 3): 1.0, (0, 4): -np.inf})
-    assert table.of_item(0) == {3: 1.0}
+def test_what_is_undefined_has_no_row_and_what_is_infinite_the_largest():
+    table = table_of({(0, 1): np.inf, (0, 2): np.nan, (0, 3): 1.0, (0, 4): -1e300})
+    assert table.of_item(0) == {1: MOST, 3: 1.0, 4: -MOST}
 
 
 @given(places, st.integers(0, 9))

@@ -291,7 +291,10 @@ function drawFigure(Plotly, holder) {
 /** A figure, unless it is drawn or is being drawn: whoever asks first draws it. */
 const begun = new Map();
 function drawOnce(holder) {
-  if (!begun.has(holder)) begun.set(holder, withPlotly().then((Plotly) => drawFigure(Plotly, holder)));
+  if (!begun.has(holder)) {
+    const drawn = withPlotly().then((Plotly) => drawFigure(Plotly, holder));
+    begun.set(holder, drawn.catch((error) => { begun.delete(holder); console.error(error); }));
+  }
   return begun.get(holder);
 }
 
@@ -373,7 +376,7 @@ function startFigures() {
 function drawByAndBy([next, ...others]) {
   const whenIdle = window.requestIdleCallback ?? ((draw) => setTimeout(draw, 50)); // Safari has none
   if (next) whenIdle(() => {
-    drawOnce(next).catch((error) => console.error(error)).then(() => drawByAndBy(others));
+    drawOnce(next).then(() => drawByAndBy(others));
   });
 }
 

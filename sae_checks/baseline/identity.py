@@ -81,14 +81,31 @@ def same_weights(
 
 
 def pairing_terms(measurement: Measurement) -> dict[str, object]:
-    """What of a measurement's manifest decides whether another one can be paired with it."""
+    """What of a measurement's manifest decides whether another one can be paired with it.
+
+    Raises:
+        BaselineError: it does not say which texts or items were measured: two such ones would pair.
+    """
     manifest = measurement.manifest
     found = pairing_terms_of_provenance(manifest.provenance)
-    found["texts.fingerprint"] = manifest.texts.get("fingerprint")
+    found["texts.fingerprint"] = _fingerprint("texts", manifest.texts)
     if manifest.shift_corpus:
-        found["shift.fingerprint"] = manifest.shift.get("fingerprint")
+        found["shift.fingerprint"] = _fingerprint("texts of the second corpus", manifest.shift)
     for task in manifest.tasks:
-        found[f"tasks.{task.ref.name}"] = task.description.get("fingerprint")
+        found[f"tasks.{task.ref.name}"] = _fingerprint(
+            f"items of {task.ref.name}", task.description
+        )
+    return found
+
+
+def _fingerprint(units: str, description: Mapping[str, Any]) -> object:
+    """None where nothing is described: nothing was measured then."""
+    found = description.get("fingerprint")
+    if description and not isinstance(found, str):
+        raise BaselineError(
+            f"a manifest does not say which {units} were measured, so that they cannot be paired; "
+            "measure again"
+        )
     return found
 
 

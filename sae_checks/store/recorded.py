@@ -62,10 +62,6 @@ def _refuse_what_would_pair(path: Path, manifest: Manifest) -> None:
         raise damaged(path, f"holds no manifest (its provenance has no {error.args[0]})") from error
     except (TypeError, ValueError) as error:
         raise damaged(path, f"holds no manifest (of its provenance, {error})") from error
-    for entry in manifest.datasets:
-        if entry.description and not isinstance(entry.description.get("fingerprint"), str):
-            told = f"holds no manifest (it has no fingerprint of {entry.ref.name})"
-            raise damaged(path, told)
 
 
 def glanced_at(path: Path) -> Manifest:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from sae_checks.errors import StoreError
+from sae_checks.baseline.identity import pairing_terms
+from sae_checks.errors import BaselineError, StoreError
 from tests.stored import change_sealed, read, write_measurement
 
 
@@ -140,13 +141,16 @@ def test_a_manifest_with_half_of_what_decides_pairing(tmp_path: Path, changes, t
     assert refusal(folder) == f"{path} holds no manifest ({told}); restore it, or measure again"
 
 
-def test_a_manifest_without_a_fingerprint_of_its_texts(tmp_path: Path):
+def test_a_manifest_without_a_fingerprint_of_its_texts_is_not_paired(tmp_path: Path):
     folder = write_measurement(tmp_path, layers=1)
     path = folder / "manifest.json"
     datasets = json.loads(path.read_text(encoding="utf-8"))["datasets"]
     for each in datasets:
         del each["description"]["fingerprint"]
     change_sealed(path, datasets=datasets)
-    assert refusal(folder) == (
-        f"{path} holds no manifest (it has no fingerprint of texts); restore it, or measure again"
+    with pytest.raises(BaselineError) as caught:
+        pairing_terms(read(folder))
+    assert str(caught.value) == (
+        "a manifest does not say which texts were measured, so that they cannot be paired; "
+        "measure again"
     )

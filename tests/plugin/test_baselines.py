@@ -179,7 +179,7 @@ def test_a_baseline_measured_otherwise_is_refused_naming_the_keys(tmp_path, base
     assert refusal(compare(tmp_path, other, baseline)) == (
         "the baseline made-up was not measured as this run, so that their texts cannot be paired: "
         "provenance.seed is 1, not 0; provenance.tokens is 9, not 768; texts.fingerprint is 'x', "
-        "not None; measure as the baseline was, or make a new one with --sae-baseline-update"
+        "not 'made up'; measure as the baseline was, or make a new one with --sae-baseline-update"
     )
 
 

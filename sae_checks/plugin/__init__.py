@@ -93,16 +93,25 @@ def pytest_pycollect_makeitem(
     return items
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
-    """Refuse a malformed run before anything loads, and mark the failures that are accepted."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(
+    session: pytest.Session, items: list[pytest.Item]
+) -> Generator[None, None, None]:
+    """Refuse a malformed run before anything loads, and mark the failures that are accepted.
+
+    What pytest lacks is told before other plugins stumble over it, all else once they chose tests.
+    """
     gate_session = session.config.stash.get(_SESSION, None)
-    if (
-        gate_session is None or session.testsfailed
-    ):  # a check file with a bug stops the run by itself
-        return
-    try:
+    if gate_session is not None:
         _refuse_without_skipping(session.config)
+    yield
+    # A check file with a bug stops the run by itself.
+    if gate_session is not None and not session.testsfailed:
+        _prepare(session, gate_session, items)
+
+
+def _prepare(session: pytest.Session, gate_session: Session, items: list[pytest.Item]) -> None:
+    try:
         if not (session.config.option.collectonly or xdist.is_worker(session.config)):
             refuse_unwritable(gate_session.options)
         checks = _check_items(items)
@@ -261,10 +270,10 @@ def _refuse_without_skipping(config: pytest.Config) -> None:
     """Refuse to judge where pytest has nothing by which a test neither passes nor fails.
 
     Raises:
-        UserError: says what to leave out.
+        UsageError: says what to leave out.
     """
     if not config.pluginmanager.hasplugin("skipping"):
-        raise UserError(
+        raise pytest.UsageError(
             "-p no:skipping leaves no way to tell accepted and undecided cells from passed ones; "
             "leave it out"
         )

@@ -45,6 +45,7 @@ KINDS = (
     Kind("duplicates", ("feature",), ("cosine",)),
     Kind("ablations", ("feature", "item"), ("delta_ln_p",), of_task=True),
     Kind("features", ("feature",), ("score",), of_task=True),
+    Kind("losses", ("item", "position"), ("delta_ce",), of_task=True),
     Kind("items", ("item",), ("prompt_tokens",), of_task=True),
 )
 

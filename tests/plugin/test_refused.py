@@ -120,3 +120,15 @@ def test_malformed_thresholds_are_refused_before_anything_loads(tmp_path):
     assert "delta_cee" in run.output
     assert "delta_ce" in run.output
     assert "INTERNALERROR" not in run.output
+
+
+def test_without_skipping_a_run_is_refused_before_other_plugins_stumble(tmp_path):
+    """As pytest-benchmark does, over a marker that is then unknown."""
+    (tmp_path / "stumbling.py").write_text(
+        "def pytest_collection_modifyitems():\n    raise AssertionError('stumbled')\n",
+        encoding="utf-8",
+    )
+    run = run_gate(tmp_path, "-p", "no:skipping", "-p", "stumbling", pythonpath=tmp_path)
+    assert run.exit_code == 4
+    assert "-p no:skipping leaves no way to tell accepted" in run.output
+    assert "stumbled" not in run.output

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,19 +35,20 @@ class LossTable(SideTable):
             delta_ce: (n,) nats; what is undefined is left out, and beyond ±`MOST` is that.
         """
         known = ~np.isnan(delta_ce)
-        order = np.lexsort((position[known], item[known]))
         rounded = np.rint(np.clip(delta_ce[known], -MOST, MOST) * 1_000)
-        columns = (item[known], position[known], rounded)
-        return cls(*(each[order].astype(np.int32) for each in columns))
+        return cls._in_order(item[known], position[known], rounded)
+
+    @classmethod
+    def _in_order(
+        cls, item: NDArray[Any], position: NDArray[Any], delta: NDArray[Any]
+    ) -> LossTable:
+        order = np.lexsort((position, item))
+        return cls(*(each[order].astype(np.int32) for each in (item, position, delta)))
 
     def join(self, later: LossTable) -> LossTable:
         """The tokens of both."""
-        tables = (self, later)
-        item, position, delta_ce = (
-            np.concatenate([getattr(table, each.name) for table in tables]) for each in fields(self)
-        )
-        order = np.lexsort((position, item))
-        return LossTable(item[order], position[order], delta_ce[order])
+        ours, theirs = self.arrays(), later.arrays()
+        return LossTable._in_order(*(np.concatenate([ours[name], theirs[name]]) for name in ours))
 
     def kept(self) -> LossTable:
         """All of it: items are known by their numbers."""

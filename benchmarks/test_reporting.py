@@ -2,7 +2,7 @@
 
     pytest benchmarks/test_reporting.py -s
 
-10,000 cells and more of a made-up measurement of 64 SAEs, judged from its tables and told in all
+10,000 cells of a made-up measurement of 50 SAEs, judged from its tables and told in all
 text reports; then the demo's gate as a process, with its measurements stored before: with all
 plugins of pytest that are installed, and without those that only development brings. Beside each
 time stand the seconds of one core, which other work on the machine changes less. Time is printed
@@ -31,7 +31,7 @@ from sae_checks.session.suite import bundled_checks
 from tests import stored
 from tests.report.results import became
 
-SAES = 64
+SAES = 50
 ROUNDS = 5
 # Plugins that the extra [dev] installs; some of them take longer to import than a release to judge.
 OF_DEVELOPMENT = ("hypothesispytest", "xdist", "xdist.looponfail", "benchmark", "pytest_cov")

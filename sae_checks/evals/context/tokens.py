@@ -71,6 +71,14 @@ class Tokens:
         return int(self.counts.sum())
 
 
+@dataclass(frozen=True)
+class _Counted:
+    """The tokens on which a quantity counts."""
+
+    mask: BoolArray  # (texts, positions)
+    tokens: Tokens  # with their counts in place of sums
+
+
 def span(positions: PositionRange) -> slice:
     """The positions as an index."""
     return slice(positions.first, positions.last + 1)
@@ -118,18 +126,45 @@ def tokens_of(
 def _tokens_of(
     table: ContextTable, positions: PositionRange, quantity: TokenQuantity, massive: bool
 ) -> Tokens:
-    mask, here = token_mask(table, positions, quantity, massive), span(positions)
-    counts, in_texts = table.units.sums(mask, here), texts_with(mask)
+    counted, here = _counted(table, positions, quantity, massive), span(positions)
+    mask, tokens = counted.mask, counted.tokens
     if isinstance(quantity, Derived):
-        return _derived(table, quantity, mask, here, Tokens(counts, counts, in_texts))
+        return _derived(table, quantity, mask, here, tokens)
     sums = np.zeros(table.units.count)
     for sign, name in zip((1.0, -1.0), columns_of(quantity), strict=False):
         values = column(table, name)[:, here]
-        broken = mask & ~np.isfinite(values)
-        if broken.any():
-            return Tokens(np.full_like(sums, np.nan), counts, in_texts, _not_finite(name, broken))
+        if not _finite_throughout(table, name):
+            broken = mask & ~np.isfinite(values)
+            if broken.any():
+                nothing = np.full_like(sums, np.nan)
+                return replace(tokens, sums=nothing, broken=_not_finite(name, broken))
         sums += sign * table.units.sums(np.where(mask, values, 0.0), here)
-    return Tokens(sums, counts, in_texts)
+    return replace(tokens, sums=sums)
+
+
+def _counted(
+    table: ContextTable, positions: PositionRange, quantity: TokenQuantity, massive: bool
+) -> _Counted:
+    """The tokens on which the quantity counts; many quantities count on the same."""
+    losses = not LOSS_COLUMNS.isdisjoint(columns_of(quantity))
+
+    def count() -> _Counted:
+        mask = token_mask(table, positions, quantity, massive)
+        counts = table.units.sums(mask, span(positions))
+        return _Counted(mask, Tokens(counts, counts, texts_with(mask)))
+
+    return table.once(("counted", positions, losses, massive), count)
+
+
+def _finite_throughout(table: ContextTable, name: str) -> bool:
+    """Whether a column is finite wherever its tokens were measured."""
+
+    def look() -> bool:
+        everywhere = PositionRange(0, column(table, name).shape[1] - 1)
+        mask = _counted(table, everywhere, name, massive=True).mask
+        return bool(np.isfinite(column(table, name))[mask].all())
+
+    return table.once(("finite", name), look)
 
 
 def _derived(

@@ -22,8 +22,8 @@ from sae_checks.report.page.safe import json_for_script, shown
 from sae_checks.session.result import RunResult
 
 _SCRIPTS = (
-    *("data.js", "words.js", "figures.js", "axis.js", "tokens.js", "cells.js", "tables.js"),
-    "page.js",
+    *("data.js", "words.js", "colours.js", "traces.js", "panels.js", "csv.js", "figures.js"),
+    *("axis.js", "tokens.js", "cells.js", "tables.js", "page.js"),
 )
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sae_checks.baseline.parts import changed
+from sae_checks.baseline.parts import changed, renumbered
 from sae_checks.judge.coverage import Coverage
 from sae_checks.judge.estimate import Estimate, inapplicable, undefined
 from sae_checks.judge.statistics import linearised
@@ -32,6 +32,9 @@ from sae_checks.records import FloatArray, IntArray
 _LARGEST = 32_767  # of a whole number of 16 bits
 # How the reason begins of a value that the clean model gives no ground for: a file keeps reasons.
 NOT_APPLICABLE = "not applicable: "
+_RENUMBERED = (
+    "as often active as the baseline's, under other numbers: links to features lead astray"
+)
 _NOTHING = 2.0**-900  # below this, influences are 0
 
 _SIDES = ("candidate", "baseline")
@@ -183,7 +186,7 @@ class PairedCell:
             unit_name=ours.unit_name,
             clusters=None if ours.units == ours.texts else ours.units,
         )
-        return estimate.with_notes(
+        estimate = estimate.with_notes(
             candidate_value=ours.value,
             baseline_value=theirs.value,
             silent_here_alone=found.lost,
@@ -191,6 +194,7 @@ class PairedCell:
             surely_changed=found.surely,
             silence_would_be_noticed_of=found.noticed,
         )
+        return estimate.with_notes(order=_RENUMBERED) if renumbered(here, there) else estimate
 
 
 def influences_of_groups(without: ArrayLike) -> Influences:

@@ -17,6 +17,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from sae_checks.records import BoolArray, IntArray
 
 
@@ -68,3 +70,8 @@ def changed(ours: IntArray, theirs: IntArray, error: float) -> Changed:
     surely = (lost & (theirs >= often)) | (gained & (ours >= often))
     counts = (int(each.sum()) for each in (lost, gained, surely, theirs >= often))
     return Changed(len(ours), *counts)
+
+
+def renumbered(ours: IntArray, theirs: IntArray) -> bool:
+    """Whether the parts (m,) were seen as often as those of the baseline, in another order."""
+    return not np.array_equal(ours, theirs) and np.array_equal(np.sort(ours), np.sort(theirs))

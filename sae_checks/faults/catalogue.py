@@ -220,7 +220,7 @@ OF_CHECKS: tuple[Fault, ...] = (
     ),
     Fault(
         "explained variance declared of other weights",
-        (Strength(0.1, "10% of features permuted"),),
+        (Strength(0.3, "30% of features permuted"),),
         damage=plant.permute_decoder,
         describe=description.declare_nearly_all,
     ),

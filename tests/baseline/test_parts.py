@@ -14,7 +14,7 @@ from sae_checks.baseline.comparison import cell_values
 from sae_checks.baseline.file import read_baseline, write_baseline
 from sae_checks.baseline.identity import Baseline
 from sae_checks.baseline.paired import CellValue, PairedCell
-from sae_checks.baseline.parts import Changed, changed, fewest_to_notice
+from sae_checks.baseline.parts import Changed, changed, fewest_to_notice, renumbered
 from sae_checks.evals.activity.table import ActivityTable
 from sae_checks.evals.collect import CellCollector
 from sae_checks.judge.coverage import Coverage
@@ -111,8 +111,19 @@ def test_as_many_features_that_woke_do_not_make_up_for_them():
     here, there = everywhere(), everywhere()
     here[:, :, :4] = there[:, :, 4:8] = False
     assert value_of(here).value == value_of(there).value
-    assert judged(here, there).status == "fail"
+    verdict = judged(here, there)
+    assert verdict.status == "fail"
+    assert dict(verdict.estimate.notes)["order"] == (
+        "as often active as the baseline's, under other numbers: links to features lead astray"
+    )
     assert judged(here, here).status == "pass"
+
+
+@given(order=st.permutations(range(6)))
+def test_parts_in_another_order_are_told_from_others(order: list[int]):
+    counts = np.array([0, 1, 2, 3, 5, 8])
+    assert renumbered(counts[order], counts) == (order != sorted(order))
+    assert not renumbered(counts[order] + (counts == 8), counts)
 
 
 def test_rare_features_are_left_undecided():

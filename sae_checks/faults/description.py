@@ -24,7 +24,11 @@ def shorten_context(sae: SaeRef, share: float) -> SaeRef:
 
 def without_penalty(sae: SaeRef, strength: float) -> SaeRef:
     """An architecture that is trained without a penalty on how strong features are."""
-    return replace(sae, architecture="topk")
+    return replace(
+        sae,
+        architecture="topk",
+        declared=replace(sae.declared, training_architecture="topk"),
+    )
 
 
 def declare_nearly_all(sae: SaeRef, strength: float) -> SaeRef:

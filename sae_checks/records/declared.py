@@ -35,11 +35,13 @@ class Declared:
         l0: features active per token.
         explained_variance: fraction, by whichever definition.
         dataset: on what it was trained.
+        training_architecture: of which kind it was trained, which may be saved as another.
     """
 
     l0: DeclaredFigure | None = None
     explained_variance: DeclaredFigure | None = None
     dataset: str | None = None
+    training_architecture: str | None = None
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Declared:
@@ -49,4 +51,8 @@ class Declared:
             for name in ("l0", "explained_variance")
             if content.get(name) is not None
         }
-        return cls(**figures, dataset=content.get("dataset"))
+        return cls(
+            **figures,
+            dataset=content.get("dataset"),
+            training_architecture=content.get("training_architecture"),
+        )

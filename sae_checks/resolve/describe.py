@@ -134,9 +134,10 @@ def _of_head(get: _Reader, hook_point: str, key: str) -> str:
 
 
 def _declared(listing: Listing, entry: Entry, get: _Reader) -> Declared:
-    """The figures that are declared of an SAE, and what it was trained on."""
+    """The figures that are declared of an SAE, what it was trained on, and as which kind."""
     figures = declared_figures(get, entry.location, entry.figures, target_l0=entry.target_l0)
-    return replace(figures, dataset=_text(get("dataset_path")))
+    trained_as = _text(get("training_architecture"))
+    return replace(figures, dataset=_text(get("dataset_path")), training_architecture=trained_as)
 
 
 def _text(value: Any) -> str | None:

@@ -119,6 +119,14 @@ def test_what_is_no_manifest_raises(content: dict[str, object]):
         Manifest.from_json(content)
 
 
+def test_what_a_release_declares_is_kept():
+    declared = Declared(DeclaredFigure(20.0, "its path"), None, "a/corpus", "batchtopk")
+    sae = replace(stored.sae_ref(0), declared=declared)
+    content = json.loads(json.dumps(replace(Manifest(), saes=(SaeEntry(sae, "a"),)).as_json()))
+    (entry,) = Manifest.from_json(content).saes
+    assert entry.ref == sae
+
+
 def test_what_was_measured_before_declarations_were_kept_declares_its_data_set_alone():
     sae = replace(stored.sae_ref(0), dataset="a/corpus", declared=Declared(dataset="b/corpus"))
     content = json.loads(json.dumps(replace(Manifest(), saes=(SaeEntry(sae, "a"),)).as_json()))

@@ -72,6 +72,13 @@ def test_the_layout_with_metadata(tmp_path: Path):
     )
 
 
+@pytest.mark.parametrize(("written", "read"), [("batchtopk", "batchtopk"), (7, None), ("", None)])
+def test_as_which_kind_an_sae_was_trained(tmp_path: Path, written: object, read: str | None):
+    config = nested(training_architecture=written)
+    (sae,) = described(tmp_path, config).saes
+    assert (sae.architecture, sae.declared.training_architecture) == ("jumprelu", read)
+
+
 @pytest.mark.parametrize("config", [FLAT, NESTED], ids=["flat", "metadata"])
 def test_the_directory_overrides(tmp_path: Path, config: object):
     folder = write_sae(tmp_path / "sae", config)

@@ -103,7 +103,8 @@ def _has_ranges(sae: SaeRef, context: int) -> bool:
 
 
 def _is_not_shrunk(sae: SaeRef, context: int) -> bool:
-    return not is_shrunk(sae.architecture)
+    # A penalty goes with how it was trained, in whichever form it is saved.
+    return not is_shrunk(sae.declared.training_architecture or sae.architecture)
 
 
 def _decodes_features(sae: SaeRef, context: int) -> bool:

@@ -15,7 +15,7 @@ from sae_checks.evals.context.table import ContextTable, PositionSums
 from sae_checks.judge.estimate import Estimate
 from sae_checks.judge.thresholds_file import CheckRules, read_thresholds
 from sae_checks.judge.verdict import judge
-from sae_checks.records import FloatArray, PositionRange, Release
+from sae_checks.records import Declared, FloatArray, PositionRange, Release
 from sae_checks.session.suite import BUNDLED_THRESHOLDS, bundled_checks
 from tests import stored
 from tests.places import cell_on_texts
@@ -186,11 +186,21 @@ def test_a_scaled_decoder_fails_without_a_baseline():
 
 
 @pytest.mark.parametrize(
-    ("architecture", "asked"),
-    [("standard", False), ("topk", True), ("batchtopk", True), ("jumprelu", True), ("gated", True)],
+    ("architecture", "trained_as", "asked"),
+    [
+        ("standard", None, False),
+        ("topk", None, True),
+        ("batchtopk", None, True),
+        ("jumprelu", None, True),
+        ("gated", None, True),
+        # Saved in another form: thresholds of 0 make a JumpReLU SAE of a standard one.
+        ("jumprelu", "standard", False),
+        ("jumprelu", "batchtopk", True),
+    ],
 )
-def test_shrinkage_is_not_asked_of_saes_that_a_penalty_shrinks(architecture, asked):
-    ref = replace(stored.sae_ref(0), architecture=architecture)
+def test_shrinkage_is_not_asked_of_saes_that_a_penalty_shrinks(architecture, trained_as, asked):
+    declared = Declared(training_architecture=trained_as)
+    ref = replace(stored.sae_ref(0), architecture=architecture, declared=declared)
     release = Release("made-up", "folder", stored.LOADING, (ref,))
     cells = CellCollector(release, stored.CONTEXT, {}, (), frozenset()).cells(CHECKS["shrinkage"])
     assert [str(each.place["positions"]) for each in cells] == ["1:15"] * asked

@@ -79,6 +79,16 @@ class Browser:
         assert said == ""
 
 
+def follow(browser: Browser, fragment: str) -> None:
+    """A link within the page."""
+    browser.run("location.hash = arguments[0]; openFromHash(); testsFromHash()", fragment)
+
+
+def text_of(browser: Browser, selector: str) -> str:
+    text: str = browser.run("return document.querySelector(arguments[0]).textContent", selector)
+    return text
+
+
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A browser, until it is not needed any more."""

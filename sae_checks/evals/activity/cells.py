@@ -126,7 +126,8 @@ class ActivityCell(LimitedCell):
         alive = self.documents > 0
         if not alive.any():
             return self._undefined("no feature is active on any document")
-        same = int((alive[found.feature] & alive[found.nearest]).sum())
+        both = alive[found.feature] & alive[found.nearest]
+        same = len(np.unique(found.feature[both]))
         estimate = self._share(same, same, same, int(alive.sum()))
         return estimate.with_notes(duplicate_features=same)
 

@@ -16,16 +16,20 @@ SAME_DIRECTION = 0.99
 # Directions are compared in so many dimensions first. Projecting brings no two further apart, so
 # that none is missed; random directions of 768 dimensions stay 5 standard deviations away.
 PROJECTED = 64
+# Of how many others it is told at most that they have a feature's direction: which of them are
+# active is known later, and the nearest one may be a copy that died.
+NEAREST = 16
 _ROUNDING = 1e-3  # in a squared distance of float32
 
 
 @torch.inference_mode()
 def near_duplicates(decoder: Tensor, least: float = SAME_DIRECTION) -> Duplicates:
-    """The features whose decoder direction has a cosine above `least` with another one's.
+    """The features whose decoder direction has a cosine above `least` with others, and which.
 
     Unit vectors u, v with u·v > c are less than √(2 − 2c) apart, and so are their projections. In
     64 dimensions that is a tenth of the work of comparing all, and what is left is compared in
-    full: d_sae² · 64 multiplications, 39 billion at d_sae = 24,576.
+    full: d_sae² · 64 multiplications, 39 billion at d_sae = 24,576. Of more than `NEAREST` others
+    the nearest are told.
 
     Args:
         decoder: (d_sae, d_out); rows of norm 0 have no direction and are left out.
@@ -50,9 +54,9 @@ def near_duplicates(decoder: Tensor, least: float = SAME_DIRECTION) -> Duplicate
             continue
         cosines = unit[piece][some] @ unit.T  # (s, m)
         cosines[torch.arange(len(some)), some + piece.start] = -math.inf
-        largest, place = cosines.max(dim=-1)
+        largest, place = cosines.topk(min(NEAREST, len(unit)), dim=-1)  # (s, n)
         same = largest > least
-        feature.append(present[some[same] + piece.start])
+        feature.append(present[(some + piece.start)[:, None].expand_as(place)[same]])
         nearest.append(present[place[same]])
         cosine.append(largest[same])
     return Duplicates(

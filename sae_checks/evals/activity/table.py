@@ -95,10 +95,10 @@ class DocumentCounts:
 
 @dataclass(frozen=True)
 class Duplicates(SideTable):
-    """A row per feature whose decoder direction is nearly that of another one."""
+    """A row per feature and other one of nearly its decoder direction; of many, the nearest."""
 
     feature: IntArray  # (n,) rising
-    nearest: IntArray  # (n,) the feature whose direction is nearest
+    nearest: IntArray  # (n,) the other one; of one feature, the nearest first
     cosine: FloatArray  # (n,) of the two directions
 
     def join(self, later: Duplicates) -> Duplicates:

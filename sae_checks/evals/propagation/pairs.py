@@ -2,19 +2,19 @@
 
 `a->b`: a is spliced in, and b, further down the model, is run on what arrives there. Where every
 place in the model has one SAE, all ordered pairs are taken. Where some have several, of different
-widths or sparsities, an SAE is paired with its like: of the same width and, among those of that
-width at their place, of the same rank in the release's order.
+widths or sparsities, an SAE is paired with its like: of the same architecture and width and, among
+those at their place, of the same rank by sparsity (`evals/likeness.py`).
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
+from sae_checks.evals.likeness import family, ranked
 from sae_checks.records import SaeRef
 from sae_checks.records.selectors import Selector
 from sae_checks.resolve.model_order import depth, is_known, is_residual_stream
@@ -73,20 +73,24 @@ def both_residual(spliced: SaeRef, observed: SaeRef) -> bool:
 def _later(saes: tuple[SaeRef, ...]) -> Mapping[SaeRef, tuple[SaeRef, ...]]:
     """By SAE, those that it is paired with."""
     families: dict[object, list[SaeRef]] = {}
-    at_place = Counter(_written(sae) for sae in saes)
-    alike: Counter[object] = Counter()
-    for sae in saes:
-        place = _written(sae)
-        rank = alike[place, sae.d_sae]
-        alike[place, sae.d_sae] += 1
-        families.setdefault((sae.d_sae, rank), []).append(sae)
-        if at_place[place] == 1:
-            families.setdefault("alone", []).append(sae)
+    for here in _grouped(saes, _written):
+        if len(here) == 1:
+            families.setdefault("alone", []).extend(here)
+        for alike in _grouped(here, family):
+            for rank, sae in enumerate(ranked(alike)):
+                families.setdefault((family(sae), rank), []).append(sae)
     found: dict[SaeRef, set[SaeRef]] = {sae: set() for sae in saes}
-    for family in families.values():
-        for sae in family:
-            found[sae].update(other for other in family if _comes_after(other, sae))
+    for each in families.values():
+        for sae in each:
+            found[sae].update(other for other in each if _comes_after(other, sae))
     return {sae: _some(sorted(others, key=_place)) for sae, others in found.items()}
+
+
+def _grouped(saes: Iterable[SaeRef], key: Callable[[SaeRef], object]) -> list[list[SaeRef]]:
+    found: dict[object, list[SaeRef]] = {}
+    for sae in saes:
+        found.setdefault(key(sae), []).append(sae)
+    return list(found.values())
 
 
 def _written(sae: SaeRef) -> object:

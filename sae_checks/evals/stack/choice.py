@@ -2,9 +2,9 @@
 
 Where no two SAEs share a hook point, all are one stack. Where some do, only one of them can be
 spliced in at a time, and a user would take SAEs of one kind: those of one architecture and width
-make a family, and of a family that still has several at a hook point, the first of each hook point
-are a stack, the second ones the next, and so on, by their ids as people count ("average_l0_13"
-before "average_l0_105"). An SAE is in one stack at most; one SAE alone is none.
+make a family, and of a family that still has several at a hook point, the sparsest of each hook
+point are a stack, the next ones another, and so on (`evals/likeness.py`). An SAE is in one stack at
+most; one SAE alone is none.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from sae_checks.evals.likeness import Family, family, ranked
 from sae_checks.records import Intervention, Release, SaeRef
 from sae_checks.records.selectors import Selector
 from sae_checks.resolve.hook_point import parse_hook_point
@@ -95,12 +96,12 @@ def told(release: Release, stored: Collection[str] | None = None) -> str:
 def _chosen(saes: Sequence[SaeRef]) -> list[list[SaeRef]]:
     if all(len(here) == 1 for here in _by_hook_point(saes)):
         return [list(saes)]
-    families: dict[tuple[str, int], list[SaeRef]] = {}
+    families: dict[Family, list[SaeRef]] = {}
     for sae in saes:
-        families.setdefault((sae.architecture, sae.d_sae), []).append(sae)
+        families.setdefault(family(sae), []).append(sae)
     found = []
-    for family in families.values():
-        there = [sorted(here, key=_by_id) for here in _by_hook_point(family)]
+    for each in families.values():
+        there = [ranked(here) for here in _by_hook_point(each)]
         for rank in range(max(map(len, there))):
             found.append([here[rank] for here in there if rank < len(here)])
     return found
@@ -117,8 +118,4 @@ def _by_hook_point(saes: Iterable[SaeRef]) -> list[list[SaeRef]]:
 
 def _depth(sae: SaeRef) -> tuple[tuple[int, int], list[tuple[int, str]]]:
     """Sorts as a pass meets where SAEs write; those of one place, such as heads, by their ids."""
-    return depth(sae.writes), _by_id(sae)
-
-
-def _by_id(sae: SaeRef) -> list[tuple[int, str]]:
-    return natural_order(sae.sae_id)
+    return depth(sae.writes), natural_order(sae.sae_id)

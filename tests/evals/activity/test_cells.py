@@ -84,13 +84,18 @@ def test_the_error_of_a_density_is_that_of_a_ratio_of_sums():
 
 
 def test_duplicates_count_among_active_features_alone():
-    """0 and 1 are alike, 2 is like 3 which is silent, 4 is silent itself."""
+    """0 and 1 are alike, 2 is like 3 which is silent, 4 is silent itself.
+
+    And 5 and 6 are alike, but nearer to 4, of which they are copies, than to each other.
+    """
     active = np.zeros((20, INSIDE, FEATURES), dtype=bool)
     active[0, 0, [0, 1, 2, 5, 6]] = True
-    found = Duplicates(np.array([0, 1, 2, 4]), np.array([1, 0, 3, 5]), np.full(4, 0.995))
+    alike = [(0, 1), (1, 0), (2, 3), (4, 5), (4, 6), (5, 4), (5, 6), (6, 4), (6, 5)]
+    feature, nearest = np.array(alike).T
+    found = Duplicates(feature, nearest, np.full(len(alike), 0.995))
     table = stored.activity_table(0, active)
     share = cell_of(replace(table, side={**table.side, DUPLICATES: found})).share_duplicate()
-    assert (share.value, share.low, share.high) == (2 / 5, 2 / 5, 2 / 5)
+    assert (share.value, share.low, share.high) == (4 / 5, 4 / 5, 4 / 5)
     silent = cell_of(stored.activity_table(0, np.zeros_like(active))).share_duplicate()
     assert silent.reason == "no feature is active on any document"
 

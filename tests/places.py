@@ -25,9 +25,10 @@ def place(
     positions: PositionRange | None = None,
     task: str | None = None,
     hook: str | None = None,
+    trained_as: str | None = None,
 ) -> Place:
     """A place that has what is not None."""
-    given = (release, sae, layer, site, hook, positions, task)
+    given = (release, sae, layer, site, hook, trained_as, positions, task)
     parts = zip(SELECTORS, given, strict=True)
     return Place(tuple((selector, value) for selector, value in parts if value is not None))
 

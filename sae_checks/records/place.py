@@ -14,6 +14,7 @@ from sae_checks.records.selectors import (
     RELEASE,
     SAE,
     SITE,
+    TRAINED_AS,
     Pattern,
     Selector,
 )
@@ -35,8 +36,9 @@ class Place:
     @classmethod
     def of_sae(cls, release: str, sae: SaeRef) -> Place:
         """The place of an SAE."""
-        of_sae = ((SAE, sae.sae_id), (LAYER, sae.layer), (SITE, sae.site), (HOOK, sae.hook_point))
-        return cls(((RELEASE, release), *of_sae))
+        named = ((RELEASE, release), (SAE, sae.sae_id))
+        lies = ((LAYER, sae.layer), (SITE, sae.site), (HOOK, sae.hook_point))
+        return cls((*named, *lies, (TRAINED_AS, sae.trained_as)))
 
     def at(self, selector: Selector, value: Any) -> Place:
         """A place within this one.

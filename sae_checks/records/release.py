@@ -88,6 +88,11 @@ class SaeRef:
     # To hold the measurement against; it tells no measurement from another, and so is in no name.
     declared: Declared = field(default=Declared(), repr=False)
 
+    @property
+    def trained_as(self) -> str:
+        """The architecture that it was trained as; where none is declared, that it is saved as."""
+        return self.declared.training_architecture or self.architecture
+
     def feature_link(self, feature: int) -> str | None:
         """Where a feature's dashboard is; None for an SAE that has none."""
         if self.neuronpedia_id is None:

@@ -147,6 +147,7 @@ RELEASE = Selector("release", properties=(("release", str),))
 SAE = Selector("sae", properties=(("sae", str),), renamed=_of_match)
 LAYER = Selector("layer", OneOf, (("layer", str),), names_cell=False)
 SITE = Selector("site", names_cell=False)
+TRAINED_AS = Selector("trained_as", names_cell=False)
 HOOK = Selector("hook", None, (("hook", str),), names_cell=False)
 POSITIONS = Selector(
     "positions",
@@ -159,7 +160,7 @@ POSITIONS = Selector(
 TASK = Selector("task", properties=(("task", str),), dataset=True)
 
 # Those of places on one SAE, in texts or on the items of a task. An evaluation may have others.
-SELECTORS = (RELEASE, SAE, LAYER, SITE, HOOK, POSITIONS, TASK)
+SELECTORS = (RELEASE, SAE, LAYER, SITE, HOOK, TRAINED_AS, POSITIONS, TASK)
 
 
 def property_names(selectors: Iterable[Selector]) -> list[str]:

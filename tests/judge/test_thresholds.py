@@ -155,7 +155,8 @@ def test_a_cells_place(positions, task, shown) -> None:
     sae = SaeRef("blocks.1.mlp", "blocks.1.mlp", 1, "mlp", 4, 2, 8, "standard", loading, "", "")
     cell = cell_ref("sae", "any", sae, positions, task)
     assert str(cell) == shown
-    assert cell.place == place("any", "blocks.1.mlp", 1, "mlp", positions, task, "blocks.1.mlp")
+    of_sae = place("any", "blocks.1.mlp", 1, "mlp", positions, task, "blocks.1.mlp", "standard")
+    assert cell.place == of_sae
     whole = cell_ref("release", "any", None, positions, task)
     assert str(whole) == shown.replace("blocks.1.mlp", "any")
     assert whole.place == place("any", positions=positions, task=task)

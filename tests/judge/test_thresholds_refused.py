@@ -84,7 +84,7 @@ REFUSED = {
     ),
     HEAD + "[[checks.delta_ce.override]]\nmax = 1": (
         "5: [[checks.delta_ce.override]] selects nothing: "
-        "give it release, sae, layer, site, positions or task"
+        "give it release, sae, layer, site, trained_as, positions or task"
     ),
     HEAD + "[[checks.delta_ce.override]]\nlayer = 1\nreason = 'why'": (
         "5: [[checks.delta_ce.override]] sets nothing: give it min, max, margin, report_only, "

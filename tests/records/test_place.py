@@ -74,6 +74,7 @@ def test_patterns_of_a_place():
         "sae": Glob(SAE_ID),
         "layer": OneOf((1,)),
         "site": Glob("hook_resid_pre"),
+        "trained_as": Glob("standard"),
         "positions": Inside(RANGE),
     }
     named = OF_SAE.at(POSITIONS, RANGE).patterns(naming=True)

@@ -103,13 +103,16 @@ def _has_ranges(sae: SaeRef, context: int) -> bool:
 
 
 def _is_not_shrunk(sae: SaeRef, context: int) -> bool:
-    # A penalty goes with how it was trained, in whichever form it is saved.
-    return not is_shrunk(sae.declared.training_architecture or sae.architecture)
+    return not is_shrunk(sae.trained_as)
 
 
 def _decodes_features(sae: SaeRef, context: int) -> bool:
-    """A temporal SAE's reconstructions hold what it predicts from earlier tokens, too."""
-    return sae.architecture != "temporal"
+    """Whether its reconstructions are what encoder and decoder make of features that they fit.
+
+    A temporal SAE's hold what it predicts from earlier tokens, too; matching pursuit has no encoder
+    that training brings to rest.
+    """
+    return sae.trained_as not in ("temporal", "matching_pursuit")
 
 
 def _one(collector: CellCollector, check: Check) -> Iterable[CellRef]:

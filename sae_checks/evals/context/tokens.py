@@ -7,6 +7,7 @@ finding about the SAE, not a gap: it is counted, and the estimate made of it is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -69,6 +70,11 @@ class Tokens:
     def total(self) -> int:
         """Tokens of all texts."""
         return int(self.counts.sum())
+
+    @property
+    def mean(self) -> float:
+        """Over all tokens; NaN where there are none."""
+        return float(self.sums.sum()) / self.total if self.total else math.nan
 
 
 @dataclass(frozen=True)

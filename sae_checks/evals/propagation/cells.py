@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -89,12 +90,19 @@ class PropagationCell(LimitedCell):
     def direct(self, quantity: str, *, massive: bool = True) -> Estimate:
         """The part of the change that the residual stream carries; beside it what is recomputed.
 
-        The recomputed part is the change less this one: what later attention and MLP layers make of
-        it. The two add up to the whole change.
+        The recomputed part is what later attention and MLP layers make of it: the mean with the
+        splice less the mean with what the stream alone carries, over the mean without the splice.
+        The two add up to the whole change.
         """
         whole = self.change(quantity, massive=massive).value
         direct = self.change(quantity, massive=massive, direct=True)
-        return direct.with_notes(recomputed=whole - direct.value, whole_change=whole)
+        recomputed = math.nan
+        if math.isfinite(whole) and math.isfinite(direct.value):
+            spliced = self.spliced.massive_as_in(self.clean)
+            names = (quantity, f"{DIRECT_PREFIX}{quantity}")
+            after, carried = (self._tokens(spliced, name, massive).mean for name in names)
+            recomputed = (after - carried) / self._tokens(self.clean, quantity, massive).mean
+        return direct.with_notes(recomputed=recomputed, whole_change=whole)
 
     def explained_variance(self) -> Estimate:
         """Of the later SAE with the splice, massive tokens left out; without it beside."""

@@ -18,8 +18,8 @@ from sae_checks.records.place import Place
 class ShiftCell(LimitedCell):
     """One SAE in one range of positions, on the run's corpus and on a second one.
 
-    The two have no document in common, so that nothing is paired: a figure is taken on each, and
-    their squared standard errors add up (`judge/two_samples.py`).
+    The two are taken to have no document in common, so that nothing is paired: a figure is taken on
+    each, and their squared standard errors add up (`judge/two_samples.py`).
 
     Attributes:
         first: on the run's own corpus.

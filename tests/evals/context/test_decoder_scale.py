@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from sae_checks.evals.context.columns import context_plan
 from sae_checks.evals.context.measuring import measure_texts
@@ -148,6 +151,61 @@ def test_what_has_no_value_says_why():
     assert silent.reason == "no feature is active"
     alike = scale_of(table_of(truth @ axes, 2.0 * (truth > 0), axes))
     assert (alike.inapplicable, alike.reason) == (True, "active features are all of one strength")
+
+
+# --- As trained ---------------------------------------------------------------------------------
+
+
+def trained(prefixes: tuple[int, ...]) -> ContextTable:
+    """Of a TopK SAE that came to rest on sparse data; its loss adds up those of its prefixes."""
+    generator = torch.Generator().manual_seed(0)
+    width, count, active, steps = 32, 64, 6, 2000
+    draw = partial(torch.randn, generator=generator)
+    truth = torch.nn.functional.normalize(draw(count, width), dim=1)
+    rate = torch.linspace(0.25, 0.02, count)
+    decoder = torch.nn.functional.normalize(draw(count, width), dim=1).requires_grad_()
+    encoder, bias = decoder.detach().T.clone().requires_grad_(), torch.zeros(count)
+    bias.requires_grad_()
+
+    def data(rows: int) -> Tensor:
+        on = torch.rand(rows, count, generator=generator) < rate
+        strengths = 1 - 0.5 * torch.log1p(-torch.rand(rows, count, generator=generator))
+        return (on * strengths) @ truth + 0.05 * draw(rows, width)
+
+    def encode(x: Tensor) -> Tensor:
+        largest, place = torch.relu(x @ encoder + bias).topk(active, dim=1)
+        return torch.zeros(len(x), count).scatter(1, place, largest)
+
+    adam = torch.optim.Adam([encoder, bias, decoder], lr=3e-3)
+    rest = torch.optim.lr_scheduler.LambdaLR(adam, lambda n: min(1, 2 * (steps - n) / steps))
+    for _ in range(steps):
+        x = data(512)
+        features = encode(x)
+        errors = [features[:, :n] @ decoder[:n] - x for n in prefixes]
+        adam.zero_grad()
+        sum(error.square().sum(dim=1).mean() for error in errors).backward()
+        adam.step()
+        rest.step()
+    with torch.no_grad():
+        x = data(TEXTS * POSITIONS * 10)
+        shape = (TEXTS, POSITIONS * 10, -1)
+        return table_of(
+            x.view(shape).double().numpy(),
+            encode(x).view(shape).double().numpy(),
+            decoder.double().numpy(),
+        )
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(
+    ("prefixes", "least", "most"), [((64,), 0.995, 1.005), ((16, 32, 64), 0.9, 0.98)]
+)
+def test_nested_losses_leave_less_than_1(prefixes, least, most):
+    """Why SAEs of Matryoshka training have a limit of their own."""
+    positions = PositionRange(1, POSITIONS * 10 - 2)
+    value = scale_of(trained(prefixes), positions).value
+    print(f"prefixes {prefixes}: decoder_scale {value:.4f}")
+    assert least < value < most
 
 
 # --- As measured --------------------------------------------------------------------------------

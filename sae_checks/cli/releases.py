@@ -145,7 +145,8 @@ whole. This page is made from names alone, without network, by `{command}`.
   that the loader names is measured on unless `--sae-corpus` names another; where it names none,
   that option has to.
 - *L0 declared*: how many entries declare an L0, in the directory or in their path: {declaring:,} in
-  all. A *target* is what training aimed at, or nominal; the others were measured.
+  all. A *target* is what training aimed at, or nominal; the others were measured. It is compared
+  with what is measured where the training context is declared or given.
 - *Gate*: whether `--sae NAME` gates the release. Every model is a causal language model that
   transformers can load; of models of text and images the text part is loaded."""
 

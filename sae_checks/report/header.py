@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from sae_checks.records import SaeRef
 from sae_checks.report.texts import text_lines
 from sae_checks.report.words import baseline_lines
 from sae_checks.session.result import RunFacts
@@ -93,15 +96,27 @@ def changed_lines(facts: RunFacts) -> list[str]:
     return [f"{facts.limits} changes of the shipped limits: {', '.join(told) or 'nothing'}"]
 
 
+def _unasked(without: Sequence[SaeRef]) -> str:
+    """Which declared figures nothing is held against for want of a training context."""
+    figures = {
+        "L0": sum(sae.declared.l0 is not None for sae in without),
+        "explained variance": sum(sae.declared.explained_variance is not None for sae in without),
+    }
+    declared = " and ".join(name for name, count in figures.items() if count)
+    return f"; nor is the declared {declared} compared with what is measured" if declared else ""
+
+
 def _undeclared(facts: RunFacts) -> list[str]:
     """What the release does not say of its SAEs, and what is done without it."""
     saes, lines = facts.release.saes, []
-    count = sum(sae.training_context is None for sae in saes)
-    if count:
-        whose = "" if count == len(saes) else f" of {count:,} of {counted(len(saes), 'SAE')}"
+    without = [sae for sae in saes if sae.training_context is None]
+    if without:
+        some = f" of {len(without):,} of {counted(len(saes), 'SAE')}"
+        whose = "" if len(without) == len(saes) else some
         lines.append(
             f"training context{whose} not declared; {SAY_TRAINING_CONTEXT}. Until then all "
             "positions measured count as within it, and nothing is asked past it"
+            f"{_unasked(without)}"
         )
     assumed = sorted({s.dataset for s in saes if s.dataset and not s.declared.dataset})
     if assumed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,8 @@ from sae_checks.cli import releases as command
 from sae_checks.resolve import conversions
 from sae_checks.resolve.directory import release_names
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "releases.md"
+ROOT = Path(__file__).resolve().parents[2]
+PAGE, README = ROOT / "docs" / "releases.md", ROOT / "README.md"
 
 ALONE = """
 import socket, sys
@@ -74,3 +76,11 @@ def test_a_model_of_unknown_architecture_is_said(monkeypatch: pytest.MonkeyPatch
 def test_the_command_line(capsys: pytest.CaptureFixture[str]):
     assert main(["releases"]) == 0
     assert capsys.readouterr().out.startswith("# Releases of sae_lens's directory\n")
+
+
+def test_the_readme_says_how_many_entries_can_be_gated():
+    page, readme = (" ".join(each.read_text(encoding="utf-8").split()) for each in (PAGE, README))
+    said = re.search(r"([\d,]+) of ([\d,]+) entries \(([\d.]+%)\) can be gated", readme)
+    assert said is not None
+    gateable, entries, share = said.groups()
+    assert f"with {entries} entries. Of these entries **{gateable} ({share}) can be gated**" in page

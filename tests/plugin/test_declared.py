@@ -60,7 +60,7 @@ def test_nothing_is_asked_past_a_training_context_that_is_not_declared(run: Gate
     assert (
         "sae-checks: training context of 1 of 3 SAEs not declared; say it with "
         "--sae-training-context TOKENS. Until then all positions measured count as within it, and "
-        "nothing is asked past it\n"
+        "nothing is asked past it; nor is the declared L0 compared with what is measured\n"
     ) in run.output
     past = {c.properties["sae"] for c in run.cases if c.name.startswith(("check_l0_g", "check_us"))}
     assert past == {FIRST, SECOND}

@@ -2,6 +2,7 @@
 
     pytest benchmarks/test_evaluations.py -s
     SAE_CHECKS_BENCH_ROUNDS=1 pytest benchmarks/test_evaluations.py -s
+    SAE_CHECKS_BENCH_ROWS='*decoder,*activity' pytest benchmarks/test_evaluations.py -s
 
 Thirteen SAEs of 24,576 features, at the input of each block of a model of gpt2-small's shape and at
 the last one's output, so 78 pairs and a stack of 13, on one text of 1024 tokens; tasks on twelve
@@ -23,6 +24,7 @@ import os
 import statistics
 import time
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -42,6 +44,7 @@ from benchmarks.shapes import (
     make_saes,
     peak_gib,
 )
+from sae_checks.evals.context.table import WRITTEN
 from sae_checks.evals.registry import evaluations
 from sae_checks.load.language_model import CleanPass, LanguageModel, ResumedPass
 from sae_checks.load.sae import LoadedSae
@@ -53,6 +56,8 @@ from sae_checks.measure.plan import Plan
 from sae_checks.measure.texts import TextDataset
 
 ROUNDS = int(os.environ.get("SAE_CHECKS_BENCH_ROUNDS", "2"))
+# Which rows are measured beside the context checks, by glob; several with commas.
+CHOSEN = os.environ.get("SAE_CHECKS_BENCH_ROWS", "*").split(",")
 ITEMS, ITEM_TOKENS = 12, 85
 TARGET = 1.6  # times the context checks alone: what propagation was aimed at
 TEXT, OTHER_TEXT, TASK = "text", "other text", "task"
@@ -70,6 +75,7 @@ ROWS: dict[str, tuple[tuple[str, str, str], ...]] = {
             f"{BASE} reconstruction_norm reconstruction_squared_distance error_projection",
         ),
     ),
+    "+ scale of the decoder": ((TEXT, "context", f"{BASE} {' '.join(WRITTEN)}"),),
     "+ CE and KL recovered": ((TEXT, "context", f"{BASE} ce_zero ce_mean kl_zero kl_mean"),),
     "+ feature activity": ((TEXT, "activity", "active_features"),),
     "+ propagation, 78 pairs": (
@@ -225,9 +231,14 @@ class Bench:
 
 def main() -> None:
     bench = Bench()
-    costs: dict[str, list[Cost]] = {name: [] for name in ROWS}
+    rows = {
+        name: parts
+        for name, parts in ROWS.items()
+        if not parts or any(fnmatchcase(name, glob) for glob in CHOSEN)
+    }
+    costs: dict[str, list[Cost]] = {name: [] for name in rows}
     for _ in range(ROUNDS):
-        for name, parts in ROWS.items():
+        for name, parts in rows.items():
             costs[name].append(bench.measure(parts))
     medians = {name: vars(Cost.median(each)) for name, each in costs.items()}
     total = sum(each.seconds for some in costs.values() for each in some)

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from sae_checks.cli.completion import commands_of
+from sae_checks.cli.output import tell
 from sae_checks.cli.suggestion import did_you_mean
 from sae_checks.errors import UserError
 
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(words)
     except UserError as error:
-        print(f"sae-checks: {error}", file=sys.stderr)
+        tell(f"sae-checks: {error}", sys.stderr)
         return _PYTEST_USAGE if words[0] in _BY_PYTEST else 2
     except BrokenPipeError:  # whoever read the output has read enough
         sys.stderr.close()

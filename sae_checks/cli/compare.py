@@ -10,12 +10,12 @@ from typing import Any
 from sae_checks.cli.arguments import add_options
 from sae_checks.cli.folders import measurement_folder
 from sae_checks.cli.list_releases import table
+from sae_checks.cli.output import tell
 from sae_checks.cli.report import judged
 from sae_checks.errors import UserError
 from sae_checks.options import Stage
 from sae_checks.options.parsing import path
 from sae_checks.session.result import Outcome, RunResult
-from sae_checks.wording import visible
 
 HELP = "put several stored releases side by side: the worst figure of each check"
 EPILOG = """\
@@ -61,7 +61,7 @@ def run(given: Mapping[str, Any], command: str) -> int:
         raise UserError(f"compare needs two folders or more, not {folders[0]} alone")
     results = [judged({**values, "ids": None, "folder": str(folder)}) for folder in folders]
     for line in comparison_lines(results):
-        print(visible(line))
+        tell(line)
     if file is not None:
         _write_page(results, file)
     return 0
@@ -77,7 +77,7 @@ def _write_page(results: Sequence[RunResult], file: Path) -> None:
         raise UserError(
             f"{file} cannot be written ({error.strerror}); name another file"
         ) from error
-    print(f"page: {file}")
+    tell(f"page: {file}")
 
 
 def comparison_lines(results: Sequence[RunResult]) -> Iterator[str]:

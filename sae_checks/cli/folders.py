@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sae_checks.cli.output import tell
 from sae_checks.cli.suggestion import did_you_mean
 from sae_checks.errors import UserError
-from sae_checks.wording import visible_lines
 
 _MANIFEST = "manifest.json"
 
@@ -46,10 +46,10 @@ def written(text: str, file: Path | None) -> None:
         UserError: the file cannot be written.
     """
     if file is None:
-        print(visible_lines(text))
+        tell(text)
         return
     try:
         file.write_text(f"{text}\n", encoding="utf-8")
     except OSError as error:
         raise UserError(f"{file} cannot be written: {error}; name another file") from error
-    print(f"written to {file}")
+    tell(f"written to {file}")

@@ -11,6 +11,7 @@ from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
 
 from sae_checks.cli.completion import commands_of
 from sae_checks.cli.output import tell
@@ -45,6 +46,13 @@ from a name to a verdict:
 
 `sae-checks COMMAND --help` says what a command takes, with examples.
 """
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells what it cannot take in one sentence, as every mistake of the user is told."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see `{self.prog} --help`")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -99,7 +107,7 @@ def program() -> list[str]:
 
 def make_parser(names: Sequence[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
     """The parser of some commands, so that one is run without loading the others."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         " ".join(program()),
         description=_DESCRIPTION,
         epilog=_EPILOG,

@@ -33,7 +33,9 @@ _STAGES: tuple[Stage, ...] = ("judge",)
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The folders, and the limits."""
-    command.add_argument("folders", nargs="+", metavar="FOLDER", help="two or more measurements")
+    command.add_argument(
+        "folders", nargs="+", type=path, metavar="FOLDER", help="two or more measurements"
+    )
     command.add_argument(
         "-o",
         "--output",
@@ -59,7 +61,7 @@ def run(given: Mapping[str, Any], command: str) -> int:
     folders = [measurement_folder(name) for name in values.pop("folders")]
     if len(folders) < 2:
         raise UserError(f"compare needs two folders or more, not {folders[0]} alone")
-    results = [judged({**values, "ids": None, "folder": str(folder)}) for folder in folders]
+    results = [judged({**values, "ids": None, "folder": folder}) for folder in folders]
     for line in comparison_lines(results):
         tell(line)
     if file is not None:

@@ -11,18 +11,17 @@ from sae_checks.errors import UserError
 _MANIFEST = "manifest.json"
 
 
-def measurement_folder(name: str) -> Path:
+def measurement_folder(folder: Path) -> Path:
     """The folder of one measurement; a store that holds a single one stands for it.
 
     Raises:
         UserError: there is none, or there are several.
     """
-    folder = Path(name).expanduser().resolve()
     if not folder.is_dir():
         beside = [each.name for each in folder.parent.iterdir()] if folder.parent.is_dir() else []
         raise UserError(
-            f"there is no folder {name}{did_you_mean(folder.name, beside)}; name the folder that a "
-            "run tells as its measurements"
+            f"there is no folder {folder}{did_you_mean(folder.name, beside)}; name the folder that "
+            "a run tells as its measurements"
         )
     if (folder / _MANIFEST).is_file():
         return folder
@@ -32,10 +31,10 @@ def measurement_folder(name: str) -> Path:
         return found[0]
     if found:
         names = "\n  ".join(map(str, found))
-        raise UserError(f"{name} holds {len(found)} measurements; name one of them:\n  {names}")
+        raise UserError(f"{folder} holds {len(found)} measurements; name one of them:\n  {names}")
     raise UserError(
-        f"{name} holds no stored measurement (a folder with a {_MANIFEST}); a run tells the folder "
-        "of its measurements, and `sae-checks measure` makes one"
+        f"{folder} holds no stored measurement (a folder with a {_MANIFEST}); a run tells the "
+        "folder of its measurements, and `sae-checks measure` makes one"
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from sae_checks.cli.arguments import add_option
 from sae_checks.cli.output import tell
 from sae_checks.options import OPTIONS, Options, Stage, options_of
+from sae_checks.options.parsing import name_or_path
 
 HELP = "measure and store the whole budget, and judge nothing"
 EPILOG = """\
@@ -29,6 +30,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "measured_release",
         nargs="?",
+        type=name_or_path,
         metavar="RELEASE",
         help="as of `sae-checks gate`; the bundled demo without it",
     )
@@ -50,7 +52,7 @@ def run(given: Mapping[str, Any], command: str) -> int:
     values = dict(given)
     named = values.pop("measured_release")
     if named is not None:
-        values["release"] = next(o for o in OPTIONS if o.target == "release").parse(named)
+        values["release"] = named
     return measure(options_of({**values, "fixed": True}))
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sae_checks.cli.output import tell
 from sae_checks.errors import UserError
 from sae_checks.options import OPTIONS, Options, Stage, options_of
+from sae_checks.options.parsing import path
 
 if TYPE_CHECKING:
     from sae_checks.faults import Fault
@@ -57,7 +58,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--retrained",
-        type=Path,
+        type=path,
         nargs="+",
         default=[],
         metavar="DIR",

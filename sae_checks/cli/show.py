@@ -9,6 +9,7 @@ from typing import Any
 from sae_checks.cli.list_releases import table
 from sae_checks.cli.output import tell
 from sae_checks.errors import ReleaseError, UserError
+from sae_checks.options.parsing import name_or_path
 from sae_checks.records import Release, SaeRef
 from sae_checks.records.declared import DeclaredFigure
 from sae_checks.resolve.listing import Listing
@@ -32,6 +33,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "release",
         nargs="?",
+        type=name_or_path,
         metavar="RELEASE",
         help="a release of sae_lens's directory, a folder, or a hub repo id; the demo without it",
     )

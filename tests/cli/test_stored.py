@@ -65,7 +65,7 @@ def test_failures_become_accepted_ones(store, tmp_path, capsys):
 def test_releases_side_by_side(store, capsys):
     assert main(["compare", str(store / "good"), str(store / "broken")]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"made-up (1): {measurement_folder(str(store / 'good'))}"
+    assert lines[0] == f"made-up (1): {measurement_folder(store / 'good')}"
     assert "different settings" not in "".join(lines)
     (row,) = [line.split() for line in lines if line.startswith("delta_ce_growth ")]
     assert (row[3], row[6]) == ("passed", "failed")
@@ -105,15 +105,15 @@ def test_the_section_of_a_model_card(store, capsys):
 
 
 def test_a_folder_of_one_measurement_stands_for_it(store, tmp_path):
-    found = measurement_folder(str(store / "good"))
+    found = measurement_folder(store / "good")
     assert (found / "manifest.json").is_file()
-    assert measurement_folder(str(found)) == found
+    assert measurement_folder(found) == found
     for name, message in (
         (store / "goood", f"there is no folder {store / 'goood'} (did you mean good?)"),
         (tmp_path, f"{tmp_path} holds no stored measurement"),
     ):
         with pytest.raises(UserError) as error:
-            measurement_folder(str(name))
+            measurement_folder(name)
         assert str(error.value).startswith(message)
 
 
@@ -121,7 +121,7 @@ def test_a_folder_of_several_measurements_names_them(tmp_path):
     for name in ("one", "other"):
         stored.write_measurement(tmp_path, name=name)
     with pytest.raises(UserError) as error:
-        measurement_folder(str(tmp_path))
+        measurement_folder(tmp_path)
     first, *folders = str(error.value).splitlines()
     assert first == f"{tmp_path} holds 2 measurements; name one of them:"
     assert [Path(each.strip()).name.partition("-")[0] for each in folders] == ["one", "other"]

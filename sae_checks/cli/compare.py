@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sae_checks.cli.arguments import add_options
-from sae_checks.cli.folders import measurement_folder
+from sae_checks.cli.folders import measurement_folder, refuse_unwritable, unwritable
 from sae_checks.cli.list_releases import table
 from sae_checks.cli.output import tell
 from sae_checks.cli.report import judged
@@ -28,6 +28,7 @@ examples:
   sae-checks compare tables/v1 tables/v2 tables/v3 --sae-thresholds thresholds.toml
   sae-checks compare tables/v1 tables/v2 -o compared.html
 """
+_ENDING = ".html"
 _STAGES: tuple[Stage, ...] = ("judge",)
 
 
@@ -54,19 +55,32 @@ def run(given: Mapping[str, Any], command: str) -> int:
         command: as it was called.
 
     Raises:
-        UserError: fewer than two folders, or tables that cannot be read.
+        UserError: fewer than two folders, or one twice; tables that cannot be read, or a file that
+            is no page or cannot be written.
     """
     values = dict(given)
     file = values.pop("output")
+    if file is not None and file.suffix != _ENDING:
+        raise UserError(
+            f"compare writes a page, and {file} does not end with {_ENDING}; name a file that does"
+        )
+    refuse_unwritable(file)
     folders = [measurement_folder(name) for name in values.pop("folders")]
-    if len(folders) < 2:
-        raise UserError(f"compare needs two folders or more, not {folders[0]} alone")
+    _refuse_too_few(folders)
     results = [judged({**values, "ids": None, "folder": folder}) for folder in folders]
     for line in comparison_lines(results):
         tell(line)
     if file is not None:
         _write_page(results, file)
     return 0
+
+
+def _refuse_too_few(folders: Sequence[Path]) -> None:
+    if len(folders) < 2:
+        raise UserError(f"compare needs two folders or more, not {folders[0]} alone")
+    twice = next((each for each in folders if folders.count(each) > 1), None)
+    if twice is not None:
+        raise UserError(f"compare takes a folder once, and {twice} is named twice; name others")
 
 
 def _write_page(results: Sequence[RunResult], file: Path) -> None:
@@ -76,9 +90,7 @@ def _write_page(results: Sequence[RunResult], file: Path) -> None:
     try:
         write_comparison(measurements, file)
     except OSError as error:
-        raise UserError(
-            f"{file} cannot be written ({error.strerror}); name another file"
-        ) from error
+        raise unwritable(file, error) from error
     tell(f"page: {file}")
 
 

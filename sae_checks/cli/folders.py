@@ -38,6 +38,24 @@ def measurement_folder(folder: Path) -> Path:
     )
 
 
+def refuse_unwritable(file: Path | None) -> None:
+    """Refuse a file that cannot be written, before any work; what is there stays as it is.
+
+    Raises:
+        UserError: names it, and why.
+    """
+    if file is None or (file.exists() and not (file.is_file() or file.is_dir())):
+        return  # such as a pipe, whose reader would take the trial for the end
+    there = file.exists()
+    try:
+        with file.open("ab"):
+            pass
+        if not there:
+            file.unlink()
+    except OSError as error:
+        raise unwritable(file, error) from error
+
+
 def written(text: str, file: Path | None) -> None:
     """Write a text to a file, and say so; without one, to the terminal.
 
@@ -50,5 +68,10 @@ def written(text: str, file: Path | None) -> None:
     try:
         file.write_text(f"{text}\n", encoding="utf-8")
     except OSError as error:
-        raise UserError(f"{file} cannot be written: {error}; name another file") from error
+        raise unwritable(file, error) from error
     tell(f"written to {file}")
+
+
+def unwritable(file: Path, error: OSError) -> UserError:
+    """That a file cannot be written, and why."""
+    return UserError(f"{file} cannot be written ({error.strerror}); name another file")

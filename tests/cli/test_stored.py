@@ -45,6 +45,11 @@ def test_a_format_that_does_not_exist(store, tmp_path, capsys):
     assert error.startswith(
         "sae-checks: there is no format 'sumary' (did you mean summary?); a file ends with .html"
     )
+    assert main(["report", str(store / "good"), "--format", ""]) == 2
+    assert capsys.readouterr().err == (
+        "sae-checks: there is no format ''; a file ends with .html, .md, .txt, .toml, and --format "
+        "takes summary, markdown, page, card, accepted-failures\n"
+    )
     assert main(["report", str(store / "good"), "-o", str(tmp_path / "run.pdf")]) == 2
     assert "there is no format for" in capsys.readouterr().err
 
@@ -78,11 +83,55 @@ def test_comparing_draws_a_page_and_needs_two(store, tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[-1] == f"page: {page}"
     text = page.read_text(encoding="utf-8")
     assert text.startswith("<!doctype html>")
-    assert main(["compare", *folders, "-o", str(tmp_path)]) == 2
-    told = f"{tmp_path} cannot be written (Is a directory); name another file"
-    assert told in capsys.readouterr().err
     assert main(["compare", str(store / "good")]) == 2
     assert "compare needs two folders or more" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["c.md", "c", "c.html.txt"])
+def test_a_comparison_is_a_page_and_nothing_else(tmp_path, capsys, name):
+    """Told before anything is read: there are no such folders."""
+    assert main(["compare", "one", "other", "-o", str(tmp_path / name)]) == 2
+    assert capsys.readouterr().err == (
+        f"sae-checks: compare writes a page, and {tmp_path / name} does not end with .html; name a "
+        "file that does\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["report", "card", "accept", "compare"])
+def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path, capsys, command):
+    folders = ["one", "other"] if command == "compare" else ["one"]
+    folder = tmp_path / "folder.html"
+    folder.mkdir()
+    for file, why in (
+        (folder, "Is a directory"),
+        (tmp_path / "gone" / "a.html", "No such file or directory"),
+    ):
+        assert main([command, *folders, "-o", str(file)]) == 2
+        assert capsys.readouterr().err == (
+            f"sae-checks: {file} cannot be written ({why}); name another file\n"
+        )
+
+
+@pytest.mark.parametrize("command", ["report", "card", "accept", "compare"])
+def test_a_file_is_as_it_was_where_the_command_is_refused(tmp_path, capsys, command):
+    folders = ["one", "other"] if command == "compare" else ["one"]
+    kept, new = tmp_path / "kept.html", tmp_path / "new.html"
+    kept.write_text("as it was", encoding="utf-8")
+    for file in (kept, new):
+        assert main([command, *folders, "-o", str(file)]) == 2
+        assert "there is no folder" in capsys.readouterr().err
+    assert kept.read_text(encoding="utf-8") == "as it was"
+    assert not new.exists()
+
+
+def test_a_folder_is_compared_with_others(store, capsys):
+    folder = measurement_folder(store / "good")
+    assert main(["compare", str(store / "good"), str(store / "broken"), str(folder)]) == 2
+    assert capsys.readouterr() == (
+        "",
+        f"sae-checks: compare takes a folder once, and {folder} is named twice; name others\n",
+    )
 
 
 def test_the_section_of_a_model_card(store, capsys):

@@ -132,7 +132,7 @@ def _row(check: str, results: Sequence[RunResult]) -> tuple[str, ...]:
 
 def _worst(outcomes: Sequence[Outcome]) -> tuple[str, str]:
     """The worst figure with its outcome, and where it is; claims before ranges, which say where."""
-    from sae_checks.report.overview.levels import worst
+    from sae_checks.report.overview.levels import level, worst
     from sae_checks.report.sentence import number
 
     claims = [each for each in outcomes if each.cell.family == "claim"] or list(outcomes)
@@ -140,4 +140,5 @@ def _worst(outcomes: Sequence[Outcome]) -> tuple[str, str]:
         return "–", ""
     found = worst(claims)
     value = "not measured" if found.verdict is None else number(found.verdict.estimate.value)
-    return f"{value} {found.outcome}", str(found.cell)
+    became = "reported" if level(found) == "reported" else found.outcome
+    return f"{value} {became}", str(found.cell)

@@ -36,7 +36,13 @@ def test_a_report_by_the_ending_of_its_file(store, tmp_path, capsys):
 
 def test_a_report_at_the_terminal(store, capsys):
     assert main(["report", str(store / "good")]) == 0
-    assert "blocks.1.hook_resid_pre" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    (title,) = [line for line in lines if line.startswith("blocks.1.hook_resid_pre: ")]
+    assert title == "blocks.1.hook_resid_pre: 10 reported, 101 passed"
+    assert [line for line in lines if line.startswith(("  silent_features", "  l0 "))][2:] == [
+        "  silent_features                      0 no limit     at 1:15        reported",
+        "  l0                                  20 1 to 100     at 1:15        passed",
+    ]
 
 
 def test_a_format_that_does_not_exist(store, tmp_path, capsys):
@@ -74,6 +80,8 @@ def test_releases_side_by_side(store, capsys):
     assert "different settings" not in "".join(lines)
     (row,) = [line.split() for line in lines if line.startswith("delta_ce_growth ")]
     assert (row[3], row[6]) == ("passed", "failed")
+    (row,) = [line.split() for line in lines if line.startswith("duplicate_features ")]
+    assert (row[3], row[6]) == ("reported", "reported")
 
 
 def test_comparing_draws_a_page_and_needs_two(store, tmp_path, capsys):
@@ -139,17 +147,23 @@ def test_the_section_of_a_model_card(store, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "## Measured by sae-checks"
     assert "on tales: 12 texts of 64 tokens" in lines[2]
-    head, rule, limits, first, second = lines[5:10]
+    assert lines[3] == "In brackets are 95% intervals. Limits are those of the sae-checks gate."
+    assert lines[5] == (
+        "On texts, over the positions of the training context; usable context is for how many "
+        "training contexts ΔCE holds its limit, with ≥ where it does as far as was measured:"
+    )
+    head, rule, limits, first, second = lines[7:12]
     assert head.startswith("| SAE | L0 (features) | explained variance (fraction) | ΔCE (nats) |")
     assert rule.count("---") == head.count(" | ") + 1
     assert limits.startswith("| *limit* | 1 to 100 | \\>= 0.7 | \\<= 0.35 |")
     assert first.startswith("| blocks.0.hook\\_resid\\_pre | 20 [20, 20] |")
     assert first.endswith("1 [1, 1] **beyond limit** |")
-    assert "beyond" not in second
-    assert lines[11:] == [
-        "Not shown to hold: 2 claims of the gate.",
+    assert limits.endswith("| no limit | \\>= 1.5 |")  # alive features, of so few tokens
+    assert second.endswith("| 1 [1, 1] | ≥ 4 |")
+    assert lines[13:] == [
+        "Shown to be beyond the limit: 2 claims of the gate.",
         "",
-        *[line for line in lines[13:] if line.startswith("- `")],
+        *[line for line in lines[15:] if line.startswith("- `")],
     ]
 
 

@@ -1,6 +1,27 @@
 """Small matters of wording that messages share."""
 
+import codecs
 import re
+
+# What stands for the signs that reports use where there is no Unicode; others become escapes.
+_ASCII = str.maketrans(
+    {
+        "Δ": "d",
+        "×": "x",
+        "²": "^2",
+        "…": "...",
+        "–": "-",
+        "—": "-",
+        "−": "-",
+        "→": "->",
+        "“": '"',
+        "”": '"',
+        "‖": "||",
+        "≤": "<=",
+        "≥": ">=",
+        "·": "*",
+    }
+)
 
 # What to do where no training context is declared.
 SAY_TRAINING_CONTEXT = "say it with --sae-training-context TOKENS"
@@ -40,6 +61,22 @@ def visible_lines(text: str) -> str:
 def printable(text: str) -> str:
     """Text from a corpus or a release on one line, with white space as single spaces."""
     return visible(" ".join(text.split()))
+
+
+def has_unicode(encoding: str) -> bool:
+    """Whether an encoding has the signs that reports use."""
+    try:
+        "✓✗·…×Δ".encode(codecs.lookup(encoding).name)
+    except (LookupError, UnicodeEncodeError):
+        return False
+    return True
+
+
+def in_ascii(text: str) -> str:
+    """A text in ASCII: signs that reports use as the nearest, all others as escapes."""
+    if text.isascii():
+        return text
+    return text.translate(_ASCII).encode("ascii", "backslashreplace").decode("ascii")
 
 
 def _shown(sign: str) -> str:

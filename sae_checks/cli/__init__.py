@@ -11,8 +11,10 @@ from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
 
 from sae_checks.cli.completion import commands_of
+from sae_checks.cli.output import tell
 from sae_checks.cli.suggestion import did_you_mean
 from sae_checks.errors import UserError
 
@@ -46,6 +48,13 @@ from a name to a verdict:
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """Tells what it cannot take in one sentence, as every mistake of the user is told."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see `{self.prog} --help`")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 where all is as it should be, 1 where not, 2 for a mistake of the user.
 
@@ -59,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(words)
     except UserError as error:
-        print(f"sae-checks: {error}", file=sys.stderr)
+        tell(f"sae-checks: {error}", sys.stderr)
         return _PYTEST_USAGE if words[0] in _BY_PYTEST else 2
     except BrokenPipeError:  # whoever read the output has read enough
         sys.stderr.close()
@@ -98,7 +107,7 @@ def program() -> list[str]:
 
 def make_parser(names: Sequence[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
     """The parser of some commands, so that one is run without loading the others."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         " ".join(program()),
         description=_DESCRIPTION,
         epilog=_EPILOG,

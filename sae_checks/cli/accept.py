@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sae_checks.cli.arguments import add_stored
-from sae_checks.cli.folders import written
+from sae_checks.cli.folders import refuse_unwritable, written
+from sae_checks.cli.output import tell
 from sae_checks.cli.report import judged
 from sae_checks.options.parsing import path
 from sae_checks.wording import counted
@@ -43,12 +44,13 @@ def run(given: Mapping[str, Any], command: str) -> int:
 
     values = dict(given)
     file = values.pop("output")
+    refuse_unwritable(file)
     result = judged(values)
     failed = sum(outcome.outcome == "failed" for outcome in result.outcomes)
     if not failed:
-        print("nothing fails that is not accepted already")
+        tell("nothing fails that is not accepted already")
         return 0
     written("\n".join(report("accepted-failures", result)).rstrip("\n"), file)
     if file is not None:
-        print(f"{counted(failed, 'failure')} for review: give each a reason of yours")
+        tell(f"{counted(failed, 'failure')} for review: give each a reason of yours")
     return 0

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from sae_checks.options import FLAGS, OPTIONS, STRICT, Option, Options, Stage, options_of
+from sae_checks.options.parsing import path
 
 # What can be said of tables that are there: which of them, in which ranges, and by which limits.
 STORED: tuple[Stage, ...] = ("collect", "judge", "compare")
@@ -40,6 +41,7 @@ def add_stored(command: argparse.ArgumentParser) -> None:
     """A folder of stored tables, and how they are judged."""
     command.add_argument(
         "folder",
+        type=path,
         metavar="FOLDER",
         help="a stored measurement: the folder that a run names as its tables",
     )

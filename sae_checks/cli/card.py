@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sae_checks.cli.arguments import add_stored
-from sae_checks.cli.folders import written
+from sae_checks.cli.folders import refuse_unwritable, written
 from sae_checks.cli.report import judged
 from sae_checks.options.parsing import path
 
@@ -41,5 +41,6 @@ def run(given: Mapping[str, Any], command: str) -> int:
 
     values = dict(given)
     file = values.pop("output")
+    refuse_unwritable(file)
     written("\n".join(report("card", judged(values))), file)
     return 0

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from sae_checks.cli.arguments import add_options
-from sae_checks.cli.folders import measurement_folder
+from sae_checks.cli.folders import measurement_folder, refuse_unwritable, unwritable
 from sae_checks.cli.list_releases import table
+from sae_checks.cli.output import tell
 from sae_checks.cli.report import judged
 from sae_checks.errors import UserError
 from sae_checks.options import Stage
 from sae_checks.options.parsing import path
 from sae_checks.session.result import Outcome, RunResult
-from sae_checks.wording import visible
 
 HELP = "put several stored releases side by side: the worst figure of each check"
 EPILOG = """\
@@ -28,12 +28,15 @@ examples:
   sae-checks compare tables/v1 tables/v2 tables/v3 --sae-thresholds thresholds.toml
   sae-checks compare tables/v1 tables/v2 -o compared.html
 """
+_ENDING = ".html"
 _STAGES: tuple[Stage, ...] = ("judge",)
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The folders, and the limits."""
-    command.add_argument("folders", nargs="+", metavar="FOLDER", help="two or more measurements")
+    command.add_argument(
+        "folders", nargs="+", type=path, metavar="FOLDER", help="two or more measurements"
+    )
     command.add_argument(
         "-o",
         "--output",
@@ -52,19 +55,32 @@ def run(given: Mapping[str, Any], command: str) -> int:
         command: as it was called.
 
     Raises:
-        UserError: fewer than two folders, or tables that cannot be read.
+        UserError: fewer than two folders, or one twice; tables that cannot be read, or a file that
+            is no page or cannot be written.
     """
     values = dict(given)
     file = values.pop("output")
+    if file is not None and file.suffix != _ENDING:
+        raise UserError(
+            f"compare writes a page, and {file} does not end with {_ENDING}; name a file that does"
+        )
+    refuse_unwritable(file)
     folders = [measurement_folder(name) for name in values.pop("folders")]
-    if len(folders) < 2:
-        raise UserError(f"compare needs two folders or more, not {folders[0]} alone")
-    results = [judged({**values, "ids": None, "folder": str(folder)}) for folder in folders]
+    _refuse_too_few(folders)
+    results = [judged({**values, "ids": None, "folder": folder}) for folder in folders]
     for line in comparison_lines(results):
-        print(visible(line))
+        tell(line)
     if file is not None:
         _write_page(results, file)
     return 0
+
+
+def _refuse_too_few(folders: Sequence[Path]) -> None:
+    if len(folders) < 2:
+        raise UserError(f"compare needs two folders or more, not {folders[0]} alone")
+    twice = next((each for each in folders if folders.count(each) > 1), None)
+    if twice is not None:
+        raise UserError(f"compare takes a folder once, and {twice} is named twice; name others")
 
 
 def _write_page(results: Sequence[RunResult], file: Path) -> None:
@@ -74,10 +90,8 @@ def _write_page(results: Sequence[RunResult], file: Path) -> None:
     try:
         write_comparison(measurements, file)
     except OSError as error:
-        raise UserError(
-            f"{file} cannot be written ({error.strerror}); name another file"
-        ) from error
-    print(f"page: {file}")
+        raise unwritable(file, error) from error
+    tell(f"page: {file}")
 
 
 def comparison_lines(results: Sequence[RunResult]) -> Iterator[str]:
@@ -118,7 +132,7 @@ def _row(check: str, results: Sequence[RunResult]) -> tuple[str, ...]:
 
 def _worst(outcomes: Sequence[Outcome]) -> tuple[str, str]:
     """The worst figure with its outcome, and where it is; claims before ranges, which say where."""
-    from sae_checks.report.overview.levels import worst
+    from sae_checks.report.overview.levels import level, worst
     from sae_checks.report.sentence import number
 
     claims = [each for each in outcomes if each.cell.family == "claim"] or list(outcomes)
@@ -126,4 +140,5 @@ def _worst(outcomes: Sequence[Outcome]) -> tuple[str, str]:
         return "–", ""
     found = worst(claims)
     value = "not measured" if found.verdict is None else number(found.verdict.estimate.value)
-    return f"{value} {found.outcome}", str(found.cell)
+    became = "reported" if level(found) == "reported" else found.outcome
+    return f"{value} {became}", str(found.cell)

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sae_checks.cli.output import tell
 from sae_checks.cli.suggestion import did_you_mean
 from sae_checks.errors import UserError
-from sae_checks.wording import visible_lines
 
 _MANIFEST = "manifest.json"
 
 
-def measurement_folder(name: str) -> Path:
+def measurement_folder(folder: Path) -> Path:
     """The folder of one measurement; a store that holds a single one stands for it.
 
     Raises:
         UserError: there is none, or there are several.
     """
-    folder = Path(name).expanduser().resolve()
     if not folder.is_dir():
         beside = [each.name for each in folder.parent.iterdir()] if folder.parent.is_dir() else []
         raise UserError(
-            f"there is no folder {name}{did_you_mean(folder.name, beside)}; name the folder that a "
-            "run tells as its measurements"
+            f"there is no folder {folder}{did_you_mean(folder.name, beside)}; name the folder that "
+            "a run tells as its measurements"
         )
     if (folder / _MANIFEST).is_file():
         return folder
@@ -32,11 +31,29 @@ def measurement_folder(name: str) -> Path:
         return found[0]
     if found:
         names = "\n  ".join(map(str, found))
-        raise UserError(f"{name} holds {len(found)} measurements; name one of them:\n  {names}")
+        raise UserError(f"{folder} holds {len(found)} measurements; name one of them:\n  {names}")
     raise UserError(
-        f"{name} holds no stored measurement (a folder with a {_MANIFEST}); a run tells the folder "
-        "of its measurements, and `sae-checks measure` makes one"
+        f"{folder} holds no stored measurement (a folder with a {_MANIFEST}); a run tells the "
+        "folder of its measurements, and `sae-checks measure` makes one"
     )
+
+
+def refuse_unwritable(file: Path | None) -> None:
+    """Refuse a file that cannot be written, before any work; what is there stays as it is.
+
+    Raises:
+        UserError: names it, and why.
+    """
+    if file is None or (file.exists() and not (file.is_file() or file.is_dir())):
+        return  # such as a pipe, whose reader would take the trial for the end
+    there = file.exists()
+    try:
+        with file.open("ab"):
+            pass
+        if not there:
+            file.unlink()
+    except OSError as error:
+        raise unwritable(file, error) from error
 
 
 def written(text: str, file: Path | None) -> None:
@@ -46,10 +63,15 @@ def written(text: str, file: Path | None) -> None:
         UserError: the file cannot be written.
     """
     if file is None:
-        print(visible_lines(text))
+        tell(text)
         return
     try:
         file.write_text(f"{text}\n", encoding="utf-8")
     except OSError as error:
-        raise UserError(f"{file} cannot be written: {error}; name another file") from error
-    print(f"written to {file}")
+        raise unwritable(file, error) from error
+    tell(f"written to {file}")
+
+
+def unwritable(file: Path, error: OSError) -> UserError:
+    """That a file cannot be written, and why."""
+    return UserError(f"{file} cannot be written ({error.strerror}); name another file")

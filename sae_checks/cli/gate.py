@@ -10,6 +10,7 @@ from typing import get_args
 from sae_checks.cli.arguments import add_options
 from sae_checks.cli.pytest_run import run_suite
 from sae_checks.options import Stage
+from sae_checks.options.parsing import name_or_path
 
 HELP = "gate a release: measure what is not stored yet, judge it, and pass or fail"
 EPILOG = """\
@@ -31,6 +32,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "release",
         nargs="?",
+        type=name_or_path,
         metavar="RELEASE",
         help="a release of sae_lens's directory, a folder of SAEs saved by sae_lens, or a hub repo "
         "id (first, before any option; the bundled demo without it)",

@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from sae_checks.cli.output import tell
 from sae_checks.errors import UserError
 from sae_checks.options.parsing import path
 
@@ -61,8 +62,8 @@ def run(given: Mapping[str, Any], command: str) -> int:
         )
     for name, text in made.items():
         _write(folder / name, text)
-        print(f"written: {name}")
-    print(
+        tell(f"written: {name}")
+    tell(
         f"gate with them: sae-checks gate {shlex.quote(given['release'])} "
         "check_mine.py --sae-thresholds thresholds.toml"
     )

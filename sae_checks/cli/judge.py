@@ -9,6 +9,7 @@ from sae_checks.cli.arguments import add_stored
 from sae_checks.cli.folders import measurement_folder
 from sae_checks.cli.pytest_run import run_suite
 from sae_checks.errors import UserError
+from sae_checks.options.parsing import path
 
 HELP = "judge stored tables: no model, no SAE, no accelerator"
 EPILOG = """\
@@ -34,4 +35,8 @@ def run_words(words: Sequence[str]) -> int:
     """
     if not words or words[0].startswith("-"):
         raise UserError("judge takes a folder of stored tables first: sae-checks judge FOLDER")
-    return run_suite([f"--sae-measurements={measurement_folder(words[0])}", *words[1:]])
+    try:
+        folder = measurement_folder(path(words[0]))
+    except argparse.ArgumentTypeError as error:  # pytest parses the rest, and not this
+        raise UserError(f"argument FOLDER: {error}") from error
+    return run_suite([f"--sae-measurements={folder}", *words[1:]])

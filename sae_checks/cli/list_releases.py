@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from sae_checks.cli.output import tell
 from sae_checks.cli.suggestion import did_you_mean
 from sae_checks.errors import UserError
 from sae_checks.resolve import directory
@@ -88,8 +89,8 @@ def run(given: Mapping[str, Any], command: str) -> int:
     """
     found = list(rows(given["filter"]))
     for line in table(HEAD, (row.cells for row in found)):
-        print(line)
-    print(f"\n{counted(len(found), 'release')}; `sae-checks show NAME` says more of one")
+        tell(line)
+    tell(f"\n{counted(len(found), 'release')}; `sae-checks show NAME` says more of one")
     return 0
 
 

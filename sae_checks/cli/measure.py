@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from sae_checks.cli.arguments import add_option
+from sae_checks.cli.output import tell
 from sae_checks.options import OPTIONS, Options, Stage, options_of
-from sae_checks.wording import visible
+from sae_checks.options.parsing import name_or_path
 
 HELP = "measure and store the whole budget, and judge nothing"
 EPILOG = """\
@@ -29,6 +30,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "measured_release",
         nargs="?",
+        type=name_or_path,
         metavar="RELEASE",
         help="as of `sae-checks gate`; the bundled demo without it",
     )
@@ -50,7 +52,7 @@ def run(given: Mapping[str, Any], command: str) -> int:
     values = dict(given)
     named = values.pop("measured_release")
     if named is not None:
-        values["release"] = next(o for o in OPTIONS if o.target == "release").parse(named)
+        values["release"] = named
     return measure(options_of({**values, "fixed": True}))
 
 
@@ -65,14 +67,14 @@ def measure(options: Options) -> int:
     session = Session(options, ConsoleProgress())
     wanted = suite_cells(session)
     for line in header_lines(session.facts):
-        print(visible(line), flush=True)
+        tell(line)
     session.measure(wanted)
     measurement, store = session.gate.measurement, session.gate.store
     assert measurement is not None, "measured just now"
     assert store is not None, "what is measured is stored"
     failed = {**measurement.failures, **measurement.dataset_failures}
     for name, reason in failed.items():
-        print(visible(f"not measured: {name}: {reason}"))
+        tell(f"not measured: {name}: {reason}")
     judging = shlex.join([*program(), "judge", str(store.folder)])
-    print(f"tables in {store.folder}\njudge them, here or elsewhere: {judging}")
+    tell(f"tables in {store.folder}\njudge them, here or elsewhere: {judging}")
     return 1 if failed else 0

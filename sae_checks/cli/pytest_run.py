@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from sae_checks.cli.output import tell
 from sae_checks.cli.suggestion import did_you_mean
 from sae_checks.errors import UserError
 from sae_checks.options import FLAGS, OPTIONS
@@ -23,7 +24,7 @@ def run_suite(words: Sequence[str]) -> int:
     """The exit code of pytest on the suite with some words of a command line."""
     mistake = _mistake(words)
     if mistake:
-        print(f"sae-checks: {mistake}", file=sys.stderr)
+        tell(f"sae-checks: {mistake}", sys.stderr)
         return _USAGE
     command = [sys.executable, "-m", "pytest", *_suite(words), *words]
     process = subprocess.Popen(command)
@@ -96,4 +97,4 @@ def _tell_names(words: Sequence[str]) -> None:
     name = asked.partition("[")[0].removeprefix("check_")
     hint = did_you_mean(name, bundled_checks()) if name.isidentifier() else ""
     if hint:
-        print(f"sae-checks: no check is called {asked!r}{hint}", file=sys.stderr)
+        tell(f"sae-checks: no check is called {asked!r}{hint}", sys.stderr)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+from sae_checks.cli.output import tell
 from sae_checks.resolve import directory
 from sae_checks.resolve.conversions import CONVERSIONS, REFUSED, Kind, conversion_named
 from sae_checks.resolve.model_families import model_family
@@ -45,7 +46,7 @@ def run(given: Mapping[str, Any], command: str) -> int:
         given: no arguments.
         command: as it was called, which the page names.
     """
-    print(page(command))
+    tell(page(command))
     return 0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sae_checks.cli.arguments import add_stored, stored_options
-from sae_checks.cli.folders import written
+from sae_checks.cli.folders import refuse_unwritable, written
 from sae_checks.cli.suggestion import did_you_mean
 from sae_checks.errors import UserError
 from sae_checks.options.parsing import path
@@ -55,6 +55,7 @@ def run(given: Mapping[str, Any], command: str) -> int:
     values = dict(given)
     file, named = values.pop("output"), values.pop("format")
     name = chosen_format(file, named)
+    refuse_unwritable(file)
     written("\n".join(report(name, judged(values))), file)
     return 0
 
@@ -78,12 +79,12 @@ def chosen_format(file: Path | None, named: str | None) -> str:
 
     if named is None and file is None:
         return "summary"
-    name = named or _BY_ENDING.get(file.suffix if file else "", "")
+    name = _BY_ENDING.get(file.suffix if file else "", "") if named is None else named
     if name in FORMATS:
         return name
     endings = [ending for ending, made in _BY_ENDING.items() if made in FORMATS]
-    asked = f"no format {named!r}{did_you_mean(str(named), FORMATS)}" if named else ""
+    asked = f"for {file}" if named is None else f"{named!r}{did_you_mean(named, FORMATS)}"
     raise UserError(
-        f"there is {asked or f'no format for {file}'}; a file ends with {', '.join(endings)}, and "
+        f"there is no format {asked}; a file ends with {', '.join(endings)}, and "
         f"--format takes {', '.join(FORMATS)}"
     )

@@ -9,8 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sae_checks.cli.output import tell
 from sae_checks.errors import UserError
 from sae_checks.options import OPTIONS, Options, Stage, options_of
+from sae_checks.options.parsing import path
 
 if TYPE_CHECKING:
     from sae_checks.faults import Fault
@@ -56,7 +58,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--retrained",
-        type=Path,
+        type=path,
         nargs="+",
         default=[],
         metavar="DIR",
@@ -98,25 +100,25 @@ def selftest(
     injection = Injection(options, ConsoleProgress())
     trials, good = Trials(injection), True
     release = injection.measurement.release.name
-    print(report.head(release, command, version("sae-checks")), flush=True)
+    tell(report.head(release, command, version("sae-checks")))
     planted: list[Trial] = []
     for faults, kind, above in (
         (listed, "listed", report.table_head()),
         (further, "further", report.further_head()),
     ):
         if faults:
-            print(above, flush=True)
+            tell(above)
             found = _plant(trials, faults, kind)
             planted += found
             good = good and all(t.caught and not t.others for t in found if t.strength.listed)
-    print(report.by_check(planted, [check.name for check in injection.checks]), flush=True)
+    tell(report.by_check(planted, [check.name for check in injection.checks]))
     if seeds:
         runs = list(unharmed(options, seeds, ConsoleProgress(quiet=True)))
-        print(f"\n{report.on_seeds(runs)}")
+        tell(f"\n{report.on_seeds(runs)}")
         good = good and not any(run.by_limits or run.against_itself for run in runs)
     if again:
         trained = list(retrained(injection, again, ConsoleProgress(quiet=True)))
-        print(f"\n{report.on_retrained(trained)}")
+        tell(f"\n{report.on_retrained(trained)}")
         good = good and not any(run.findings for run in trained)
     return 0 if good else 1
 
@@ -136,9 +138,9 @@ def _plant(trials: Trials, faults: Sequence[Fault], kind: str) -> list[Trial]:
             try:
                 trial = trials.run(fault, strength, number)
             except UserError as error:
-                print(report.not_planted(fault.name, strength.label, str(error)), flush=True)
+                tell(report.not_planted(fault.name, strength.label, str(error)))
                 continue
             whole.append(trial)
-            print(report.row(trial), flush=True)
-    print(f"\n{report.verdict(whole, kind)}", flush=True)
+            tell(report.row(trial))
+    tell(f"\n{report.verdict(whole, kind)}")
     return whole

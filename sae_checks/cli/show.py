@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sae_checks.cli.list_releases import table
+from sae_checks.cli.output import tell
 from sae_checks.errors import ReleaseError, UserError
+from sae_checks.options.parsing import name_or_path
 from sae_checks.records import Release, SaeRef
 from sae_checks.records.declared import DeclaredFigure
 from sae_checks.resolve.listing import Listing
-from sae_checks.wording import SAY_TRAINING_CONTEXT, counted, printable, visible
+from sae_checks.wording import SAY_TRAINING_CONTEXT, counted, printable
 
 HELP = "show a release: its SAEs, what is declared of them, whether it can be gated"
 EPILOG = """\
@@ -31,6 +33,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "release",
         nargs="?",
+        type=name_or_path,
         metavar="RELEASE",
         help="a release of sae_lens's directory, a folder, or a hub repo id; the demo without it",
     )
@@ -52,11 +55,11 @@ def run(given: Mapping[str, Any], command: str) -> int:
     if name in directory.release_names():
         reason = directory.refusal(name, directory.read_release(name))
         if reason is not None:
-            print(visible(f"gateable: no: {reason}"))
+            tell(f"gateable: no: {reason}")
             return 1
     lines, gateable = shown(name)
     for line in lines:
-        print(visible(line))
+        tell(line)
     return 0 if gateable else 1
 
 

@@ -13,7 +13,7 @@ from sae_checks.records.selectors import POSITIONS
 from sae_checks.report.budget import budget_lines
 from sae_checks.report.features import density_lines, feature_lines
 from sae_checks.report.notes import stale_line
-from sae_checks.report.overview.levels import excess
+from sae_checks.report.overview.levels import excess, level
 from sae_checks.report.tasks import task_lines
 from sae_checks.report.texts import text_lines
 from sae_checks.report.words import baseline_lines, known_failure, limit
@@ -30,6 +30,7 @@ _RANK = {
             "accepted",
             "unexpectedly passed",
             "passed",
+            "reported",
             "not applicable",
         )
     )
@@ -91,7 +92,7 @@ def _tasks(outcomes: Iterable[Outcome]) -> list[str]:
 
 
 def _block(title: str, outcomes: list[Outcome], not_measured: str | None) -> list[str]:
-    counts = Counter(outcome.outcome for outcome in outcomes)
+    counts = Counter(map(_became, outcomes))
     told = ", ".join(f"{counts[name]} {name}" for name in reversed(_RANK) if counts[name])
     lines = [f"{title}: {told}"]
     if not_measured is not None:
@@ -105,7 +106,12 @@ def _block(title: str, outcomes: list[Outcome], not_measured: str | None) -> lis
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
     """The outcome that most needs looking at: by kind, then by how far it is beyond its limit."""
-    return min(outcomes, key=lambda o: (_RANK[o.outcome], -excess(o)))
+    return min(outcomes, key=lambda o: (_RANK[_became(o)], -excess(o)))
+
+
+def _became(outcome: Outcome) -> str:
+    """What became of a test; where nothing was asked, it did not pass but is reported."""
+    return "reported" if level(outcome) == "reported" else outcome.outcome
 
 
 def name_of(check: Check) -> str:
@@ -125,7 +131,7 @@ def _worst_line(outcome: Outcome) -> str:
     value = (
         f"{verdict.estimate.value:.4g}" if not math.isnan(verdict.estimate.value) else "undefined"
     )
-    held_to = limit(verdict) or "reported"
+    held_to = limit(verdict) or "no limit"
     return (
         f"  {name_of(outcome.check):<27} {value:>10} {held_to:<12} {where:<14} "
         f"{told_of(outcome.outcome, verdict)}".rstrip()
@@ -138,6 +144,8 @@ def told_of(outcome: str, verdict: Verdict) -> str:
         return "failed: insufficient evidence"
     if verdict.status == "undecided" and outcome != "undecided":
         return f"{outcome} (undecided)"
+    if verdict.status == "reported" and outcome == "passed":
+        return "reported"
     if verdict.status == "pass" and verdict.beyond_limit:
         return f"{outcome}: beyond its limit by less than its margin of {verdict.limit.margin:g}"
     return outcome

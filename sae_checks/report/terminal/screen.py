@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +10,7 @@ from rich.cells import cell_len, set_cell_size
 
 from sae_checks.report.overview.levels import Level
 from sae_checks.report.short import mark
-from sae_checks.wording import visible
+from sae_checks.wording import has_unicode, in_ascii, visible
 
 _RED, _GREEN, _YELLOW, _DIM = "31", "32", "33", "2"
 _COLOURS: Final[Mapping[Level, str]] = {
@@ -25,25 +24,6 @@ _COLOURS: Final[Mapping[Level, str]] = {
     "reported": _DIM,
     "not applicable": _DIM,
 }
-# What a terminal without Unicode gets for the signs that reports use; others as escapes.
-_ASCII = str.maketrans(
-    {
-        "Δ": "d",
-        "×": "x",
-        "²": "^2",
-        "…": "...",
-        "–": "-",
-        "—": "-",
-        "−": "-",
-        "→": "->",
-        "“": '"',
-        "”": '"',
-        "‖": "||",
-        "≤": "<=",
-        "≥": ">=",
-        "·": "*",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -63,14 +43,12 @@ class Screen:
     @classmethod
     def of(cls, width: int, encoding: str | None, *, colour: bool) -> Screen:
         """Of what is known of a stream; one without an encoding takes ASCII alone."""
-        return cls(max(width, 40), colour, not _has_unicode(encoding or "ascii"))
+        return cls(max(width, 40), colour, not has_unicode(encoding or "ascii"))
 
     def text(self, text: str) -> str:
         """A text of anybody's on one line, in signs that the terminal has and does not obey."""
         shown = visible(text)
-        if not self.ascii_only or shown.isascii():
-            return shown
-        return shown.translate(_ASCII).encode("ascii", "backslashreplace").decode("ascii")
+        return in_ascii(shown) if self.ascii_only else shown
 
     def mark(self, level: Level) -> str:
         """A level's sign."""
@@ -95,12 +73,3 @@ class Screen:
     def filled(self, text: str, width: int) -> str:
         """A text in exactly so many columns."""
         return set_cell_size(self.cut(text, width), width)
-
-
-def _has_unicode(encoding: str) -> bool:
-    """Whether an encoding has the signs that reports use."""
-    try:
-        "✓✗·…×Δ".encode(codecs.lookup(encoding).name)
-    except (LookupError, UnicodeEncodeError):
-        return False
-    return True

@@ -139,6 +139,31 @@ def test_ranges_have_lines_only_where_no_claim_fails():
     assert failed_lines(ranges, WIDE)[0].startswith("FAILED kl 0.9 > 0.4 nats: check_kl[")
 
 
+def test_failed_lines_are_cut_behind_the_gravest():
+    """However many claims before them are undecided, or were not measured."""
+    broken = {("kl", 12): 0.9, ("delta_ce", 11): 40.0}
+    unsure = [("delta_ce", layer) for layer in range(11)] + [("l2_ratio", 3), ("l2_ratio", 4)]
+    run = release_result(13, broken=broken, undecided=unsure)
+    lost = replace(run.outcomes[0], outcome="error", verdict=None)
+    lines = failed_lines([lost, *run.outcomes[1:]], WIDE)
+    assert lines[:3] == [
+        "FAILED delta_ce 40 > 0.35 nats: check_delta_ce[blocks.11.hook_resid_pre-1:127]",
+        "FAILED kl 0.9 > 0.4 nats: check_kl[blocks.12.hook_resid_pre-1:127]",
+        f"ERROR {lost.check.title} not measured: check_{lost.check.name}[{lost.cell}]",
+    ]
+    assert len(lines) == 13
+    assert all(line.startswith("UNDECIDED ") for line in lines[3:12])
+    assert lines[12].endswith(" tests more: -v lists all")
+
+
+def test_the_line_of_an_undecided_claim_says_so(large):
+    (line,) = (each for each in failed_lines(large.outcomes, WIDE) if "delta_ce[" in each)
+    assert line == (
+        "UNDECIDED delta_ce insufficient evidence: 0.125 nats against <= 0.35: "
+        "check_delta_ce[blocks.5.hook_…"
+    )
+
+
 def test_nothing_in_a_name_reaches_the_terminal_as_it_is():
     refs = [replace(sae_ref(0), sae_id=HOSTILE), replace(sae_ref(1), sae_id="\x9b31m\u2066")]
     broken = {("kl", 0): 0.9, ("l2_ratio", 1): 0.1}

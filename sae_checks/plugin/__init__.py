@@ -21,7 +21,14 @@ from sae_checks.options import STRICT, Options
 from sae_checks.plugin import garbage, xdist
 from sae_checks.plugin.item import NEITHER, CheckFailedError, CheckItem
 from sae_checks.plugin.settings import add_options, flagged, parse_options
-from sae_checks.plugin.terminal import HIDING, Hiding, is_compact, screen_of, write_summary
+from sae_checks.plugin.terminal import (
+    HIDING,
+    Hiding,
+    is_compact,
+    is_verdict_alone,
+    screen_of,
+    write_summary,
+)
 from sae_checks.plugin.writing import refuse_unwritable, write_files
 from sae_checks.wording import visible, visible_lines
 
@@ -236,7 +243,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     if stale:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        if session.config.option.verbose < 0:  # there is no summary to tell them
+        if is_verdict_alone(session.config):  # there is no summary to tell them
             from sae_checks.report.notes import stale_line
 
             written += [stale_line(each, result.facts) for each in result.stale]

@@ -14,6 +14,7 @@ from sae_checks.report.budget import budget_lines
 from sae_checks.report.features import density_lines, feature_lines
 from sae_checks.report.notes import stale_line
 from sae_checks.report.overview.levels import excess
+from sae_checks.report.overview.verdict import run_verdict
 from sae_checks.report.tasks import task_lines
 from sae_checks.report.texts import text_lines
 from sae_checks.report.words import baseline_lines, known_failure, limit
@@ -37,7 +38,7 @@ _RANK = {
 
 
 def summary_lines(result: RunResult) -> list[str]:
-    """The lines of the summary, in the order of the release's SAEs."""
+    """The lines of the summary, in the order of the release's SAEs; the last is the verdict."""
     facts, measurement, outcomes = result.facts, result.measurement, result.outcomes
     lines = _sae_lines(result)
     if measurement is not None:
@@ -55,7 +56,7 @@ def summary_lines(result: RunResult) -> list[str]:
         lines.append(f"tables: {facts.tables}")
     if result.junit:
         lines.append(f"JUnit report: {result.junit}")
-    return lines
+    return [*lines, run_verdict(result).sentence]
 
 
 def _sae_lines(result: RunResult) -> list[str]:

@@ -49,7 +49,7 @@ def compact_lines(result: RunResult, screen: Screen) -> list[str]:
 
 
 def verdict_lines(result: RunResult, screen: Screen) -> list[str]:
-    """The verdict alone, which is all that a quiet run says."""
+    """The verdict alone, which is all that the quietest run says."""
     verdict = run_verdict(result)
     lines = _wrapped(verdict.sentence, screen, "")
     return [screen.painted(line, _level_of(verdict)) for line in lines]

@@ -13,6 +13,7 @@ from rich.cells import cell_len
 from sae_checks.report.overview.levels import LEVELS
 from sae_checks.report.overview.verdict import run_verdict
 from sae_checks.report.short import MARKS, short_value
+from sae_checks.report.summary import summary_lines
 from sae_checks.report.terminal.compact import compact_lines, failed_lines, verdict_lines
 from sae_checks.report.terminal.screen import Screen
 from sae_checks.session.result import RunResult
@@ -117,7 +118,7 @@ def test_every_level_has_a_sign_of_its_own_in_either_encoding():
     assert all(ascii_sign.isascii() for _, ascii_sign in MARKS.values())
 
 
-def test_a_quiet_run_says_the_verdict_alone(large):
+def test_the_quietest_run_says_the_verdict_alone(large):
     assert " ".join(verdict_lines(large, WIDE)) == run_verdict(large).sentence
 
 
@@ -129,6 +130,10 @@ def test_a_failed_line_begins_with_value_and_limit(large):
     assert lines[-1] == "and 48 tests more: -v lists all"
     narrow = failed_lines(large.outcomes, Screen(40))
     assert "FAILED l2_ratio 0.5 < 0.83 fraction: ch…" in narrow
+
+
+def test_all_figures_end_with_the_verdict(large):
+    assert summary_lines(large)[-1] == run_verdict(large).sentence
 
 
 def test_ranges_have_lines_only_where_no_claim_fails():

@@ -13,7 +13,7 @@ from sae_checks.records.selectors import POSITIONS
 from sae_checks.report.budget import budget_lines
 from sae_checks.report.features import density_lines, feature_lines
 from sae_checks.report.notes import stale_line
-from sae_checks.report.overview.levels import excess
+from sae_checks.report.overview.levels import worst
 from sae_checks.report.overview.verdict import run_verdict
 from sae_checks.report.tasks import task_lines
 from sae_checks.report.texts import text_lines
@@ -21,20 +21,11 @@ from sae_checks.report.words import baseline_lines, known_failure, limit
 from sae_checks.session.result import Outcome, RunResult
 from sae_checks.wording import counted
 
-_RANK = {
-    name: rank
-    for rank, name in enumerate(
-        (
-            "error",
-            "failed",
-            "undecided",
-            "accepted",
-            "unexpectedly passed",
-            "passed",
-            "not applicable",
-        )
-    )
-}
+# From what is well to what is not.
+_KINDS = (
+    *("not applicable", "passed", "unexpectedly passed", "accepted", "undecided"),
+    *("failed", "error"),
+)
 
 
 def summary_lines(result: RunResult) -> list[str]:
@@ -93,7 +84,7 @@ def _tasks(outcomes: Iterable[Outcome]) -> list[str]:
 
 def _block(title: str, outcomes: list[Outcome], not_measured: str | None) -> list[str]:
     counts = Counter(outcome.outcome for outcome in outcomes)
-    told = ", ".join(f"{counts[name]} {name}" for name in reversed(_RANK) if counts[name])
+    told = ", ".join(f"{counts[name]} {name}" for name in _KINDS if counts[name])
     lines = [f"{title}: {told}"]
     if not_measured is not None:
         return [*lines, f"  not measured: {not_measured}"]
@@ -102,11 +93,6 @@ def _block(title: str, outcomes: list[Outcome], not_measured: str | None) -> lis
         by_check.setdefault(name_of(outcome.check), []).append(outcome)
     lines += [_worst_line(worst(cells)) for cells in by_check.values()]
     return lines + density_lines(outcomes)
-
-
-def worst(outcomes: Iterable[Outcome]) -> Outcome:
-    """The outcome that most needs looking at: by kind, then by how far it is beyond its limit."""
-    return min(outcomes, key=lambda o: (_RANK[o.outcome], -excess(o)))
 
 
 def name_of(check: Check) -> str:

@@ -17,7 +17,7 @@ from sae_checks.report.summary import summary_lines
 from sae_checks.report.terminal.compact import compact_lines, failed_lines, verdict_lines
 from sae_checks.report.terminal.screen import Screen
 from sae_checks.session.result import RunResult
-from tests.report.results import release_result, sae_ref
+from tests.report.results import outcome, release_result, sae_ref
 
 BROKEN = {
     **{("delta_ce_growth", layer): 40.0 * (4 - layer) for layer in range(4)},
@@ -130,6 +130,20 @@ def test_a_failed_line_begins_with_value_and_limit(large):
     assert lines[-1] == "and 48 tests more: -v lists all"
     narrow = failed_lines(large.outcomes, Screen(40))
     assert "FAILED l2_ratio 0.5 < 0.83 fraction: ch…" in narrow
+
+
+def test_all_figures_show_of_a_check_the_test_that_the_matrix_ranks_first(large):
+    """The claim, which decides, and not a range, however far beyond its limit."""
+    growth = [each for each in large.outcomes if each.check.name == "delta_ce_growth"]
+    claim = next(each.cell for each in growth if each.cell.family == "claim")
+    within = next(each.cell for each in growth if each.cell.family == "range")
+    both = (outcome("delta_ce_growth", within, 40.0), outcome("delta_ce_growth", claim, 3.0))
+    (shown,) = (
+        line
+        for line in summary_lines(replace(large, outcomes=both))
+        if line.startswith("  delta_ce_growth ")
+    )
+    assert shown.split() == ["delta_ce_growth", "3", "<=", "2", "at", "128:1022", "failed"]
 
 
 def test_all_figures_end_with_the_verdict(large):

@@ -79,6 +79,36 @@ def test_what_has_no_room_is_named_and_failures_have_room_first(large):
     assert "sparsity" in line
 
 
+def in_long_units(topics: int) -> RunResult:
+    """Of one SAE that is asked about so many topics, each in a unit of many letters."""
+    one = release_result(1, broken={("kl", 0): 0.9})
+    asked = [each for each in one.outcomes if each.check.name == "kl"][:1]
+    outcomes = []
+    for number in range(topics):
+        check = replace(asked[0].check, topic=f"topic{number}", unit="kilowatt-hours")
+        verdict = asked[0].verdict
+        assert verdict is not None, "it was judged"
+        limit = replace(verdict.limit, unit="kilowatt-hours")
+        outcomes.append(replace(asked[0], check=check, verdict=replace(verdict, limit=limit)))
+    return replace(one, outcomes=tuple(outcomes))
+
+
+@pytest.mark.parametrize(
+    ("topics", "shown"),
+    [
+        (1, ["✗ 0.9 kilowatt-hours"]),
+        (4, ["✗ 0.9 kilowatt-hours"] * 4),
+        (5, ["✗ 0.9 kilowatt-…"] * 5),
+        (6, ["✗ 0.9 kilowat…"] * 5),
+    ],
+)
+def test_columns_are_cut_only_where_there_is_no_room(topics, shown):
+    lines = compact_lines(in_long_units(topics), WIDE)
+    (row,) = (line for line in lines if line.startswith("0 resid_pre "))
+    assert re.findall(r"✗ \S+ \S+", row) == shown
+    assert cell_len(row) <= 100
+
+
 @pytest.mark.parametrize("name", ["summary", "colours"])
 def test_colours_change_nothing_but_colours(large, name):
     plain = compact_lines(large, WIDE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from sae_checks.cli import program
 from sae_checks.cli.arguments import add_stored
 from sae_checks.cli.folders import measurement_folder
 from sae_checks.cli.pytest_run import run_suite
@@ -34,4 +35,5 @@ def run_words(words: Sequence[str]) -> int:
     """
     if not words or words[0].startswith("-"):
         raise UserError("judge takes a folder of stored tables first: sae-checks judge FOLDER")
-    return run_suite([f"--sae-measurements={measurement_folder(words[0])}", *words[1:]])
+    folder = f"--sae-measurements={measurement_folder(words[0])}"
+    return run_suite([folder, *words[1:]], (*program(), "judge"), words)

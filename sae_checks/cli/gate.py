@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
+from sae_checks.cli import program
 from sae_checks.cli.arguments import add_options
 from sae_checks.cli.pytest_run import run_suite
 from sae_checks.options import Stage
@@ -42,7 +43,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run_words(words: Sequence[str]) -> int:
     """The exit code of pytest on the suite."""
-    return run_suite(with_release(words))
+    return run_suite(with_release(words), (*program(), "gate"), words)
 
 
 def with_release(words: Sequence[str]) -> list[str]:

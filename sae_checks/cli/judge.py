@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from sae_checks.cli import program
 from sae_checks.cli.arguments import add_stored
 from sae_checks.cli.folders import measurement_folder
 from sae_checks.cli.pytest_run import run_suite
@@ -39,4 +40,4 @@ def run_words(words: Sequence[str]) -> int:
         folder = measurement_folder(path(words[0]))
     except argparse.ArgumentTypeError as error:  # pytest parses the rest, and not this
         raise UserError(f"argument FOLDER: {error}") from error
-    return run_suite([f"--sae-measurements={folder}", *words[1:]])
+    return run_suite([f"--sae-measurements={folder}", *words[1:]], (*program(), "judge"), words)

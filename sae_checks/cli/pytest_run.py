@@ -14,20 +14,27 @@ from sae_checks.cli.output import tell
 from sae_checks.cli.suggestion import did_you_mean
 from sae_checks.errors import UserError
 from sae_checks.options import FLAGS, OPTIONS
+from sae_checks.options.typed import handed_on
 from sae_checks.session.suite import BUNDLED_CHECKS, bundled_checks
 
 NAMES = tuple(option.name for option in (*OPTIONS, *FLAGS))
 _NOTHING_COLLECTED, _USAGE = 5, 4
 
 
-def run_suite(words: Sequence[str]) -> int:
-    """The exit code of pytest on the suite with some words of a command line."""
+def run_suite(words: Sequence[str], program: Sequence[str], typed: Sequence[str]) -> int:
+    """The exit code of pytest on the suite with some words of a command line.
+
+    Args:
+        words: for pytest.
+        program: what the user called, with the name of the command: reports tell it.
+        typed: what the user typed behind it.
+    """
     mistake = _mistake(words)
     if mistake:
         tell(f"sae-checks: {mistake}", sys.stderr)
         return _USAGE
     command = [sys.executable, "-m", "pytest", *_suite(words), *words]
-    process = subprocess.Popen(command)
+    process = subprocess.Popen(command, env={**os.environ, **handed_on(program, typed)})
     while True:
         try:
             status = process.wait()

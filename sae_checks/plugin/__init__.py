@@ -6,8 +6,6 @@ nothing heavy is imported before a check is collected.
 
 from __future__ import annotations
 
-import os
-import shlex
 from collections.abc import Generator, Iterable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -18,10 +16,18 @@ import pytest
 
 from sae_checks.errors import UserError
 from sae_checks.options import STRICT, Options
+from sae_checks.options.typed import Typed, typed
 from sae_checks.plugin import garbage, xdist
 from sae_checks.plugin.item import NEITHER, CheckFailedError, CheckItem
 from sae_checks.plugin.settings import add_options, flagged, parse_options
-from sae_checks.plugin.terminal import HIDING, Hiding, is_compact, screen_of, write_summary
+from sae_checks.plugin.terminal import (
+    HIDING,
+    Hiding,
+    is_compact,
+    is_verdict_alone,
+    screen_of,
+    write_summary,
+)
 from sae_checks.plugin.writing import refuse_unwritable, write_files
 from sae_checks.wording import visible, visible_lines
 
@@ -34,6 +40,7 @@ INSUFFICIENT_EVIDENCE = 6
 
 _OPTIONS: pytest.StashKey[Options] = pytest.StashKey()
 _SESSION: pytest.StashKey[Session] = pytest.StashKey()
+_TYPED: pytest.StashKey[Typed] = pytest.StashKey()
 _RESULT: pytest.StashKey[RunResult] = pytest.StashKey()
 _WRITTEN: pytest.StashKey[list[str]] = pytest.StashKey()
 
@@ -43,6 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_TYPED] = typed([*map(str, config.invocation_params.args)])
     config.stash[_OPTIONS] = parse_options(config)
     garbage.prepare(config)
     xdist.register(config)
@@ -216,13 +224,12 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     gate_session = session.config.stash.get(_SESSION, None)
     if gate_session is None or not gate_session.outcomes or xdist.is_worker(session.config):
         return
+    started_by = session.config.stash[_TYPED]
     result = replace(
         gate_session.result(),
         junit=getattr(session.config.option, "xmlpath", None),
-        invocation=(
-            *shlex.split(os.environ.get("PYTEST_ADDOPTS", "")),
-            *map(str, session.config.invocation_params.args),
-        ),
+        program=started_by.program,
+        invocation=started_by.arguments,
     )
     written, fails = write_files(gate_session, result)
     session.config.stash[_RESULT], session.config.stash[_WRITTEN] = result, written
@@ -236,7 +243,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     if stale:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        if session.config.option.verbose < 0:  # there is no summary to tell them
+        if is_verdict_alone(session.config):  # there is no summary to tell them
             from sae_checks.report.notes import stale_line
 
             written += [stale_line(each, result.facts) for each in result.stale]

@@ -26,8 +26,13 @@ _FEW = 3
 
 
 def is_compact(config: pytest.Config, options: Options) -> bool:
-    """Whether a run is told in a screenful."""
-    return config.option.verbose <= 0 and not options.summary_full
+    """Whether a run is told in a screenful; one as quiet as can be says its verdict alone."""
+    return is_verdict_alone(config) or not (config.option.verbose > 0 or options.summary_full)
+
+
+def is_verdict_alone(config: pytest.Config) -> bool:
+    """Whether a run is so quiet (-qq) that it says its verdict alone."""
+    return bool(config.option.verbose < -1)
 
 
 def screen_of(config: pytest.Config) -> Screen:
@@ -48,7 +53,7 @@ def write_summary(
     """
     config = terminalreporter.config
     screen = screen_of(config)
-    if config.option.verbose >= 0:
+    if not is_verdict_alone(config):
         terminalreporter.section(screen.text(f"sae-checks: {result.facts.release.name}"))
     for line in _summary(config, result, options, screen):
         terminalreporter.write_line(line)
@@ -65,13 +70,12 @@ def _summary(
     if not is_compact(config, options):
         from sae_checks.report.registry import report
 
-        full = report("summary", result) if config.option.verbose >= 0 else []
-        return [screen.text(line) for line in full]
+        return [screen.text(line) for line in report("summary", result)]
     from sae_checks.report.terminal import compact
 
+    if is_verdict_alone(config):
+        return compact.verdict_lines(result, screen)
     failed = compact.failed_lines(result.outcomes, screen)
-    if config.option.verbose < 0:
-        return [*failed, *compact.verdict_lines(result, screen)]
     return [*compact.compact_lines(result, screen), *([""] * bool(failed)), *failed]
 
 

@@ -13,32 +13,23 @@ from sae_checks.records.selectors import POSITIONS
 from sae_checks.report.budget import budget_lines
 from sae_checks.report.features import density_lines, feature_lines
 from sae_checks.report.notes import stale_line
-from sae_checks.report.overview.levels import excess, level
+from sae_checks.report.overview.levels import level, worst
+from sae_checks.report.overview.verdict import run_verdict
 from sae_checks.report.tasks import task_lines
 from sae_checks.report.texts import text_lines
 from sae_checks.report.words import baseline_lines, known_failure, limit
 from sae_checks.session.result import Outcome, RunResult
 from sae_checks.wording import counted
 
-_RANK = {
-    name: rank
-    for rank, name in enumerate(
-        (
-            "error",
-            "failed",
-            "undecided",
-            "accepted",
-            "unexpectedly passed",
-            "passed",
-            "reported",
-            "not applicable",
-        )
-    )
-}
+# From what is well to what is not.
+_KINDS = (
+    *("not applicable", "reported", "passed", "unexpectedly passed", "accepted", "undecided"),
+    *("failed", "error"),
+)
 
 
 def summary_lines(result: RunResult) -> list[str]:
-    """The lines of the summary, in the order of the release's SAEs."""
+    """The lines of the summary, in the order of the release's SAEs; the last is the verdict."""
     facts, measurement, outcomes = result.facts, result.measurement, result.outcomes
     lines = _sae_lines(result)
     if measurement is not None:
@@ -56,7 +47,7 @@ def summary_lines(result: RunResult) -> list[str]:
         lines.append(f"tables: {facts.tables}")
     if result.junit:
         lines.append(f"JUnit report: {result.junit}")
-    return lines
+    return [*lines, run_verdict(result).sentence]
 
 
 def _sae_lines(result: RunResult) -> list[str]:
@@ -93,7 +84,7 @@ def _tasks(outcomes: Iterable[Outcome]) -> list[str]:
 
 def _block(title: str, outcomes: list[Outcome], not_measured: str | None) -> list[str]:
     counts = Counter(map(_became, outcomes))
-    told = ", ".join(f"{counts[name]} {name}" for name in reversed(_RANK) if counts[name])
+    told = ", ".join(f"{counts[name]} {name}" for name in _KINDS if counts[name])
     lines = [f"{title}: {told}"]
     if not_measured is not None:
         return [*lines, f"  not measured: {not_measured}"]
@@ -102,11 +93,6 @@ def _block(title: str, outcomes: list[Outcome], not_measured: str | None) -> lis
         by_check.setdefault(name_of(outcome.check), []).append(outcome)
     lines += [_worst_line(worst(cells)) for cells in by_check.values()]
     return lines + density_lines(outcomes)
-
-
-def worst(outcomes: Iterable[Outcome]) -> Outcome:
-    """The outcome that most needs looking at: by kind, then by how far it is beyond its limit."""
-    return min(outcomes, key=lambda o: (_RANK[_became(o)], -excess(o)))
 
 
 def _became(outcome: Outcome) -> str:

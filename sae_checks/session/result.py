@@ -280,7 +280,8 @@ class RunResult:
         stale: the accepted failures of this release that accept nothing any more.
         plan: what the whole budget would cost and could tell; of `--sae-plan` alone.
         junit: where the JUnit report is written, if one is.
-        invocation: the arguments of pytest that started the run; none where they are not known.
+        program: what started the run, with what has to come before its other arguments.
+        invocation: these arguments; none where they are not known.
     """
 
     facts: RunFacts
@@ -295,6 +296,7 @@ class RunResult:
     stale: tuple[StaleFailure, ...] = ()
     plan: BudgetPlan | None = None
     junit: str | None = None
+    program: tuple[str, ...] = ("pytest",)
     invocation: tuple[str, ...] = ()
 
     def known_failure(self, outcome: Outcome) -> KnownFailure | None:

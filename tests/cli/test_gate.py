@@ -11,18 +11,26 @@ import pytest
 
 from sae_checks.cli import main, pytest_run
 from sae_checks.cli.gate import with_release
+from sae_checks.options.typed import typed
 from sae_checks.session.suite import BUNDLED_CHECKS
 from tests import stored
 from tests.plugin.gate_run import CHECKOUT
 
 
 @pytest.fixture
-def called(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+def environments() -> list[dict[str, str]]:
+    """Those of the commands that were run."""
+    return []
+
+
+@pytest.fixture
+def called(monkeypatch: pytest.MonkeyPatch, environments: list[dict[str, str]]) -> list[list[str]]:
     """The commands that were run, in the place of running them."""
     commands: list[list[str]] = []
 
     class Process:
-        def __init__(self, command: list[str]) -> None:
+        def __init__(self, command: list[str], env: dict[str, str]) -> None:
+            environments.append(env)
             commands.append(command)
             self.interrupted = "--interrupted" in command
 
@@ -71,6 +79,26 @@ def test_elsewhere_it_has_the_settings_of_the_folder(
     assert called[0][3:] == [str(BUNDLED_CHECKS), "-c", file, f"--rootdir={below}"]
     main(["gate", "-c", "mine.ini"])
     assert called[1][3:] == [str(BUNDLED_CHECKS), "-c", "mine.ini"]
+
+
+@pytest.mark.parametrize(
+    ("words", "program", "arguments"),
+    [
+        (["gate", "saes", "mine.py", "-n", "2"], ["gate", "saes", "mine.py"], ["-n", "2"]),
+        (["gate", "--sae", "saes"], ["gate"], ["--sae", "saes"]),
+        (["gate"], ["gate"], []),
+    ],
+)
+def test_what_was_typed_is_handed_on_for_reports(called, environments, words, program, arguments):
+    """And is gone from the environment of what that pytest starts."""
+    main(words)
+    (environment,) = environments
+    environment["PYTEST_ADDOPTS"] = "-p no:logging"
+    found = typed(["pytests", "own"], environment)
+    assert found.program[-len(program) :] == tuple(program)
+    assert found.program[0] in ("sae-checks", "python")
+    assert found.arguments == ("-p", "no:logging", *arguments)
+    assert typed(["checks/"], environment) == (("pytest",), ("-p", "no:logging", "checks/"))
 
 
 def test_an_interrupted_run_ends_as_pytest_ends_it(called):
@@ -127,3 +155,8 @@ def test_stored_tables_are_judged_from_any_folder(tmp_path, delta_ce, code):
     assert str(folder.name) in done.stdout + str(folder)
     assert ("check_delta_ce_growth[blocks.0" in done.stdout) is (code == 1)
     assert "blocks.1" not in done.stdout
+    more = [line for line in done.stdout.splitlines() if line.startswith("  more: ")]
+    assert more == (code == 1) * [
+        f"  more: python -m sae_checks judge {tmp_path / 'store'} -p no:cacheprovider -k "
+        "'(check_delta_ce_growth or check_usable_context) and blocks.0.hook_resid_pre' -v"
+    ]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from docs.generate.site import _JOINED, _seen_from_docs
+from docs.generate.site import _JOINED, _LINK, _seen_from_docs
 from tests.plugin.gate_run import CHECKOUT
 
 CONFIG = yaml.safe_load((CHECKOUT / "mkdocs.yml").read_text(encoding="utf-8"))
@@ -52,3 +52,10 @@ def test_what_is_warned_of_is_an_error():
 )
 def test_links_of_the_repository_work_in_the_site(page, link, shown):
     assert _seen_from_docs(f"see [it]({link}).", page, CONFIG) == f"see [it]({shown})."
+
+
+@pytest.mark.parametrize("page", sorted((CHECKOUT / "docs").rglob("*.md")), ids=lambda p: p.stem)
+def test_links_between_files_work_in_the_repository_too(page):
+    links = _LINK.findall(page.read_text(encoding="utf-8"))
+    targets = [target for _, target, *_ in links if "://" not in target]
+    assert [each for each in targets if not (page.parent / each).exists()] == []

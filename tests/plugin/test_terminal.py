@@ -37,7 +37,9 @@ def summary(done: GateRun) -> list[str]:
     """The lines between the summary's heading and pytest's last one."""
     lines = done.output.splitlines()
     first = next(n for n, line in enumerate(lines) if SUMMARY in line and line.startswith("="))
-    last = next(n for n, line in enumerate(lines) if re.match(r"=+ .* in [\d.]+s", line))
+    last = next(
+        n for n, line in enumerate(lines) if re.match(r"(=+ )?\d+ failed.* in [\d.]+s", line)
+    )
     return lines[first + 1 : last]
 
 
@@ -74,23 +76,36 @@ def test_all_figures_and_all_failures_in_full(folder, tmp_path, more):
     assert "\n  delta_ce_growth " in done.output
     assert done.output.count("\nasked: Past the training context, ΔCE stays near what") >= 5
     assert "short test summary" in done.output
+    assert len(re.findall(r"\nFAILED: \d+ claims and .* claims hold\n", done.output)) == 1
 
 
-def test_a_quiet_run_says_verdict_and_failures(folder, tmp_path):
+def told(done: GateRun) -> list[str]:
+    """The summary's lines but for those that name the command, or a file of this run's."""
+    return [line for line in summary(done) if not re.match(r"  more: |JUnit report: ", line)]
+
+
+def test_a_quiet_run_says_the_same(usual, folder, tmp_path):
     done = run(folder, tmp_path, "-q")
-    lines = [line for line in done.output.splitlines() if not re.match(r"[.Fun]+ +\[", line)]
-    assert sum(line.startswith("FAILED: ") for line in lines) == 1
-    assert sum(line.startswith("FAILED delta_ce_growth ") for line in lines) == 1
-    assert len(lines) <= 10
-    assert not any("resid_pre  " in line for line in lines)
+    assert done.exit_code == usual.exit_code
+    assert told(done) == told(usual)
+
+
+@pytest.mark.parametrize("more", ["", "--sae-summary-full"])
+def test_the_quietest_run_says_the_verdict_alone(usual, folder, tmp_path, more):
+    done = run(folder, tmp_path, "-qq", *([more] if more else []))
+    before = r"sae-checks: .*|[.Fun]* *(\[ *\d+%\])?"  # the header, lines of results, empty ones
+    lines = [line for line in done.output.splitlines() if not re.fullmatch(before, line)]
+    assert lines == summary(usual)[:1]
+    assert lines[0].startswith("FAILED: ")
+
+
+def test_all_figures_of_a_quiet_run_where_they_are_asked_for(folder, tmp_path):
+    done = run(folder, tmp_path, "-q", "--sae-summary-full")
+    assert "\n  delta_ce_growth " in done.output
 
 
 def test_workers_change_nothing(usual, folder, tmp_path):
-    shared = run(folder, tmp_path, "-n2")
-    told = [line for line in summary(shared) if "more: pytest" not in line and "JUnit" not in line]
-    assert told == [
-        line for line in summary(usual) if "more: pytest" not in line and "JUnit" not in line
-    ]
+    assert told(run(folder, tmp_path, "-n2")) == told(usual)
 
 
 def test_colours_come_and_go_as_pytest_is_told(folder, tmp_path, monkeypatch):

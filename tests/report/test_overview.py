@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -207,6 +208,25 @@ def test_the_command_that_shows_more():
     )
     assert whole_command(run).startswith("pytest checks/ --sae 'made up' -n2")
     assert whole_command(replace(run, invocation=())) == "pytest checks/ --sae made-up"
+
+
+@pytest.mark.parametrize("given", [(), ("-q", "--sae-task", "ioi", "-k", "kl")])
+def test_a_run_of_the_command_line_is_repeated_by_the_same_command(given):
+    """Which names neither the suite nor settings by their paths."""
+    program = ("sae-checks", "gate", "made up")
+    run = release_result(2, broken={("kl", 0): 0.9}, program=program, invocation=given)
+    (group,) = failure_groups(run)
+    kept = " --sae-task ioi" if given else ""
+    assert command_of(group, run) == (
+        f"sae-checks gate 'made up'{kept} -k 'check_kl and blocks.0.hook_resid_pre' -v"
+    )
+    assert whole_command(run) == " ".join(["sae-checks gate 'made up'", *given])
+
+
+def test_stored_tables_that_were_judged_without_pytest_are_judged_again():
+    run = release_result(2)
+    facts = replace(run.facts, stored=(Path("tables"), None))
+    assert whole_command(replace(run, facts=facts)) == "sae-checks judge tables"
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,10 @@ from sae_checks.wording import counted
 MOST_BYTES = 60_000
 _RESERVED = 1_000  # for what is said of parts that were left out
 _SHARE_OF_MATRIX = 0.5
+_SQUARES = (
+    "A square shows its topic's main figure or, where any test of it fails or is undecided, the "
+    "worst one."
+)
 _SIGNS = {"passed": "✅", "failed": "❌", "insufficient evidence": "❔", "not measurable": "❌"}
 
 
@@ -109,7 +113,7 @@ def _add_matrix(page: _Page, found: Matrix) -> None:
         page.add([_row(row, found.topics)], room)
     levels = {square.level for row in found.rows for square in row.squares.values()}
     legend = [f"{mark(each)} {each}" for each in LEVELS if each in levels]
-    page.add(["", f"{', '.join(legend)}. Of each square the worst value."])
+    page.add(["", f"{', '.join(legend)}. {_SQUARES}"])
 
 
 def _row(row: Row, topics: Sequence[str]) -> str:

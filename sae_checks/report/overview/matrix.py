@@ -1,7 +1,8 @@
-"""The matrix of a run: a row for each SAE, a column for each topic, in each square the worst cell.
+"""The matrix of a run: a row for each SAE, a column for each topic.
 
-What is about several SAEs (pairs, a stack) or about the whole release has rows of its own, after
-those of the SAEs.
+A square shows its topic's main figure, or the worst one where any test needs looking at. What is
+about several SAEs (pairs, a stack) or about the whole release has rows of its own, after those of
+the SAEs.
 """
 
 from __future__ import annotations

@@ -26,7 +26,8 @@ _MOST_CHECKS, _MOST_SAES = 4, 2
 
 def whole_command(result: RunResult) -> str:
     """The command that started the run; one that would, where that is not known."""
-    return shlex.join(("pytest", *_arguments(result)))
+    program, arguments = _started(result)
+    return shlex.join((*program, *arguments))
 
 
 def command_of(group: FailureGroup, result: RunResult) -> str:
@@ -34,19 +35,20 @@ def command_of(group: FailureGroup, result: RunResult) -> str:
 
     What is measured is stored, so that it measures nothing.
     """
-    kept = _without_writing(_arguments(result))
-    return shlex.join(("pytest", *kept, "-k", _expression(group), "-v"))
+    program, arguments = _started(result)
+    kept = _without_writing(arguments)
+    return shlex.join((*program, *kept, "-k", _expression(group), "-v"))
 
 
-def _arguments(result: RunResult) -> tuple[str, ...]:
-    """The run's own; of stored tables that were judged without pytest, what judges them."""
+def _started(result: RunResult) -> tuple[Sequence[str], Sequence[str]]:
+    """The run's own command; of stored tables that were judged without pytest, what judges them."""
     facts = result.facts
-    if result.invocation:
-        return result.invocation
+    if result.invocation or result.program != ("pytest",):
+        return result.program, result.invocation
     if facts.stored is None:
-        return ("checks/", "--sae", facts.release.name)
+        return result.program, ("checks/", "--sae", facts.release.name)
     limits = () if facts.changes is None else ("--sae-thresholds", str(facts.limits))
-    return ("--pyargs", "sae_checks.checks", "--sae-measurements", str(facts.stored[0]), *limits)
+    return ("sae-checks", "judge", str(facts.stored[0])), limits
 
 
 def _without_writing(arguments: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from sae_checks.report.budget import budget_lines
 from sae_checks.report.first_line import value_and_limit
 from sae_checks.report.notes import stale_line
-from sae_checks.report.overview.levels import FAILING, Level, level
+from sae_checks.report.overview.levels import Level, excess, level
 from sae_checks.report.overview.matrix import matrix
 from sae_checks.report.overview.verdict import RunVerdict, run_verdict
 from sae_checks.report.sections import (
@@ -30,6 +30,9 @@ from sae_checks.wording import counted
 _MOST_GROUPS = 8
 _MOST_FAILED = 12
 _INDENT = "  "
+# What has lines of its own, the gravest first: what was shown to fail says more than what was not
+# measured, and that more than what nobody knows yet.
+_GRAVITY: tuple[Level, ...] = ("failed", "not measurable", "insufficient evidence")
 
 
 def compact_lines(result: RunResult, screen: Screen) -> list[str]:
@@ -46,7 +49,7 @@ def compact_lines(result: RunResult, screen: Screen) -> list[str]:
 
 
 def verdict_lines(result: RunResult, screen: Screen) -> list[str]:
-    """The verdict alone, which is all that a quiet run says."""
+    """The verdict alone, which is all that the quietest run says."""
     verdict = run_verdict(result)
     lines = _wrapped(verdict.sentence, screen, "")
     return [screen.painted(line, _level_of(verdict)) for line in lines]
@@ -55,23 +58,32 @@ def verdict_lines(result: RunResult, screen: Screen) -> list[str]:
 def failed_lines(outcomes: Iterable[Outcome], screen: Screen) -> list[str]:
     """A line for each failed claim: value and limit first, so that cutting it hurts nothing.
 
-    Ranges say where a claim fails; they have lines only where no claim does.
+    The gravest come first: failures, those furthest beyond their limits before others, then what
+    could not be measured, then what is undecided. Ranges say where a claim fails; they have lines
+    only where no claim of their level does.
     """
-    failed = [outcome for outcome in outcomes if level(outcome) in FAILING]
-    claims = [outcome for outcome in failed if outcome.cell.family == "claim"] or failed
-    lines = [_failed_line(outcome, screen) for outcome in claims[:_MOST_FAILED]]
-    more = len(failed) - len(lines)
+    of_level: dict[Level, list[Outcome]] = {each: [] for each in _GRAVITY}
+    for outcome in outcomes:
+        if level(outcome) in of_level:
+            of_level[level(outcome)].append(outcome)
+    shown: list[Outcome] = []
+    for failed in of_level.values():
+        claims = [each for each in failed if each.cell.family == "claim"] or failed
+        shown += sorted(claims, key=lambda each: -excess(each))
+    lines = [_failed_line(outcome, screen) for outcome in shown[:_MOST_FAILED]]
+    more = sum(map(len, of_level.values())) - len(lines)
     return lines + ([f"and {counted(more, 'test')} more: -v lists all"] if more else [])
 
 
 def _failed_line(outcome: Outcome, screen: Screen) -> str:
-    verdict = outcome.verdict
+    verdict, of_level = outcome.verdict, level(outcome)
     said = f"{outcome.check.title} not measured"
     if verdict is not None:
         said = value_and_limit(outcome.check, verdict)
-    word = "ERROR" if verdict is None else "FAILED"
+    word = "UNDECIDED" if of_level == "insufficient evidence" else "FAILED"
+    word = "ERROR" if verdict is None else word
     line = screen.cut(screen.text(f"{word} {said}: check_{outcome.check.name}[{outcome.cell}]"))
-    return screen.painted(line[: len(word)], level(outcome)) + line[len(word) :]
+    return screen.painted(line[: len(word)], of_level) + line[len(word) :]
 
 
 def _level_of(verdict: RunVerdict) -> Level:

@@ -15,6 +15,7 @@ from sae_checks.report.terminal.screen import Screen
 _GAPS = (2, 1)  # the wider one where all columns fit with it
 _WIDEST_LABEL = 26
 _NARROWEST = 5
+_SHORT = 14  # what columns are cut to, at the shortest, so that more of them have room
 
 
 def table_lines(matrix: Matrix, screen: Screen) -> list[str]:
@@ -53,8 +54,9 @@ def _asked(topics: Sequence[str], rows: Sequence[Row]) -> list[str]:
 def _sae_lines(rows: Sequence[Row], topics: Sequence[str], screen: Screen) -> list[str]:
     labels = [screen.text(row.label) for row in rows]
     first = min(max(map(cell_len, labels)), _WIDEST_LABEL, screen.width // 3)
-    widths = {topic: _width(topic, rows, screen) for topic in topics}
-    total, room = sum(widths.values()), screen.width - first
+    room = screen.width - first
+    widths = _cut({topic: _width(topic, rows, screen) for topic in topics}, room)
+    total = sum(widths.values())
     gap = next((each for each in _GAPS if total + each * len(topics) <= room), _GAPS[-1])
     widths = {topic: width + gap for topic, width in widths.items()}
     shown = _fitting(topics, rows, widths, room)
@@ -83,7 +85,17 @@ def _worst(topic: str, rows: Sequence[Row]) -> Square:
     return min(squares, key=lambda square: LEVELS.index(square.level))
 
 
+def _cut(widths: Mapping[str, int], room: int) -> dict[str, int]:
+    """Widths of columns, the widest cut as far as it takes for all of them to have room."""
+    room -= _GAPS[-1] * len(widths)
+    widest = max([*widths.values(), _SHORT])
+    while widest > _SHORT and sum(min(width, widest) for width in widths.values()) > room:
+        widest -= 1
+    return {topic: min(width, widest) for topic, width in widths.items()}
+
+
 def _width(topic: str, rows: Sequence[Row], screen: Screen) -> int:
+    """Of all that a column would show."""
     squares = [_plain(row.squares[topic], screen) for row in rows if topic in row.squares]
     return max(map(cell_len, [*squares, *_words(topic, screen), " " * _NARROWEST]))
 
@@ -96,7 +108,7 @@ def _words(topic: str, screen: Screen) -> list[str]:
             lines[-1] += f" {word}"
         else:
             lines.append(word)
-    return [screen.cut(line, 12) for line in lines]
+    return lines
 
 
 def _head_lines(
@@ -118,13 +130,13 @@ def _plain(square: Square, screen: Screen) -> str:
     value = screen.text(short_value(square.value, square.unit))
     if square.level == "not measurable":
         value = "error" if square.worst.verdict is None else "undefined"
-    return screen.cut(f"{screen.mark(square.level)} {value}", 14)
+    return f"{screen.mark(square.level)} {value}"
 
 
 def _padded(square: Square | None, width: int, gap: int, screen: Screen) -> str:
     if square is None:
         return " " * width
-    text = _plain(square, screen)
+    text = screen.cut(_plain(square, screen), width - gap)
     space = " " * (width - gap - cell_len(text))
     return " " * gap + screen.painted(text, square.level) + space
 

@@ -1,4 +1,7 @@
-"""The JUnit file of a run: by a schema, well-formed for any name, the first line says it all."""
+"""The JUnit file of a run: well-formed for any name, the first line of a failure says it all.
+
+It is held to a schema of this project's own: a published one is not among the tests.
+"""
 
 from __future__ import annotations
 

@@ -73,6 +73,14 @@ def test_the_matrix_is_a_table_of_as_many_columns_in_each_row():
     assert [token.type for token in READER.parse(table)].count("table_open") == 1
 
 
+def test_the_legend_says_what_a_square_shows():
+    lines = markdown_lines(release_result(3, broken=BROKEN))
+    assert (
+        "✗ failed, ✓ passed, · reported. A square shows its topic's main figure or, where any test "
+        "of it fails or is undecided, the worst one."
+    ) in lines
+
+
 def test_how_to_reproduce_is_the_runs_own_command():
     text = "\n".join(markdown_lines(release_result(2, invocation=("checks/", "--sae", "a b"))))
     assert "```sh\npytest checks/ --sae 'a b'\n```" in text

@@ -13,10 +13,11 @@ from rich.cells import cell_len
 from sae_checks.report.overview.levels import LEVELS
 from sae_checks.report.overview.verdict import run_verdict
 from sae_checks.report.short import MARKS, short_value
+from sae_checks.report.summary import summary_lines
 from sae_checks.report.terminal.compact import compact_lines, failed_lines, verdict_lines
 from sae_checks.report.terminal.screen import Screen
 from sae_checks.session.result import RunResult
-from tests.report.results import release_result, sae_ref
+from tests.report.results import outcome, release_result, sae_ref
 
 BROKEN = {
     **{("delta_ce_growth", layer): 40.0 * (4 - layer) for layer in range(4)},
@@ -78,6 +79,36 @@ def test_what_has_no_room_is_named_and_failures_have_room_first(large):
     assert "sparsity" in line
 
 
+def in_long_units(topics: int) -> RunResult:
+    """Of one SAE that is asked about so many topics, each in a unit of many letters."""
+    one = release_result(1, broken={("kl", 0): 0.9})
+    asked = [each for each in one.outcomes if each.check.name == "kl"][:1]
+    outcomes = []
+    for number in range(topics):
+        check = replace(asked[0].check, topic=f"topic{number}", unit="kilowatt-hours")
+        verdict = asked[0].verdict
+        assert verdict is not None, "it was judged"
+        limit = replace(verdict.limit, unit="kilowatt-hours")
+        outcomes.append(replace(asked[0], check=check, verdict=replace(verdict, limit=limit)))
+    return replace(one, outcomes=tuple(outcomes))
+
+
+@pytest.mark.parametrize(
+    ("topics", "shown"),
+    [
+        (1, ["✗ 0.9 kilowatt-hours"]),
+        (4, ["✗ 0.9 kilowatt-hours"] * 4),
+        (5, ["✗ 0.9 kilowatt-…"] * 5),
+        (6, ["✗ 0.9 kilowat…"] * 5),
+    ],
+)
+def test_columns_are_cut_only_where_there_is_no_room(topics, shown):
+    lines = compact_lines(in_long_units(topics), WIDE)
+    (row,) = (line for line in lines if line.startswith("0 resid_pre "))
+    assert re.findall(r"✗ \S+ \S+", row) == shown
+    assert cell_len(row) <= 100
+
+
 @pytest.mark.parametrize("name", ["summary", "colours"])
 def test_colours_change_nothing_but_colours(large, name):
     plain = compact_lines(large, WIDE)
@@ -117,7 +148,7 @@ def test_every_level_has_a_sign_of_its_own_in_either_encoding():
     assert all(ascii_sign.isascii() for _, ascii_sign in MARKS.values())
 
 
-def test_a_quiet_run_says_the_verdict_alone(large):
+def test_the_quietest_run_says_the_verdict_alone(large):
     assert " ".join(verdict_lines(large, WIDE)) == run_verdict(large).sentence
 
 
@@ -131,12 +162,55 @@ def test_a_failed_line_begins_with_value_and_limit(large):
     assert "FAILED l2_ratio 0.5 < 0.83 fraction: ch…" in narrow
 
 
+def test_all_figures_show_of_a_check_the_test_that_the_matrix_ranks_first(large):
+    """The claim, which decides, and not a range, however far beyond its limit."""
+    growth = [each for each in large.outcomes if each.check.name == "delta_ce_growth"]
+    claim = next(each.cell for each in growth if each.cell.family == "claim")
+    within = next(each.cell for each in growth if each.cell.family == "range")
+    both = (outcome("delta_ce_growth", within, 40.0), outcome("delta_ce_growth", claim, 3.0))
+    (shown,) = (
+        line
+        for line in summary_lines(replace(large, outcomes=both))
+        if line.startswith("  delta_ce_growth ")
+    )
+    assert shown.split() == ["delta_ce_growth", "3", "<=", "2", "at", "128:1022", "failed"]
+
+
+def test_all_figures_end_with_the_verdict(large):
+    assert summary_lines(large)[-1] == run_verdict(large).sentence
+
+
 def test_ranges_have_lines_only_where_no_claim_fails():
     run = release_result(1, broken={("kl", 0): 0.9})
     claims = [o for o in run.outcomes if o.cell.family == "claim" and o.outcome == "failed"]
     ranges = [o for o in run.outcomes if o.cell.family == "range" and o.outcome == "failed"]
     assert len(failed_lines([*ranges, *claims], WIDE)) == 2  # the claim, and how many more
     assert failed_lines(ranges, WIDE)[0].startswith("FAILED kl 0.9 > 0.4 nats: check_kl[")
+
+
+def test_failed_lines_are_cut_behind_the_gravest():
+    """However many claims before them are undecided, or were not measured."""
+    broken = {("kl", 12): 0.9, ("delta_ce", 11): 40.0}
+    unsure = [("delta_ce", layer) for layer in range(11)] + [("l2_ratio", 3), ("l2_ratio", 4)]
+    run = release_result(13, broken=broken, undecided=unsure)
+    lost = replace(run.outcomes[0], outcome="error", verdict=None)
+    lines = failed_lines([lost, *run.outcomes[1:]], WIDE)
+    assert lines[:3] == [
+        "FAILED delta_ce 40 > 0.35 nats: check_delta_ce[blocks.11.hook_resid_pre-1:127]",
+        "FAILED kl 0.9 > 0.4 nats: check_kl[blocks.12.hook_resid_pre-1:127]",
+        f"ERROR {lost.check.title} not measured: check_{lost.check.name}[{lost.cell}]",
+    ]
+    assert len(lines) == 13
+    assert all(line.startswith("UNDECIDED ") for line in lines[3:12])
+    assert lines[12].endswith(" tests more: -v lists all")
+
+
+def test_the_line_of_an_undecided_claim_says_so(large):
+    (line,) = (each for each in failed_lines(large.outcomes, WIDE) if "delta_ce[" in each)
+    assert line == (
+        "UNDECIDED delta_ce insufficient evidence: 0.125 nats against <= 0.35: "
+        "check_delta_ce[blocks.5.hook_…"
+    )
 
 
 def test_nothing_in_a_name_reaches_the_terminal_as_it_is():

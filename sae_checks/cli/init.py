@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -40,6 +41,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--ci", choices=(*_CI, "none"), default="github", help="whose CI file (github without it)"
     )
+    command.add_argument(
+        "--install",
+        metavar="REQUIREMENT",
+        help="what pip installs in CI, such as git+https://HOST/OWNER/sae-checks (without it this "
+        "version by its name, which an index has to have)",
+    )
 
 
 def run(given: Mapping[str, Any], command: str) -> int:
@@ -53,7 +60,10 @@ def run(given: Mapping[str, Any], command: str) -> int:
         UserError: one of the files exists, or the folder cannot be written into.
     """
     folder = given["directory"] or Path.cwd()
-    made = starter_files(given["release"], given["ci"])
+    install = given["install"]
+    if install is None:
+        install = f"sae-checks=={version('sae-checks')}"
+    made = starter_files(given["release"], given["ci"], install)
     there = [name for name in made if (folder / name).exists()]
     if there:
         raise UserError(
@@ -70,25 +80,33 @@ def run(given: Mapping[str, Any], command: str) -> int:
     return 0
 
 
-def starter_files(release: str, ci: str) -> dict[str, str]:
+def starter_files(release: str, ci: str, install: str) -> dict[str, str]:
     """The texts of the files, by their names below the folder.
 
+    Args:
+        release: what is gated.
+        ci: whose CI file.
+        install: what pip installs there.
+
     Raises:
-        UserError: the release's name cannot stand in a CI file.
+        UserError: one of the texts cannot stand in a CI file.
     """
-    if not release or not release.isprintable() or set(release) & set("'\"\\$`"):
-        raise UserError(
-            f"--release {release!r} cannot stand in a CI file; name a folder or a release without "
-            "quotes, backslashes, dollar signs and control characters"
-        )
+    for option, text, what in (
+        ("--release", release, "a folder or a release"),
+        ("--install", install, "a requirement"),
+    ):
+        if not text or not text.isprintable() or set(text) & set("'\"\\$`"):
+            raise UserError(
+                f"{option} {text!r} cannot stand in a CI file; name {what} without quotes, "
+                "backslashes, dollar signs and control characters"
+            )
     made = {
         "thresholds.toml": _template("thresholds.toml"),
         "check_mine.py": _template("check_mine.py.txt"),  # no module of this package
     }
     if ci in _CI:
-        text = _template(f"{ci}.yml")
-        text = text.replace("VERSION", version("sae-checks")).replace("RELEASE", release)
-        made[_CI[ci]] = text
+        words = {"REQUIREMENT": install, "RELEASE": release}
+        made[_CI[ci]] = re.sub("|".join(words), lambda m: words[m[0]], _template(f"{ci}.yml"))
     return made
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,17 @@ def test_what_is_written(tmp_path: Path, capsys):
     ]
     workflow = (tmp_path / GITHUB).read_text(encoding="utf-8")
     assert "gate 'my saes' check_mine.py" in workflow
-    assert not re.search("RELEASE|VERSION", workflow)
+    assert not re.search("RELEASE|REQUIREMENT", workflow)
+    assert f"pip install 'sae-checks=={version('sae-checks')}'\n" in workflow
+
+
+@pytest.mark.parametrize(("ci", "file"), [("github", GITHUB), ("gitlab", ".gitlab-ci.yml")])
+def test_what_is_installed_may_come_from_elsewhere(tmp_path: Path, ci: str, file: str):
+    address = "git+https://example.org/RELEASE/sae-checks"
+    assert main(["init", str(tmp_path), "--ci", ci, "--install", address]) == 0
+    job = (tmp_path / file).read_text(encoding="utf-8")
+    assert f"pip install '{address}'\n" in job
+    assert "gate 'tales' check_mine.py" in job
 
 
 def test_gitlab_or_none(tmp_path: Path):
@@ -52,8 +63,12 @@ def test_nothing_is_overwritten(tmp_path: Path, capsys):
 
 @pytest.mark.parametrize("name", ["it's", "$(rm)", "`x`", "a\nb", 'a"b', ""])
 def test_a_name_that_a_shell_would_read_otherwise(tmp_path, capsys, name):
-    assert main(["init", str(tmp_path), "--release", name]) == 2
-    assert "cannot stand in a CI file" in capsys.readouterr().err
+    for option, what in (("--release", "a folder or a release"), ("--install", "a requirement")):
+        assert main(["init", str(tmp_path), option, name]) == 2
+        assert capsys.readouterr().err == (
+            f"sae-checks: {option} {name!r} cannot stand in a CI file; name {what} without quotes, "
+            "backslashes, dollar signs and control characters\n"
+        )
     assert list(tmp_path.iterdir()) == []
 
 

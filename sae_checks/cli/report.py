@@ -14,11 +14,12 @@ from sae_checks.errors import UserError
 from sae_checks.options.parsing import path
 from sae_checks.session.result import RunResult
 
-HELP = "write a report of stored tables: a page, Markdown, the summary"
+HELP = "report stored tables: at the terminal, as a page, as Markdown, in full"
 EPILOG = """\
-The format follows from the file's ending: .html a page, .md Markdown, .txt the summary, .toml the
-failures as accepted ones; --format says it otherwise. The suite's own checks are judged; for checks
-of your own, write the report in the run: sae-checks judge FOLDER mine.py --sae-report page=run.html
+Without a file it is a screenful, as a run ends with. The format follows from the file's ending:
+.html a page, .md Markdown, .txt all figures, .toml the failures as accepted ones; --format says it
+otherwise. The suite's own checks are judged; for checks of your own, write the report in the run:
+sae-checks judge FOLDER mine.py --sae-report page=run.html
 
 examples:
   sae-checks report tables/ -o report.html
@@ -78,7 +79,7 @@ def chosen_format(file: Path | None, named: str | None) -> str:
     from sae_checks.report.registry import FORMATS
 
     if named is None and file is None:
-        return "summary"
+        return "compact"
     name = _BY_ENDING.get(file.suffix if file else "", "") if named is None else named
     if name in FORMATS:
         return name

@@ -75,8 +75,7 @@ def _summary(
 
     if is_verdict_alone(config):
         return compact.verdict_lines(result, screen)
-    failed = compact.failed_lines(result.outcomes, screen)
-    return [*compact.compact_lines(result, screen), *([""] * bool(failed)), *failed]
+    return compact.screen_lines(result, screen)
 
 
 class Hiding:

@@ -13,12 +13,14 @@ from sae_checks.report.card import card_lines
 from sae_checks.report.markdown.summary import markdown_lines
 from sae_checks.report.page import page_lines
 from sae_checks.report.summary import summary_lines
+from sae_checks.report.terminal.compact import screen_lines
 from sae_checks.session.result import RunResult
 
 ReportFormat = Callable[[RunResult], list[str]]
 
 FORMATS: Mapping[str, ReportFormat] = {
-    "summary": summary_lines,  # at the terminal, in the end
+    "compact": screen_lines,  # at the terminal, in the end
+    "summary": summary_lines,  # the same with -v: every figure
     "markdown": markdown_lines,  # as for a pull request
     "page": page_lines,  # one HTML file
     "card": card_lines,  # a section of the release's README on the hub

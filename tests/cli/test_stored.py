@@ -37,6 +37,10 @@ def test_a_report_by_the_ending_of_its_file(store, tmp_path, capsys):
 def test_a_report_at_the_terminal(store, capsys):
     assert main(["report", str(store / "good")]) == 0
     lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("passed: ")
+    assert len(lines) < 30
+    assert main(["report", str(store / "good"), "--format", "summary"]) == 0
+    lines = capsys.readouterr().out.splitlines()
     (title,) = [line for line in lines if line.startswith("blocks.1.hook_resid_pre: ")]
     assert title == "blocks.1.hook_resid_pre: 10 reported, 101 passed"
     assert [line for line in lines if line.startswith(("  silent_features", "  l0 "))][2:] == [
@@ -54,7 +58,7 @@ def test_a_format_that_does_not_exist(store, tmp_path, capsys):
     assert main(["report", str(store / "good"), "--format", ""]) == 2
     assert capsys.readouterr().err == (
         "sae-checks: there is no format ''; a file ends with .html, .md, .txt, .toml, and --format "
-        "takes summary, markdown, page, card, accepted-failures\n"
+        "takes compact, summary, markdown, page, card, accepted-failures\n"
     )
     assert main(["report", str(store / "good"), "-o", str(tmp_path / "run.pdf")]) == 2
     assert "there is no format for" in capsys.readouterr().err

@@ -35,6 +35,13 @@ _INDENT = "  "
 _GRAVITY: tuple[Level, ...] = ("failed", "not measurable", "insufficient evidence")
 
 
+def screen_lines(result: RunResult, screen: Screen | None = None) -> list[str]:
+    """What a run says in the end: a screenful on it, and a line for each failed claim."""
+    screen = Screen() if screen is None else screen
+    failed = failed_lines(result.outcomes, screen)
+    return [*compact_lines(result, screen), *([""] * bool(failed)), *failed]
+
+
 def compact_lines(result: RunResult, screen: Screen) -> list[str]:
     """A screenful on a run, as wide as the screen."""
     found = matrix(result)

@@ -9,9 +9,9 @@ from typing import Any
 
 from sae_checks.cli.arguments import add_options
 from sae_checks.cli.folders import measurement_folder, refuse_unwritable, unwritable
-from sae_checks.cli.list_releases import table
 from sae_checks.cli.output import tell
 from sae_checks.cli.report import judged
+from sae_checks.cli.table import table, width_of_terminal
 from sae_checks.errors import UserError
 from sae_checks.options import Stage
 from sae_checks.options.parsing import path
@@ -68,7 +68,7 @@ def run(given: Mapping[str, Any], command: str) -> int:
     folders = [measurement_folder(name) for name in values.pop("folders")]
     _refuse_too_few(folders)
     results = [judged({**values, "ids": None, "folder": folder}) for folder in folders]
-    for line in comparison_lines(results):
+    for line in comparison_lines(results, width_of_terminal()):
         tell(line)
     if file is not None:
         _write_page(results, file)
@@ -94,7 +94,7 @@ def _write_page(results: Sequence[RunResult], file: Path) -> None:
     tell(f"page: {file}")
 
 
-def comparison_lines(results: Sequence[RunResult]) -> Iterator[str]:
+def comparison_lines(results: Sequence[RunResult], width: int | None) -> Iterator[str]:
     """What each release is, how far they can be compared, and a row for each check."""
     names = [result.facts.release.name for result in results]
     if len(set(names)) < len(names):
@@ -103,7 +103,7 @@ def comparison_lines(results: Sequence[RunResult]) -> Iterator[str]:
     yield ""
     checks = list(dict.fromkeys(o.check.title for result in results for o in result.outcomes))
     head = ("check", "unit", *(part for name in names for part in (name, "at")))
-    yield from table(head, (_row(check, results) for check in checks))
+    yield from table(head, (_row(check, results) for check in checks), width)
 
 
 def _settings(names: Sequence[str], results: Sequence[RunResult]) -> Iterator[str]:

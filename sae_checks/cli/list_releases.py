@@ -5,17 +5,18 @@ from __future__ import annotations
 import argparse
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
 from sae_checks.cli.output import tell
 from sae_checks.cli.suggestion import did_you_mean
+from sae_checks.cli.table import table, width_of_terminal
 from sae_checks.errors import UserError
 from sae_checks.resolve import directory
 from sae_checks.resolve.conversions import REFUSED, Kind, conversion_named
-from sae_checks.wording import counted, natural_order, printable
+from sae_checks.wording import counted, natural_order
 
 HELP = "list releases that can be gated: model, kinds, sizes, training context"
 EPILOG = """\
@@ -88,7 +89,7 @@ def run(given: Mapping[str, Any], command: str) -> int:
         UserError: nothing matches.
     """
     found = list(rows(given["filter"]))
-    for line in table(HEAD, (row.cells for row in found)):
+    for line in table(HEAD, (row.cells for row in found), width_of_terminal()):
         tell(line)
     tell(f"\n{counted(len(found), 'release')}; `sae-checks show NAME` says more of one")
     return 0
@@ -149,12 +150,3 @@ def _short(size: int) -> str:
         if size % worth == 0:
             return f"{size // worth}{unit}"
     return f"{size:,}"
-
-
-def table(head: tuple[str, ...], cells: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    """The lines of a table for the terminal: columns as wide as their widest cell."""
-    lines = [head, *(tuple(map(printable, row)) for row in cells)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        yield "  ".join(padded).rstrip()

@@ -6,13 +6,14 @@ import argparse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sae_checks.cli.list_releases import table
 from sae_checks.cli.output import tell
+from sae_checks.cli.table import table, width_of_terminal
 from sae_checks.errors import ReleaseError, UserError
 from sae_checks.options.parsing import name_or_path
 from sae_checks.records import Release, SaeRef
 from sae_checks.records.declared import DeclaredFigure
 from sae_checks.resolve.listing import Listing
+from sae_checks.resolve.model_order import depth
 from sae_checks.wording import SAY_TRAINING_CONTEXT, counted, printable
 
 HELP = "show a release: its SAEs, what is declared of them, whether it can be gated"
@@ -25,7 +26,10 @@ examples:
   sae-checks show gpt2-small-res-jb
   sae-checks show path/to/saes
 """
-_HEAD = ("SAE", "reads", "writes", "kind", "d_in", "features", "context", "L0", "variance", "data")
+_HEAD = (
+    *("SAE", "reads at", "writes at", "kind", "d_in", "features"),
+    *("training context", "declared L0", "declared variance", "declares data"),
+)
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -108,21 +112,22 @@ def _described(release: Release, answer: str) -> Iterator[str]:
         yield f"training context: not declared of all SAEs; {SAY_TRAINING_CONTEXT}"
     yield f"gateable: {answer}"
     yield ""
-    yield from table(_HEAD, map(_cells, release.saes))
+    saes = sorted(release.saes, key=lambda sae: depth(sae.writes))
+    yield from table(_HEAD, map(_cells, saes), width_of_terminal())
 
 
 def _cells(sae: SaeRef) -> tuple[str, ...]:
     return (
         sae.sae_id,
         sae.hook_point,
-        sae.writes if sae.is_transcoder else "there",
+        sae.writes if sae.is_transcoder else "where it reads",
         sae.architecture,
         f"{sae.d_in:,}",
         f"{sae.d_sae:,}",
         "–" if sae.training_context is None else f"{sae.training_context:,}",
         _figure(sae.declared.l0),
         _figure(sae.declared.explained_variance),
-        "declared" if sae.declared.dataset else "–",
+        "yes" if sae.declared.dataset else "no",
     )
 
 

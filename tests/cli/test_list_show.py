@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from sae_checks import demo
 from sae_checks.cli import main
-from sae_checks.cli.list_releases import rows, table
+from sae_checks.cli.list_releases import rows
+from sae_checks.cli.table import table
 from sae_checks.resolve import directory
 
 
@@ -64,6 +66,35 @@ def test_control_characters_never_reach_the_terminal():
     assert list(table(("a", "b"), [("\x1b[31m", "x")])) == ["a         b", "\\x1b[31m  x"]
 
 
+@pytest.mark.parametrize("width", [60, 80, 105])
+@pytest.mark.parametrize("words", [["list"], ["show", "tales"]], ids=" ".join)
+def test_a_table_fits_the_terminal_and_a_pipe_has_it_whole(words, width, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert main(words) == 0
+    piped = capsys.readouterr().out.splitlines()
+    assert max(map(len, piped)) > 105
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main(words) == 0
+    wrapped = capsys.readouterr().out
+    least = 10 * 6 + 9 * 2  # below which ten columns cannot be read
+    assert max(map(len, wrapped.splitlines())) <= max(width, least if words[0] == "show" else 0)
+
+
+def test_cells_are_wrapped_between_words_where_that_is_enough():
+    rows = [("first one", "a second cell", "x"), ("b", "c", "y")]
+    assert list(table(("one", "two", "z"), rows, 22)) == [
+        "one       two        z",
+        "first     a second   x",
+        "  one       cell",
+        "b         c          y",
+    ]
+    assert list(table(("one", "two"), [("blocks.0.hook_resid_pre", "here")], 24)) == [
+        "one                 two",
+        "blocks.0.hook_resi  here",
+        "  d_pre",
+    ]
+
+
 def test_the_demo_is_shown(capsys):
     assert main(["show", "tales"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -75,9 +106,14 @@ def test_the_demo_is_shown(capsys):
         "",
     ]
     assert lines[6].split() == [
-        "blocks.0.hook_resid_pre", "blocks.0.hook_resid_pre", "there", "standard", "128", "768",
-        "64", "6.72", "–", "declared",
+        "blocks.0.hook_resid_pre", "blocks.0.hook_resid_pre", "where", "it", "reads", "standard",
+        "128", "768", "64", "6.72", "–", "yes",
     ]  # fmt: skip
+    assert lines[5].split("  ")[-1] == "declares data"
+    assert [line.split()[0] for line in lines[-2:]] == [  # as the model comes to them
+        "blocks.3.hook_resid_pre",
+        "blocks.3.hook_resid_post",
+    ]
 
 
 def test_a_folder_that_contradicts_itself_is_shown_and_cannot_be_gated(tmp_path: Path, capsys):

@@ -16,7 +16,7 @@ from sae_checks.cli.init import starter_files
 from tests.exhaustive import every_other
 from tests.plugin.gate_run import CHECKOUT
 
-STARTERS = {ci: starter_files("tales", ci) for ci in ("github", "gitlab")}
+STARTERS = {ci: starter_files("tales", ci, "sae-checks") for ci in ("github", "gitlab")}
 GITHUB, GITLAB = ".github/workflows/sae-checks.yml", ".gitlab-ci.yml"
 TEXTS = {
     "workflow": (CHECKOUT / ".github/workflows/gate.yml").read_text(encoding="utf-8"),

@@ -79,7 +79,7 @@ def test_its_selector_is_one_of_overrides_and_accepted_failures(tmp_path, folder
     assert (
         'limits.toml, line 6: "pear" is no key of [[checks.pair.override]] (did you mean pair?); '
         "legal: equivalence, layer, margin, max, min, pair, positions, reason, regression, "
-        "release, report_only, sae, shift, site, stack, task\n" in run.output
+        "release, report_only, sae, shift, site, stack, task, trained_as\n" in run.output
     )
 
 

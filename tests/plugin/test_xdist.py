@@ -17,7 +17,7 @@ SOME = ("-k", "check_l0 or check_delta_ce or check_accuracy_drop")
 def summary(run: GateRun, *places: Path) -> list[str]:
     """What is told after the tests, without where files lie and how long it took."""
     lines = run.output[run.output.index("= sae-checks: ") :].splitlines()[1:]
-    text = re.sub(r" in [\d.]+s", "", "\n".join(lines))
+    text = re.sub(r" in [\d.]+ ?s\b", "", "\n".join(lines))
     for place in places:
         text = text.replace(str(place), "<place>")
     return [line.strip("=") for line in text.splitlines()]

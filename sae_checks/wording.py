@@ -41,7 +41,7 @@ def texts_of_documents(texts: int, documents: int) -> str:
 def natural_order(text: str) -> list[tuple[int, str]]:
     """A key that sorts names as people count: blocks.3 before blocks.12."""
     parts = re.split(r"(\d+)", text)
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def visible(text: str) -> str:

@@ -33,7 +33,7 @@ _LARGEST = 32_767  # of a whole number of 16 bits
 # How the reason begins of a value that the clean model gives no ground for: a file keeps reasons.
 NOT_APPLICABLE = "not applicable: "
 _RENUMBERED = (
-    "as often active as the baseline's, under other numbers: links to features lead astray"
+    "as often active as the baseline's, under other numbers: features may have been renumbered"
 )
 _NOTHING = 2.0**-900  # below this, influences are 0
 

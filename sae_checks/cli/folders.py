@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from sae_checks.cli.output import tell
 from sae_checks.cli.suggestion import did_you_mean
 from sae_checks.errors import UserError
+from sae_checks.wording import visible_lines
 
 _MANIFEST = "manifest.json"
 
@@ -44,6 +46,7 @@ def refuse_unwritable(file: Path | None) -> None:
     Raises:
         UserError: names it, and why.
     """
+    file = None if file is None else file.resolve()  # a link to what is not there stays
     if file is None or (file.exists() and not (file.is_file() or file.is_dir())):
         return  # such as a pipe, whose reader would take the trial for the end
     there = file.exists()
@@ -56,14 +59,22 @@ def refuse_unwritable(file: Path | None) -> None:
         raise unwritable(file, error) from error
 
 
-def written(text: str, file: Path | None) -> None:
-    """Write a text to a file, and say so; without one, to the terminal.
+def written(text: str, file: Path | None, *, for_programs: bool = True) -> None:
+    """Write a text to a file, and say so; without one, to stdout.
+
+    What programs read, such as a page, is UTF-8 in a file or a pipe, as it is in a file of ours,
+    whatever the encoding of the terminal is.
 
     Raises:
         UserError: the file cannot be written.
     """
     if file is None:
-        tell(text)
+        if for_programs and not sys.stdout.isatty():
+            sys.stdout.flush()
+            sys.stdout.buffer.write(f"{visible_lines(text)}\n".encode())
+            sys.stdout.buffer.flush()
+        else:
+            tell(text)
         return
     try:
         file.write_text(f"{text}\n", encoding="utf-8")

@@ -32,6 +32,7 @@ _BY_ENDING = {
     ".txt": "summary",
     ".toml": "accepted-failures",
 }
+_FOR_PEOPLE = ("compact", "summary")
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -57,7 +58,8 @@ def run(given: Mapping[str, Any], command: str) -> int:
     file, named = values.pop("output"), values.pop("format")
     name = chosen_format(file, named)
     refuse_unwritable(file)
-    written("\n".join(report(name, judged(values))), file)
+    text = "\n".join(report(name, judged(values)))
+    written(text, file, for_programs=name not in _FOR_PEOPLE)
     return 0
 
 

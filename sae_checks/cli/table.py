@@ -62,4 +62,4 @@ def _wrapped(cell: str, most: int) -> list[str]:
     """A cell in lines; those that go on are set in."""
     if len(cell) <= most:
         return [cell]
-    return textwrap.wrap(cell, most, subsequent_indent=_SET_IN)
+    return textwrap.wrap(cell, most, subsequent_indent=_SET_IN, break_on_hyphens=False)

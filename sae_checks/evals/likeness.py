@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from sae_checks.records import SaeRef
 from sae_checks.wording import natural_order
@@ -15,21 +15,21 @@ def family(sae: SaeRef) -> Family:
     return sae.architecture, sae.d_sae
 
 
-def ranked(here: Collection[SaeRef]) -> list[SaeRef]:
-    """The SAEs of one family at one place, the sparsest first: the n-th there is the n-th's like.
+def ranked(places: Iterable[Collection[SaeRef]]) -> list[list[SaeRef]]:
+    """The SAEs of one family at each place, the sparsest first: the n-th of each are alike.
 
-    By the L0 that each declares; where one declares none, by their ids as people count
-    ("average_l0_13" before "average_l0_105").
+    By the L0 that each declares; where any of the family declares none, by their ids as people
+    count ("average_l0_13" before "average_l0_105").
     """
-    if all(sae.declared.l0 is not None for sae in here):
-        return sorted(here, key=_by_l0)
-    return sorted(here, key=_by_id)
+    there = [list(here) for here in places]
+    declared = all(sae.declared.l0 is not None for here in there for sae in here)
+    return [sorted(here, key=_by_l0 if declared else _by_id) for here in there]
 
 
 def _by_l0(sae: SaeRef) -> tuple[float, list[tuple[int, str]]]:
     assert sae.declared.l0 is not None, "asked only where all declare one"
-    return sae.declared.l0.value, _by_id(sae)
+    return sae.declared.l0.value, natural_order(sae.sae_id)
 
 
-def _by_id(sae: SaeRef) -> list[tuple[int, str]]:
-    return natural_order(sae.sae_id)
+def _by_id(sae: SaeRef) -> tuple[float, list[tuple[int, str]]]:
+    return 0.0, natural_order(sae.sae_id)

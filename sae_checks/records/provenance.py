@@ -15,7 +15,7 @@ from sae_checks.records.release import ModelLoading
 from sae_checks.records.typed import refuse_other_types
 
 # Raised whenever a quantity's definition changes, so that old tables are never read as new ones.
-DEFINITIONS_VERSION = 2
+DEFINITIONS_VERSION = 3
 _LIBRARIES = (
     "torch",
     "transformers",

@@ -40,6 +40,7 @@ _SAID: dict[Level, str] = {
     "insufficient evidence": "not shown",
     "undecided": "not shown",
 }
+_HELD: tuple[Level, ...] = ("passed", "unexpectedly passed")
 # Claims that do not hold, by what is known of them: the last part of a card.
 _NOT_HELD: dict[str, tuple[Level, ...]] = {
     "Shown to be beyond the limit": ("failed",),
@@ -154,7 +155,9 @@ def _not_held(claims: Sequence[Outcome], context: int) -> list[str]:
     }
     parts = [_part(title, outcomes, context) for title, outcomes in found.items() if outcomes]
     if not parts:
-        return ["Every claim of the gate that has a limit is shown to hold."]
+        if not any(level(outcome) in _HELD for outcome in claims):
+            return ["No claim of the gate has a limit here."]
+        return ["Every claim of the gate that has a limit is shown to hold, within its margin."]
     return [line for part in parts for line in ("", *part)][1:]
 
 

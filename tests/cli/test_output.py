@@ -16,12 +16,15 @@ from tests.plugin.gate_run import CHECKOUT
 
 ON_STORED = {
     "report": ["report", "BROKEN"],
+    "summary": ["report", "BROKEN", "--format", "summary"],
+    "nothing to accept": ["accept", "GOOD"],
+    "compare": ["compare", "GOOD", "BROKEN"],
+}
+FOR_PROGRAMS = {
     "markdown": ["report", "BROKEN", "--format", "markdown"],
     "page": ["report", "BROKEN", "--format", "page"],
     "card": ["card", "BROKEN"],
     "accept": ["accept", "BROKEN"],
-    "nothing to accept": ["accept", "GOOD"],
-    "compare": ["compare", "GOOD", "BROKEN"],
 }
 ALONE = {
     "list": ["list", "gemma-scope-2b-pt-res"],
@@ -53,14 +56,43 @@ def test_every_command_prints_where_there_is_no_unicode(
     assert into.buffer.getvalue().isascii()
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+@pytest.mark.parametrize("words", FOR_PROGRAMS.values(), ids=FOR_PROGRAMS)
+def test_what_programs_read_is_utf_8_in_a_pipe(words, encoding, folders, tmp_path, monkeypatch):
+    """As it is in a file: signs in the place of others would break JSON, TOML and a README."""
+    into = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict")
+    monkeypatch.setattr(sys, "stdout", into)
+    named = [folders.get(word, word) for word in words]
+    assert main(named) == 0
+    monkeypatch.undo()
+    file = tmp_path / "file.html"
+    assert main([*named, "-o", str(file)]) == 0
+    printed = into.buffer.getvalue().decode("utf-8")
+    assert printed == file.read_text(encoding="utf-8")
+    assert printed.isascii() is (words[0] == "accept")  # whose names here are ASCII
+
+
+class Terminal(io.TextIOWrapper):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("words", FOR_PROGRAMS.values(), ids=FOR_PROGRAMS)
+def test_at_a_terminal_it_is_shown_in_its_signs(words, folders, monkeypatch):
+    into = Terminal(io.BytesIO(), encoding="ascii", errors="strict")
+    monkeypatch.setattr(sys, "stdout", into)
+    assert main([folders.get(word, word) for word in words]) == 0
+    into.flush()
+    assert into.buffer.getvalue().isascii()
+
+
 @pytest.mark.parametrize(
     ("words", "shown"),
     [
         (ALONE["list"], "4k-1m"),
-        (ON_STORED["card"], "| dCE (nats) |"),
         (ON_STORED["compare"], "made-up (1): "),
     ],
-    ids=["list", "card", "compare"],
+    ids=["list", "compare"],
 )
 def test_signs_have_others_in_their_place(words, shown, folders):
     """In a process, as `PYTHONIOENCODING=ascii` has it."""

@@ -28,18 +28,27 @@ def ids(saes: list[SaeRef]) -> list[str]:
 
 
 def test_the_sparsest_come_first_where_all_declare_an_l0():
-    assert ids(ranked([sae("a", l0=80), sae("b", l0=13.5), sae("c", l0=105)])) == ["b", "a", "c"]
+    (here,) = ranked([[sae("a", l0=80), sae("b", l0=13.5), sae("c", l0=105)]])
+    assert ids(here) == ["b", "a", "c"]
 
 
 def test_else_ids_are_ordered_as_people_count():
     some = [sae("l0_105", l0=1.0), sae("l0_13"), sae("l0_9", l0=30.0)]
-    assert ids(ranked(some)) == ["l0_9", "l0_13", "l0_105"]
+    (here,) = ranked([some])
+    assert ids(here) == ["l0_9", "l0_13", "l0_105"]
+
+
+def test_one_that_declares_none_decides_for_all_places():
+    """Else the ranks of two places would be of two orders."""
+    one, other = [sae("a", l0=50), sae("b", l0=10)], [sae("a", 1, 50), sae("b", 1)]
+    assert [ids(here) for here in ranked([one, other])] == [["a", "b"], ["a", "b"]]
 
 
 @given(st.permutations(range(6)), st.booleans())
 def test_the_order_of_a_release_does_not_matter(order: list[int], says: bool):
     saes = [sae(f"width/{n}", l0=n // 2 if says else None) for n in range(6)]
-    assert ids(ranked([saes[n] for n in order])) == ids(saes)
+    (here,) = ranked([[saes[n] for n in order]])
+    assert ids(here) == ids(saes)
 
 
 def test_architectures_and_widths_are_families_of_their_own():
@@ -62,3 +71,8 @@ def test_pairs_and_stacks_are_of_the_same_rank():
     assert [ids(list(stack)) for stack in stacks(saes)] == expected
     pairs = {str(Pair.of(*pair)) for pair in all_pairs(saes)}
     assert pairs == {"->".join(pair) for pair in expected}
+
+
+def test_signs_that_are_digits_but_no_numbers_are_text():
+    (here,) = ranked([[sae("layer²/10"), sae("layer²/9")]])
+    assert ids(here) == ["layer²/9", "layer²/10"]

@@ -36,7 +36,7 @@ def with_outcomes(result: RunResult, check: str, **changes: object) -> RunResult
 
 def test_where_every_claim_holds():
     assert last_part(release_result(1, tasks=())) == [
-        "Every claim of the gate that has a limit is shown to hold."
+        "Every claim of the gate that has a limit is shown to hold, within its margin."
     ]
 
 

@@ -73,11 +73,10 @@ def both_residual(spliced: SaeRef, observed: SaeRef) -> bool:
 def _later(saes: tuple[SaeRef, ...]) -> Mapping[SaeRef, tuple[SaeRef, ...]]:
     """By SAE, those that it is paired with."""
     families: dict[object, list[SaeRef]] = {}
-    for here in _grouped(saes, _written):
-        if len(here) == 1:
-            families.setdefault("alone", []).extend(here)
-        for alike in _grouped(here, family):
-            for rank, sae in enumerate(ranked(alike)):
+    families["alone"] = [here[0] for here in _grouped(saes, _written) if len(here) == 1]
+    for alike in _grouped(saes, family):
+        for here in ranked(_grouped(alike, _written)):
+            for rank, sae in enumerate(here):
                 families.setdefault((family(sae), rank), []).append(sae)
     found: dict[SaeRef, set[SaeRef]] = {sae: set() for sae in saes}
     for each in families.values():

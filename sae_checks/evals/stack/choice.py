@@ -101,7 +101,7 @@ def _chosen(saes: Sequence[SaeRef]) -> list[list[SaeRef]]:
         families.setdefault(family(sae), []).append(sae)
     found = []
     for each in families.values():
-        there = [ranked(here) for here in _by_hook_point(each)]
+        there = ranked(_by_hook_point(each))
         for rank in range(max(map(len, there))):
             found.append([here[rank] for here in there if rank < len(here)])
     return found

@@ -42,7 +42,7 @@ KINDS = (
     POSITION_SUMS,
     Kind("tokens", ("text", "position")),
     Kind("active features", ("text", "document", "feature"), ("tokens",)),
-    Kind("duplicates", ("feature",), ("cosine",)),
+    Kind("duplicates", ("feature", "nearest"), ("cosine",)),
     Kind("ablations", ("feature", "item"), ("delta_ln_p",), of_task=True),
     Kind("features", ("feature",), ("score",), of_task=True),
     Kind("losses", ("item", "position"), ("delta_ce",), of_task=True),

@@ -155,7 +155,10 @@ def _of_several(
     seen = None if observed is None else known.get(_text(observed))
     if None in saes or (observed is not None and seen is None):
         return None
-    intervention = Intervention(tuple(sae for sae in saes if sae is not None))
+    try:
+        intervention = Intervention(tuple(sae for sae in saes if sae is not None))
+    except ValueError as error:
+        raise damaged(path, "says that it is of SAEs that cannot be spliced in at once") from error
     ref = TableRef(kind, entry.ref, intervention, seen)
     if table_folder(ref) != f"{entry.folder}/{path.name}":
         raise damaged(path, f"holds another table (of {ref.key.intervention!r})")

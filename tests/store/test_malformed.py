@@ -102,6 +102,17 @@ def test_a_table_of_several_that_says_nothing_of_them(tmp_path: Path, changed: A
     assert refusal(folder) == f"{path.parent} {told}; restore it, or measure again"
 
 
+def test_a_table_of_one_sae_twice(tmp_path: Path):
+    folder = write_measurement(tmp_path, layers=2)
+    path = next(folder.glob("stack/texts/*+*/table.json"))
+    first, second = json.loads(path.read_text(encoding="utf-8"))["saes"]
+    change_sealed(path, saes=[first, second, first])
+    assert refusal(folder) == (
+        f"{path.parent} says that it is of SAEs that cannot be spliced in at once; restore it, or "
+        "measure again"
+    )
+
+
 @pytest.mark.parametrize("name", ["a\x00.parquet", "a\ud800.parquet"])
 def test_files_that_no_disk_can_have(tmp_path: Path, name: str):
     folder = write_measurement(tmp_path, layers=1)

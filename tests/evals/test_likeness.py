@@ -28,26 +28,26 @@ def ids(saes: list[SaeRef]) -> list[str]:
 
 
 def test_the_sparsest_come_first_where_all_declare_an_l0():
-    (here,) = ranked([[sae("a", l0=80), sae("b", l0=13.5), sae("c", l0=105)]])
+    (here,) = ranked([sae("a", l0=80), sae("b", l0=13.5), sae("c", l0=105)])
     assert ids(here) == ["b", "a", "c"]
 
 
 def test_else_ids_are_ordered_as_people_count():
     some = [sae("l0_105", l0=1.0), sae("l0_13"), sae("l0_9", l0=30.0)]
-    (here,) = ranked([some])
+    (here,) = ranked(some)
     assert ids(here) == ["l0_9", "l0_13", "l0_105"]
 
 
 def test_one_that_declares_none_decides_for_all_places():
     """Else the ranks of two places would be of two orders."""
     one, other = [sae("a", l0=50), sae("b", l0=10)], [sae("a", 1, 50), sae("b", 1)]
-    assert [ids(here) for here in ranked([one, other])] == [["a", "b"], ["a", "b"]]
+    assert [ids(here) for here in ranked([*one, *other])] == [["a", "b"], ["a", "b"]]
 
 
 @given(st.permutations(range(6)), st.booleans())
 def test_the_order_of_a_release_does_not_matter(order: list[int], says: bool):
     saes = [sae(f"width/{n}", l0=n // 2 if says else None) for n in range(6)]
-    (here,) = ranked([[saes[n] for n in order]])
+    (here,) = ranked([saes[n] for n in order])
     assert ids(here) == ids(saes)
 
 
@@ -74,5 +74,5 @@ def test_pairs_and_stacks_are_of_the_same_rank():
 
 
 def test_signs_that_are_digits_but_no_numbers_are_text():
-    (here,) = ranked([[sae("layer²/10"), sae("layer²/9")]])
+    (here,) = ranked([sae("layer²/10"), sae("layer²/9")])
     assert ids(here) == ["layer²/9", "layer²/10"]

@@ -8,13 +8,13 @@ those at their place, of the same rank by sparsity (`evals/likeness.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-from sae_checks.evals.likeness import family, ranked
+from sae_checks.evals.likeness import family, grouped, ranked, written_at
 from sae_checks.records import SaeRef
 from sae_checks.records.selectors import Selector
 from sae_checks.resolve.model_order import depth, is_known, is_residual_stream
@@ -73,9 +73,9 @@ def both_residual(spliced: SaeRef, observed: SaeRef) -> bool:
 def _later(saes: tuple[SaeRef, ...]) -> Mapping[SaeRef, tuple[SaeRef, ...]]:
     """By SAE, those that it is paired with."""
     families: dict[object, list[SaeRef]] = {}
-    families["alone"] = [here[0] for here in _grouped(saes, _written) if len(here) == 1]
-    for alike in _grouped(saes, family):
-        for here in ranked(_grouped(alike, _written)):
+    families["alone"] = [here[0] for here in grouped(saes, written_at) if len(here) == 1]
+    for alike in grouped(saes, family):
+        for here in ranked(alike):
             for rank, sae in enumerate(here):
                 families.setdefault((family(sae), rank), []).append(sae)
     found: dict[SaeRef, set[SaeRef]] = {sae: set() for sae in saes}
@@ -83,19 +83,6 @@ def _later(saes: tuple[SaeRef, ...]) -> Mapping[SaeRef, tuple[SaeRef, ...]]:
         for sae in each:
             found[sae].update(other for other in each if _comes_after(other, sae))
     return {sae: _some(sorted(others, key=_place)) for sae, others in found.items()}
-
-
-def _grouped(saes: Iterable[SaeRef], key: Callable[[SaeRef], object]) -> list[list[SaeRef]]:
-    found: dict[object, list[SaeRef]] = {}
-    for sae in saes:
-        found.setdefault(key(sae), []).append(sae)
-    return list(found.values())
-
-
-def _written(sae: SaeRef) -> object:
-    """Where an SAE writes; what leaves a block is what enters the next one: one place."""
-    place = depth(sae.writes)
-    return place if place[1] == 0 else sae.writes
 
 
 def _comes_after(other: SaeRef, sae: SaeRef) -> bool:

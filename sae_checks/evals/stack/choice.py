@@ -9,13 +9,12 @@ most; one SAE alone is none.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sae_checks.evals.likeness import Family, family, ranked
+from sae_checks.evals.likeness import family, grouped, ranked, written_at
 from sae_checks.records import Intervention, Release, SaeRef
 from sae_checks.records.selectors import Selector
-from sae_checks.resolve.hook_point import parse_hook_point
 from sae_checks.resolve.model_order import depth
 from sae_checks.wording import counted, natural_order
 
@@ -94,26 +93,14 @@ def told(release: Release, stored: Collection[str] | None = None) -> str:
 
 
 def _chosen(saes: Sequence[SaeRef]) -> list[list[SaeRef]]:
-    if all(len(here) == 1 for here in _by_hook_point(saes)):
+    if all(len(here) == 1 for here in grouped(saes, written_at)):
         return [list(saes)]
-    families: dict[Family, list[SaeRef]] = {}
-    for sae in saes:
-        families.setdefault(family(sae), []).append(sae)
     found = []
-    for each in families.values():
-        there = ranked(_by_hook_point(each))
+    for alike in grouped(saes, family):
+        there = ranked(alike)
         for rank in range(max(map(len, there))):
             found.append([here[rank] for here in there if rank < len(here)])
     return found
-
-
-def _by_hook_point(saes: Iterable[SaeRef]) -> list[list[SaeRef]]:
-    """What leaves a block is what enters the next one: two names of one hook point."""
-    found: dict[object, list[SaeRef]] = {}
-    for sae in saes:
-        at_edge = parse_hook_point(sae.writes)[1] in ("hook_resid_pre", "hook_resid_post")
-        found.setdefault(depth(sae.writes) if at_edge else sae.writes, []).append(sae)
-    return list(found.values())
 
 
 def _depth(sae: SaeRef) -> tuple[tuple[int, int], list[tuple[int, str]]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from sae_checks.cli.output import tell
 from sae_checks.cli.suggestion import did_you_mean
 from sae_checks.errors import UserError
+from sae_checks.options.writable import try_file
 from sae_checks.wording import visible_lines
 
 _MANIFEST = "manifest.json"
@@ -46,15 +47,10 @@ def refuse_unwritable(file: Path | None) -> None:
     Raises:
         UserError: names it, and why.
     """
-    file = None if file is None else file.resolve()  # a link to what is not there stays
-    if file is None or (file.exists() and not (file.is_file() or file.is_dir())):
-        return  # such as a pipe, whose reader would take the trial for the end
-    there = file.exists()
+    if file is None:
+        return
     try:
-        with file.open("ab"):
-            pass
-        if not there:
-            file.unlink()
+        try_file(file)
     except OSError as error:
         raise unwritable(file, error) from error
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sae_checks.errors import UserError
 from sae_checks.options import Options
+from sae_checks.options.writable import try_file
 from sae_checks.plugin.markdown import markdown_files, write_markdown
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ def refuse_unwritable(options: Options) -> None:
         refuse_unknown(name for name, _ in options.reports)
     for option, file in _files(options):
         try:
-            _try(file)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            try_file(file)
         except OSError as error:
             raise UserError(
                 f"{option} {file} cannot be written ({error.strerror}); name another file"
@@ -52,16 +54,6 @@ def _files(options: Options) -> Iterator[tuple[str, Path]]:
         yield "--sae-markdown", file
     if options.baseline_update and options.baseline is not None:
         yield "--sae-baseline", Path(options.baseline)
-
-
-def _try(file: Path) -> None:
-    """Open a file as if to write more; one that was not there is not there afterwards."""
-    there = file.exists()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("ab"):
-        pass
-    if not there:
-        file.unlink()
 
 
 def write_files(session: Session, result: RunResult) -> tuple[list[str], bool]:
